@@ -75,6 +75,11 @@ class StatusSettings(Section):
         pattern=_DURATION,
         description="How long ago a restore may last have proved a snapshot; not set: it does not matter.",
     )
+    max_drill_age: str | None = Field(
+        default=None,
+        pattern=_DURATION,
+        description="How long ago the last drill may have passed; not set: it does not matter.",
+    )
 
 
 class CopySettings(Section):

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
 from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
@@ -168,6 +169,7 @@ class Settings(BaseSettings):
     exclude: ExcludeSettings = ExcludeSettings()
     files: FilesSettings = FilesSettings()
     derived: DerivedSettings = DerivedSettings()
+    drill: DrillSettings = DrillSettings()
     merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -369,6 +371,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                     "roots": {n: anchored(p) for n, p in settings.files.roots.items()},
                     "config": tuple(map(anchored, settings.files.config)),
                 }
+            ),
+            "drill": settings.drill.model_copy(
+                update={"folder": anchored(drills) if (drills := settings.drill.folder) else None}
             ),
             "exclude": settings.exclude.model_copy(update={"folders": tuple(map(anchored, settings.exclude.folders))}),
             "validate_": settings.validate_.model_copy(

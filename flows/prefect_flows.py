@@ -11,6 +11,7 @@ from __future__ import annotations
 import flows.backup
 import flows.copy
 import flows.diff
+import flows.drill
 import flows.merge
 import flows.packages
 import flows.prune
@@ -31,5 +32,6 @@ copy = flows.copy.copy.on_prefect
 export = flows.packages.export.on_prefect
 import_package = flows.packages.import_package.on_prefect
 diff = flows.diff.diff.on_prefect
+drill = flows.drill.drill.on_prefect
 prune = flows.prune.prune.on_prefect
 rollback = flows.rollback.rollback.on_prefect

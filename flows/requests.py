@@ -135,6 +135,24 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrillRequest:
+    """A drill: a restore into a throwaway database and folders, which are removed afterwards."""
+
+    snapshot: SnapshotName = "latest"
+    random: Annotated[
+        bool,
+        FieldDescription(
+            "Choose one of this EDMS's snapshots at random, of those first that no drill has restored yet."
+        ),
+    ] = False
+    seed: Annotated[
+        int | None,
+        Ge(0),
+        FieldDescription("With `random`: make the same choice again; the report of a drill names its seed."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MergeRequest:
     """A merge."""
 

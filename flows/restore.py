@@ -26,6 +26,7 @@ from flows.restoring.reporting import report_restore
 from flows.restoring.restore_result import RestoreResult
 from flows.restoring.staging_area import stage
 from flows.restoring.target import Target
+from flows.restoring.throwaway_copy import Trial, copy_of
 from flows.restoring.validation import validate
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
@@ -66,13 +67,23 @@ def restore(run: Run, request: RestoreRequest) -> RestoreResult:
 
 
 def restore_snapshot(
-    run: Run, request: RestoreRequest, before_validation: BeforeValidation = lambda staging, folders: None
+    run: Run,
+    request: RestoreRequest,
+    before_validation: BeforeValidation = lambda staging, folders: None,
+    trial: Trial | None = None,
 ) -> RestoreResult:
-    """Restore a snapshot. `before_validation` gets the finished staging database and folders; tests damage them there."""
+    """Restore a snapshot.
+
+    Args:
+        run: the run.
+        request: what to restore, and where.
+        before_validation: gets the finished staging database and folders; tests damage them there.
+        trial: tries the restored copy, which is removed afterwards; `request` names a database that does not exist.
+    """
     notes: list[str] = []
     with ExitStack() as cleanup:
         with run.stage("open"):
-            opened = open_restore(run, request, notes, cleanup)
+            opened = open_restore(run, request, notes, cleanup, throwaway=trial is not None)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "restore"))
         source = choose_source(run, request, opened, scratch, cleanup)
         notes += source.notes
@@ -105,7 +116,7 @@ def restore_snapshot(
                 candidate.seal()
         notes += [*staged.database.notes, *evidence.notes]
 
-        promotion = code_migration = None
+        promotion = code_migration = drill = None
         not_rebuilt: tuple[str, ...] = ()
         if evidence.success:
             candidate.unseal()
@@ -115,7 +126,10 @@ def restore_snapshot(
             with run.stage("promote" if target.into is None else "keep"):
                 promotion = promote_and_record(run, opened, target, staged, candidate, evidence, notes)
             not_rebuilt = _rebuild(run, target, promotion, notes)
-    return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes)
+            if trial is not None:
+                with run.stage("accept"):
+                    drill = trial.run(copy_of(run.settings, opened, target, staged), notes)
+    return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill)
 
 
 def _rebuild(run: Run, target: Target, promotion: Promotion | None, notes: list[str]) -> tuple[str, ...]:

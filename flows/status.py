@@ -8,6 +8,7 @@ from typing import Any
 
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
@@ -15,6 +16,7 @@ from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapsho
 from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
+from flows.drilling.drilled_snapshot import is_proving_drill
 from flows.verifying.listed_objects import list_objects, missing_or_cut, named_objects
 
 _MOST_ENTRIES = 100
@@ -33,6 +35,7 @@ class Status:
     snapshots: int
     problems: tuple[str, ...]
     now: datetime
+    drill: datetime | None = None  # when the last drill passed
 
     @property
     def success(self) -> bool:
@@ -51,8 +54,9 @@ class Status:
         proof = "none proved by a restore"
         if self.proved is not None:
             proof = f"last proof {_age(self.now - self.proved.at)} ago (snapshot {self.proved.snapshot[:12]})"
+        drill = f"last drill {_age(self.now - self.drill)} ago" if self.drill is not None else "no drill has passed"
         wrong = f"; {' '.join(self.problems)}" if self.problems else ""
-        return f"{'OK' if self.success else 'NOT OK'}: {newest}; {proof}{wrong}"
+        return f"{'OK' if self.success else 'NOT OK'}: {newest}; {proof}; {drill}{wrong}"
 
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""
@@ -67,13 +71,19 @@ class Status:
             "verified": self.verified,
             "proved_snapshot": self.proved.snapshot if self.proved else None,
             "proof_age_seconds": proof_age,
+            "drill_age_seconds": (self.now - self.drill).total_seconds() if self.drill else None,
             "snapshots": self.snapshots,
             "problems": list(self.problems),
         }
 
 
 def read_status(
-    settings: Settings, *, max_age: str | None = None, max_proof_age: str | None = None, now: datetime | None = None
+    settings: Settings,
+    *,
+    max_age: str | None = None,
+    max_proof_age: str | None = None,
+    max_drill_age: str | None = None,
+    now: datetime | None = None,
 ) -> Status:
     """The status of this EDMS's backups.
 
@@ -81,6 +91,7 @@ def read_status(
         settings: the settings; `[status]` has the ages that are not given.
         max_age: the newest snapshot that was read back may be so old: 26h, 2d.
         max_proof_age: the last proof by a restore may be so old; "" or not set: it does not matter.
+        max_drill_age: the last drill that passed may be so old; "" or not set: it does not matter.
         now: the time; default: the clock's.
 
     Raises:
@@ -89,6 +100,8 @@ def read_status(
     oldest = _duration(max_age or settings.status.max_age, "--max-age")
     asked = max_proof_age if max_proof_age is not None else settings.status.max_proof_age
     oldest_proof = _duration(asked, "--max-proof-age") if asked else None
+    asked = max_drill_age if max_drill_age is not None else settings.status.max_drill_age
+    oldest_drill = _duration(asked, "--max-drill-age") if asked else None
     now = now or datetime.now(UTC)
     repository = Repository.open(settings.repository)
     state = state_of(settings, repository)
@@ -114,7 +127,31 @@ def read_status(
     if oldest_proof is not None and (proved is None or now - proved.at > oldest_proof):
         problems.append(f"No restore has proved a snapshot for {_age(oldest_proof)}.")
         problems += [f"{name} does not count: no machine that counts has signed it." for name in proofs.unsigned]
-    return Status(repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now)
+    drills = _drills(repository, own, settings.edms.id, now)
+    passed = next((entry.at for entry in drills if entry.outcome == "success"), None)
+    if drills and drills[0].outcome != "success":
+        why = drills[0].facts.get("what", drills[0].outcome)
+        problems.append(f"The last drill failed, on {drills[0].at:%Y-%m-%d %H:%M} UTC: {why}")
+    if oldest_drill is not None and (passed is None or now - passed > oldest_drill):
+        problems.append(f"No drill has passed for {_age(oldest_drill)}.")
+    return Status(
+        repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now, drill=passed
+    )
+
+
+def _drills(repository: Repository, own: SnapshotHistory, edms: str | None, now: datetime) -> list[LogEntry]:
+    """The log's entries of this EDMS's drills, newest first, up to the last one that passed."""
+    found: list[LogEntry] = []
+    for number, entry in enumerate(repository.log.backwards()):
+        another = own.owner.get(entry.snapshot or "", own.key) != own.key or entry.edms not in (own.key, edms, None)
+        counts = entry.event == "drill" and not another and entry.at <= now + timedelta(hours=1)
+        if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
+            found.append(entry)
+            if entry.outcome == "success":
+                break
+        if number >= _MOST_ENTRIES * 10:
+            break
+    return found
 
 
 def _backups_since(repository: Repository, snapshot: str | None) -> list[LogEntry]:
@@ -134,7 +171,8 @@ def _proved(repository: Repository, proofs: ProvedSnapshots, edms: str | None, n
     if found is None or found.at > now + timedelta(hours=1):
         return None
     for number, entry in enumerate(repository.log.backwards()):
-        counts = entry.event == "restore" and entry.outcome == "success" and entry.snapshot == found.snapshot
+        counts = (entry.event == "restore" and entry.outcome == "success") or is_proving_drill(entry)
+        counts = counts and entry.snapshot == found.snapshot
         if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
             return found
         if number >= _MOST_ENTRIES * 10:

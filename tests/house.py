@@ -26,6 +26,7 @@ WORDS = {
     "soft_reference_settings",
     "retention_settings",
     "repository_settings",
+    "drill_settings",
     "manifest",
     "durable",
     "unknown_names",

@@ -233,8 +233,11 @@ class StagingDatabase(Protocol):
     def drop(self) -> None:
         """Drop the staging database."""
 
-    def keep_as(self, name: str) -> DatabaseAddress:
-        """Give the staging database its final name instead of promoting it; returns its address."""
+    def keep_as(self, name: str, *, throwaway: bool = False) -> DatabaseAddress:
+        """Give the staging database its final name instead of promoting it; returns its address.
+
+        With `throwaway` it stays marked as ours: `drop` drops it, or the next run if this one is killed.
+        """
 
 
 @dataclass(frozen=True)

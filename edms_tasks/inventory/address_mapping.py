@@ -25,7 +25,10 @@ def with_mapped_addresses(report: ProbeReport, settings: Settings) -> ProbeRepor
     if settings.edms.command:
         _require_mapped(report, settings)
         roots = settings.files.roots
-        folders = tuple(root.model_copy(update={"path": str(roots[root.name])}) for root in report.file_roots)
+        folders = tuple(
+            root.model_copy(update={"path": str(roots[root.name]), "path_there": root.path})
+            for root in report.file_roots
+        )
         # The settings map no other folders, and here the same path may be another folder.
         without_folders = Surroundings(urls=report.surroundings.urls, unasked=report.surroundings.unasked)
         report = report.model_copy(update={"file_roots": folders, "surroundings": without_folders})

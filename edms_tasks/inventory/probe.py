@@ -3,6 +3,7 @@
     python probe.py report --project DIR --settings MODULE --alias default --output FILE [--lookups]
     python probe.py run    --project DIR --settings MODULE --alias default --database NAME -- check
     python probe.py run    --project DIR --settings MODULE --alias default --another-engine -- migrate -- check
+    python probe.py run    --project DIR --settings MODULE --alias default --copy
 
 Python 3.8 and Django 3.2 are enough. The report goes to a file, because EDMS code prints to standard output. Nothing is written
 to the EDMS: rows are read through `_base_manager`, no signal fires, nothing is saved. With `--lookups`, `get_by_natural_key` is
@@ -10,8 +11,8 @@ called with the rows' own keys, in a transaction that is rolled back.
 
 The file is longer than others on purpose. It also runs as a text where none of our files are (`remote_probe.py`). Parts could not
 import each other: their names would be among the modules of the EDMS and could hide them. They could only be joined as text,
-which no checker would see before it runs. Its parts are `main` and the commands, `Reporter` (models and database), `Stores` (files
-that are in no folder), and `Surroundings` (folders of files).
+which no checker would see before it runs. Its parts are `main` and the commands, `Copy` (database and folders of a drill), `Reporter`
+(models and database), `Stores` (files that are in no folder), and `Surroundings` (folders of files).
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def main():
     parser.add_argument("--database")
     parser.add_argument("--another-engine", action="store_true")
     parser.add_argument("--from-models", action="store_true")
+    parser.add_argument("--copy", action="store_true")
     parser.add_argument("--lookups", action="store_true")
     arguments, commands = sys.argv[1:], []
     while "--" in arguments:  # each -- begins a command of the EDMS with its options
@@ -80,7 +82,13 @@ def main():
 
     if options.another_engine:
         use_another_engine(options.alias)
+    copy = Copy(options.alias, json.loads(os.environ.pop("EDMS_BACKUP_COPY"))) if options.copy else None
+    if copy:
+        copy.use()
     django.setup()
+    if copy:
+        copy.run()
+        return
     if options.from_models:
         forget_migrations(options.alias)
     if options.mode == "run":
@@ -155,6 +163,198 @@ def replace_name(alias, database):
         opened = cursor.fetchone()[0]
     if opened != database:
         sys.exit("The EDMS opened the database %s instead of %s." % (opened, database))
+
+
+class Copy:
+    """A copy of the EDMS's database and folders, in place of the live ones, for this process only.
+
+    `use` comes before Django loads the EDMS's apps, whose code may read settings and rows at once. `run` makes sure that nothing
+    that can be asked still leads to the live system, and runs the command.
+    """
+
+    def __init__(self, alias, asked):
+        # type: (str, dict) -> None
+        self.alias = alias
+        self.database = asked["database"]
+        self.words = asked["words"]
+        self.folders = [(os.path.abspath(live), os.path.abspath(copy)) for live, copy in asked["folders"]]
+
+    def use(self):
+        # type: () -> None
+        """Change the settings: database, folders, and what a command could reach other people by."""
+        from django.conf import settings
+
+        live = dict(settings.DATABASES[self.alias])
+        for name, other in settings.DATABASES.items():
+            if name == self.alias or self._is(other, live):
+                other["NAME"] = self.database
+                if "dbname" in (other.get("OPTIONS") or {}):  # in Django it wins over NAME
+                    other["OPTIONS"]["dbname"] = self.database
+            else:
+                only_read(other)
+        for name in dir(settings):
+            if name.isupper() and name not in ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # some of Django's settings warn when read
+                    value = getattr(settings, name)
+                moved = self._moved(value)
+                if moved != value:
+                    setattr(settings, name, moved)
+                elif name.endswith("BROKER_URL"):
+                    setattr(settings, name, "memory://")
+        # The live system has its entries in the same cache, and its people get the e-mails.
+        in_memory = "django.core.cache.backends.locmem.LocMemCache"
+        settings.CACHES = {name: {"BACKEND": in_memory, "LOCATION": "drill-%s" % name} for name in settings.CACHES}
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        settings.ALLOWED_HOSTS = list(settings.ALLOWED_HOSTS) + ["testserver", "localhost"]  # Django's test client
+
+    def run(self):
+        # type: () -> None
+        """Run the command; ends the process if the EDMS still uses the live database or a live folder."""
+        replace_name(self.alias, self.database)
+        self._require_file()
+        for who, storage in self._storages():
+            self._move(who, storage)
+        if "celery" in sys.modules:  # a task that is queued would run on the live system
+            from celery import current_app
+
+            current_app.conf.update(broker_url="memory://", broker_read_url="memory://", broker_write_url="memory://")
+        run_words(self.words)
+
+    @staticmethod
+    def _is(other, live):
+        # type: (dict, dict) -> bool
+        """Whether two aliases are one database, such as one for long queries."""
+        keys = ("ENGINE", "NAME", "HOST", "PORT")
+        return [str(other.get(key) or "") for key in keys] == [str(live.get(key) or "") for key in keys]
+
+    def _moved(self, value):
+        # type: (object) -> object
+        """The value with paths of the copy in place of live ones, also inside lists and dictionaries."""
+        if isinstance(value, (str, os.PathLike)):
+            text = os.fspath(value)
+            moved = self._moved_path(text) if isinstance(text, str) and os.path.isabs(text) else None
+            return value if moved is None else type(value)(moved)  # type: ignore[call-arg]
+        if type(value) is dict:
+            return {key: self._moved(one) for key, one in value.items()}
+        if type(value) in (list, tuple):
+            return type(value)(self._moved(one) for one in value)  # type: ignore[call-arg,attr-defined]
+        return value
+
+    def _moved_path(self, path):
+        # type: (str) -> object
+        """The path in the copy; None if it is in none of the live folders, under their own names or by links."""
+        for spelled in (os.path.abspath(path), os.path.realpath(path)):
+            for live, copy in self.folders:
+                for root in (live, os.path.realpath(live)):
+                    if spelled == root or spelled.startswith(root.rstrip(os.sep) + os.sep):
+                        return os.path.join(copy, os.path.relpath(spelled, root)) if spelled != root else copy
+        return None
+
+    def _storages(self):
+        # type: () -> object
+        """(who, storage) of every file field, and of the EDMS's modules and classes."""
+        from django.apps import apps
+        from django.core.files.storage import FileSystemStorage, default_storage
+        from django.db import models
+
+        yield "the default storage", default_storage
+        for model in apps.get_models(include_auto_created=True):
+            for field in model._meta.local_fields:
+                if isinstance(field, models.FileField):
+                    yield "%s.%s" % (model._meta.label, field.name), field.storage
+        for who, value in values_of_modules():
+            if issubclass(type(value), FileSystemStorage):
+                yield who, value
+
+    def _move(self, who, storage):
+        # type: (str, object) -> None
+        """Point a storage that its code made with a fixed folder at the copy; ends the process if that does not help."""
+        if self._folder_of(storage) is None:
+            return
+        inner = getattr(storage, "_wrapped", storage)
+        moved = self._moved_path(str(self._folder_of(storage)))
+        if moved is None:
+            return
+        for name in ("base_location", "location"):  # cached properties
+            vars(inner).pop(name, None)
+        inner._location = moved  # type: ignore[attr-defined]
+        if self._moved_path(str(self._folder_of(storage))) is not None:
+            sys.exit("The files of %s would be those of the live system: %s" % (who, self._folder_of(storage)))
+
+    @staticmethod
+    def _folder_of(storage):
+        # type: (object) -> object
+        try:
+            return os.path.abspath(str(storage.path("")))  # type: ignore[attr-defined]
+        except NotImplementedError:
+            return None  # it is not a folder, and no part of a snapshot
+
+    def _require_file(self):
+        # type: () -> None
+        """For SQLite: the file that is open is the copy's. Of PostgreSQL `replace_name` has asked the server."""
+        from django.db import connections
+
+        connection = connections[self.alias]
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA database_list")
+                opened = next(row[2] for row in cursor.fetchall() if row[1] == "main")
+            if not os.path.samefile(opened, self.database):
+                sys.exit("The EDMS opened the database %s instead of %s." % (opened, self.database))
+
+
+def only_read(database):
+    # type: (dict) -> None
+    """Let a database setting allow no writes: what a drill does must not reach another database of the EDMS."""
+    options = database.setdefault("OPTIONS", {})
+    if database["ENGINE"].endswith(("postgresql", "postgis", "postgresql_psycopg2")):
+        before = options.get("options", "")
+        options["options"] = (before + " -c default_transaction_read_only=on").strip()
+    elif database["ENGINE"].endswith(("sqlite3", "spatialite")):
+        name = str(database["NAME"])
+        if not name.startswith("file:") and name != ":memory:":
+            from urllib.parse import quote
+
+            database["NAME"] = "file:%s?mode=ro" % quote(os.path.abspath(name))
+            options["uri"] = True
+    elif database["ENGINE"].endswith("mysql"):
+        options["init_command"] = "SET SESSION TRANSACTION READ ONLY"
+
+
+def run_words(words):
+    # type: (list) -> None
+    """Run `SCRIPT.py …`, `-c PROGRAM`, or a management command; `python` and `manage.py` may stand before it."""
+    if len(words) > 1 and os.path.basename(words[0]).startswith("python"):
+        words = words[1:]
+    if len(words) > 1 and os.path.basename(words[0]) == "manage.py":
+        words = words[1:]
+    sys.argv = list(words)
+    if words[0] == "-c":
+        sys.argv = ["-c"] + words[2:]
+        exec(compile(words[1], "<command>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the administrator wrote it
+    elif words[0].endswith(".py"):
+        import runpy
+
+        runpy.run_path(words[0], run_name="__main__")
+    else:
+        from django.core.management import call_command
+
+        call_command(words[0], *words[1:])
+
+
+def values_of_modules():
+    # type: () -> object
+    """(name, value) of everything in the modules of the EDMS's apps, and in the classes there."""
+    from django.apps import apps
+
+    own_apps = tuple(config.name for config in apps.get_app_configs() if not config.name.startswith("django."))
+    for name, module in sorted(sys.modules.items()):
+        if not any(name == app or name.startswith(app + ".") for app in own_apps):
+            continue
+        for holder in [module] + [one for one in list(vars(module).values()) if isinstance(one, type)]:
+            for key, value in list(vars(holder).items()):
+                yield "%s.%s" % (name, key), value
 
 
 class TableHeld(Exception):
@@ -974,23 +1174,17 @@ class Surroundings:
     def _of_classes(self):
         # type: () -> object
         """(folder, attribute) of storages that are attributes of the EDMS's modules and classes."""
-        from django.apps import apps
         from django.contrib.staticfiles.storage import StaticFilesStorage
         from django.core.files.storage import FileSystemStorage, Storage
 
-        own_apps = tuple(config.name for config in apps.get_app_configs() if not config.name.startswith("django."))
-        for name, module in sorted(sys.modules.items()):
-            if not any(name == app or name.startswith(app + ".") for app in own_apps):
-                continue
-            for holder in [module] + [one for one in list(vars(module).values()) if isinstance(one, type)]:
-                for key, value in list(vars(holder).items()):
-                    if issubclass(type(value), FileSystemStorage) and not isinstance(value, StaticFilesStorage):
-                        for found in self._asked("%s.%s" % (name, key), lambda value=value: value.path("")):
-                            yield found
-                    elif issubclass(type(value), Storage) and not isinstance(value, StaticFilesStorage):
-                        folder = self.stores.folder_of(value, "%s.%s" % (name, key))
-                        if folder:
-                            yield folder, "%s.%s" % (name, key)
+        for who, value in values_of_modules():
+            if issubclass(type(value), FileSystemStorage) and not isinstance(value, StaticFilesStorage):
+                for found in self._asked(who, lambda value=value: value.path("")):
+                    yield found
+            elif issubclass(type(value), Storage) and not isinstance(value, StaticFilesStorage):
+                folder = self.stores.folder_of(value, who)
+                if folder:
+                    yield folder, who
 
     def _asked(self, who, ask):
         # type: (str, object) -> list

@@ -128,6 +128,9 @@ class ProbeFileRoot(Value):
     name: str  # "media" for MEDIA_ROOT, otherwise derived from the folder's name; unique
     path: str
     used_by: tuple[str, ...] = ()  # "documents.Document.file"
+    path_there: str = (
+        ""  # if the EDMS is in a container or on another machine: its path there, while `path` is the one here
+    )
 
 
 class ProbeStore(Value):

@@ -45,7 +45,7 @@ def run_remotely(
     project: str | None,
     environment: Mapping[str, str],
     own_environment: Mapping[str, str],
-    seconds: int | None,
+    seconds: float | None,
 ) -> Answer:
     """Run `source` with `arguments` where the EDMS is.
 

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from typing import Any
 
 _CHARACTERS_A_LINE = 2000  # below PIPE_BUF: a pipe takes a line at once, so no other output can split it
 _SECONDS_TO_END = 5
+_LONGEST_OUTPUT = 1 << 20
 
 
 def carry(request: str) -> None:
@@ -50,6 +52,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
             pass_fds=(sending,),
             cwd=project or None,
             env=dict(os.environ, **asked["environment"]),
+            start_new_session=True,
         )
     except OSError as error:
         os.close(receiving)
@@ -62,8 +65,13 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         out, err = process.communicate(asked["source"].encode("utf-8"), timeout=asked["seconds"])
         report.wait(end)
     except subprocess.TimeoutExpired:
-        process.kill()
-        return {"problem": "no-answer"}
+        os.killpg(process.pid, signal.SIGKILL)  # and everything that it started
+        out, err = process.communicate()
+        return {
+            "problem": "no-answer",
+            "stdout": out[-_LONGEST_OUTPUT:].decode("utf-8", "replace"),
+            "stderr": err[-_LONGEST_OUTPUT:].decode("utf-8", "replace"),
+        }
     return {
         "returncode": process.returncode,
         "stdout": out.decode("utf-8", "replace"),

@@ -10,11 +10,11 @@ import logging
 import os
 import select
 import shlex
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,14 +26,16 @@ from edms_tasks.errors import EdmsNotImportable, TableLocked
 from edms_tasks.inventory.address_mapping import name_for_the_edms, with_mapped_addresses
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.remote_probe import Answer, run_remotely
+from edms_tasks.programs.run_program import run_program
+from edms_tasks.programs.secret_values import without_secrets
 from edms_tasks.settings import Settings
 
 _PROBE = Path(__file__).with_name("probe.py")
 _SECONDS_TO_ANSWER = 300
 PATIENCE = 120
 """The seconds to wait for tables that other sessions have locked."""
+_MOST_OUTPUT = 4 << 20
 _log = logging.getLogger(__name__)
-_SHORTEST_SECRET = 4
 
 
 def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
@@ -87,6 +89,31 @@ def run_in_edms(settings: Settings, arguments: Sequence[str], *, database_name: 
     return _run(settings, "run", [f"--database={name_for_the_edms(database_name, settings)}", "--", *arguments])
 
 
+@dataclass(frozen=True)
+class EdmsCopy:
+    """A copy of the EDMS's database and folders, as the EDMS's interpreter sees them."""
+
+    database: str  # its name; SQLite: its path
+    folders: tuple[tuple[str, str], ...]  # (live folder, folder of the copy)
+
+
+def run_on_copy(settings: Settings, words: Sequence[str], copy: EdmsCopy, *, seconds: float) -> Answer:
+    """Run a management command or a Python script in the EDMS with its database and folders replaced by a copy's.
+
+    Its caches, e-mail and Celery's queue are replaced by ones in its memory; its other databases can only be read. All this is so
+    for that process only. `EDMS_BACKUP_DRILL=1` tells the EDMS's own settings.
+
+    Args:
+        settings: the settings.
+        words: a management command with its arguments; or `SCRIPT.py …`, `-c PROGRAM`. `python` and `manage.py` before it are ignored.
+        copy: the copy.
+        seconds: how long it may take.
+    """
+    asked = {"database": copy.database, "folders": [list(pair) for pair in copy.folders], "words": list(words)}
+    variables = {"EDMS_BACKUP_COPY": json.dumps(asked), "EDMS_BACKUP_DRILL": "1"}
+    return _run(settings, "run", ["--copy"], variables, seconds=seconds)
+
+
 def run_on_another_engine(
     settings: Settings, commands: Sequence[Sequence[str]], address: DatabaseAddress, *, from_models: bool = False
 ) -> Answer:
@@ -110,7 +137,12 @@ def run_on_another_engine(
 
 
 def _run(
-    settings: Settings, mode: str, arguments: Sequence[str], secret: Mapping[str, str] = MappingProxyType({})
+    settings: Settings,
+    mode: str,
+    arguments: Sequence[str],
+    variables: Mapping[str, str] = MappingProxyType({}),
+    *,
+    seconds: float | None = None,
 ) -> Answer:
     edms = settings.edms
     words = [
@@ -124,8 +156,9 @@ def _run(
     # Our PYTHONPATH would put our packages on the EDMS's path.
     own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     its = {name: secret.get_secret_value() for name, secret in edms.env.items()} | {"PYTHONIOENCODING": "utf-8"}
-    its |= secret
-    seconds = None if mode == "run" else _SECONDS_TO_ANSWER
+    its |= variables
+    if mode != "run":
+        seconds = _SECONDS_TO_ANSWER
     try:
         if edms.command:
             answer = run_remotely(
@@ -147,36 +180,30 @@ def _run(
             fix="Set [edms] python to the interpreter the EDMS runs with, for example /srv/edms/venv/bin/python;"
             " or [edms] command to the command that starts it in its container or on its machine.",
         ) from error
-    if answer.problem:
+    if answer.problem and not (mode == "run" and answer.problem == "no-answer"):
         raise _no_answer(settings, answer)
     return answer
 
 
 def _run_here(
-    settings: Settings, words: Sequence[str], *, environment: Mapping[str, str], seconds: int | None
+    settings: Settings, words: Sequence[str], *, environment: Mapping[str, str], seconds: float | None
 ) -> Answer:
     project = settings.edms.project
     if project is not None and not project.is_dir():
         return Answer(problem="no-project")
     mode, *rest = words
     with _Report() as report:
-        try:
-            done = subprocess.run(
-                [_interpreter(settings), str(_PROBE), mode, "--output", str(report.descriptor), *rest],
-                env=dict(environment),
-                cwd=project,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=seconds,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(report.descriptor,),
-            )
-        except subprocess.TimeoutExpired:
-            return Answer(problem="no-answer")
+        done = run_program(
+            [_interpreter(settings), str(_PROBE), mode, "--output", str(report.descriptor), *rest],
+            environment=environment,
+            folder=project,
+            seconds=seconds,
+            pass_fds=(report.descriptor,),
+            most=_MOST_OUTPUT,
+        )
         text = report.text()
-    return Answer(returncode=done.returncode, stdout=done.stdout, stderr=done.stderr, report=text)
+    problem = "no-answer" if done.timed_out else ""
+    return Answer(done.returncode, done.stdout, done.stderr, text, problem)
 
 
 class _Report:
@@ -213,7 +240,7 @@ class _Report:
 
 
 def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
-    why = _without_secrets(settings, answer.why)
+    why = without_secrets(answer.why, settings.edms)
     if answer.problem == "no-project":
         seen_by_it = ", as the EDMS sees its folders" if settings.edms.command else ""
         return EdmsNotImportable(
@@ -245,7 +272,7 @@ def _no_answer(settings: Settings, answer: Answer) -> EdmsNotImportable:
 
 
 def _not_importable(settings: Settings, answer: Answer) -> EdmsNotImportable:
-    output = _without_secrets(settings, (answer.stderr or answer.stdout).strip())
+    output = without_secrets((answer.stderr or answer.stdout).strip(), settings.edms)
     why = _last_lines(output) or f"exit code {answer.returncode}"
     if "No module named 'django'" in output:
         return EdmsNotImportable(
@@ -269,14 +296,6 @@ def _last_lines(output: str) -> str:
 def _interpreter(settings: Settings) -> str:
     """The command line that starts the EDMS's Python."""
     return shlex.join(settings.edms.command) or str(settings.edms.python or sys.executable)
-
-
-def _without_secrets(settings: Settings, text: str) -> str:
-    for secret in settings.edms.env.values():
-        value = secret.get_secret_value()
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "***")
-    return text
 
 
 def _where(settings: Settings) -> str:

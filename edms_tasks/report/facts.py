@@ -11,6 +11,7 @@ from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.proof.measured_table import MeasuredTable
+from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.salvage.losses import Losses
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
 
@@ -41,5 +42,6 @@ class RecoveryFacts:
         str
     ] = ()  # names of tables that a change of engine left out, because the EDMS can make them again
     made_again: bool = False  # whether its own commands did so
+    drill: DrillFacts | None = None  # of a drill: how the copy was tried
     log_witness: str = ""  # NUMBER:SHA-256 of the last entry of the repository's log when the report was written
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

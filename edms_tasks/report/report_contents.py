@@ -56,6 +56,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "migrations": [f"{app}.{name}" for app, name in manifest.edms.migrations_leaves],
         },
         "target": facts.target,
+        "drill": facts.drill.as_json() if facts.drill else None,
         "log_witness": facts.log_witness,
         "converted": facts.converted,
         "crossed": facts.converted,  # its older name
@@ -106,6 +107,15 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
 
 def _verdict(facts: RecoveryFacts) -> tuple[str, str]:
     word, headline = _HEADLINES[facts.verdict]
+    if facts.drill is not None and facts.drill.problems:
+        return "DRILL FAILED", f"What came back equals what went in, but: {' '.join(facts.drill.problems)}"
+    if facts.drill is not None:
+        tried = (
+            "every acceptance command passed on it"
+            if facts.drill.commands
+            else "no acceptance command was set to try it"
+        )
+        return "DRILL PASSED", f"What came back equals what went in, and {tried}."
     if facts.verdict == "proved" and facts.left_out:
         without = ", ".join(facts.left_out)
         how = "which the EDMS's own commands made again" if facts.made_again else "which are still to be made again"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.snapshot_source import open_source
@@ -46,8 +47,13 @@ class Opened:
     patience: Patience
 
 
-def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: ExitStack) -> Opened:
-    """Find snapshot and target, lock the target, and check everything that could stop the restore later. Adds to `notes`."""
+def open_restore(
+    run: Run, request: RestoreRequest, notes: list[str], cleanup: ExitStack, *, throwaway: bool = False
+) -> Opened:
+    """Find snapshot and target, lock the target, and check everything that could stop the restore later. Adds to `notes`.
+
+    With `throwaway` the copy is removed at the end, and the snapshot must fit the EDMS's code as if it were to be promoted.
+    """
     settings = run.settings
     _require_sense(request)
     journal, patience = journal_of(settings), Patience(run.say, waits=request.wait)
@@ -64,7 +70,11 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
     preload_great_expectations()
     require_usable_suites(run, chosen.manifest)
     target = run.call(find_the_target, settings, chosen.manifest, request.into, request.into_files, notes, report)
-    version_plan = plan_version(chosen.manifest, target.report, into=target.into, drop_unknown=request.drop_unknown)
+    if throwaway:
+        target = _as_throwaway(target)
+    version_plan = plan_version(
+        chosen.manifest, target.report, into=None if throwaway else target.into, drop_unknown=request.drop_unknown
+    )
     for note in version_plan.notes:
         run.say(note)
     if target.converts:
@@ -75,6 +85,13 @@ def open_restore(run: Run, request: RestoreRequest, notes: list[str], cleanup: E
         require_first_time(journal, run.runner.run_id, target.database)
     _remove_unfinished_reports(run)
     return Opened(chosen.snapshot_id, chosen.manifest, repository, target, version_plan, held, journal, patience)
+
+
+def _as_throwaway(target: Target) -> Target:
+    """The target of a drill, which names a path: on a database server, the path's last part is the database's name."""
+    assert target.into is not None  # a drill names it
+    into = target.into if target.database.address.is_file else Path(target.into).name
+    return replace(target, into=into, throwaway=True)
 
 
 def require_usable_suites(run: Run, manifest: Manifest) -> None:

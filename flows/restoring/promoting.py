@@ -195,8 +195,11 @@ def promote_candidate(
         done = _promote(run, opened, target, candidate, evidence)
     else:
         _keep(target, staged.database, candidate, opened.held)
-    staged.abandon.promotion, staged.abandon.handed_over = done, True
-    when_stopped(f"The restored data is in place ({target.into or 'live'}); the report was not written.")
+    staged.abandon.promotion, staged.abandon.handed_over = done, not target.throwaway
+    if target.throwaway:
+        when_stopped("The live system is untouched. The throwaway copy was removed.")
+    else:
+        when_stopped(f"The restored data is in place ({target.into or 'live'}); the report was not written.")
 
 
 def promote_and_record(
@@ -222,7 +225,7 @@ def _keep(target: Target, staging: StagingDatabase, candidate: Candidate, held: 
     assert target.into is not None  # the name that the caller chose
     candidate.staged()
     held.require_held()
-    staging.keep_as(target.into)
+    staging.keep_as(target.into, throwaway=target.throwaway)
     for _, final, staged in target.folders:
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():

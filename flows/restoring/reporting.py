@@ -10,6 +10,7 @@ from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import versions
 from edms_tasks.promotion import Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
+from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.repository import Repository
 from flows.evidence.artifacts import leave_restore
 from flows.restoring.open_restore import Opened
@@ -36,6 +37,7 @@ def report_restore(
     promotion: Promotion | None,
     not_rebuilt: Sequence[str],
     notes: Sequence[str],
+    drill: DrillFacts | None = None,
 ) -> RestoreResult:
     """Write the report and Prefect's artifacts. Raises EvidenceNotWritten if this fails after the restore is in place."""
     target = opened.target
@@ -61,6 +63,7 @@ def report_restore(
         left_out=[one.label for one in source.left_out],
         made_again=not not_rebuilt and not any(one.open for one in source.left_out),
         log_witness=_log_witness(opened.repository),
+        drill=drill,
     )
     with raising_evidence_not_written(facts, promotion, evidence.folder):
         html, json_file = write_recovery_report(facts, evidence.folder)
@@ -82,6 +85,7 @@ def report_restore(
             code_migration=code_migration,
             left_out=source.left_out,
             not_rebuilt=tuple(not_rebuilt),
+            drill=drill,
         )
         leave_restore(run, facts, result)
     return result

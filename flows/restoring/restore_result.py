@@ -9,6 +9,7 @@ from typing import Any
 from edms_tasks.conversion.left_out import LeftOutTable
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.report import Verdict
+from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.salvage import Losses
 from flows.evidence.repository_log import LogFacts
 from flows.running.flow_decorators import Shortfall
@@ -36,6 +37,7 @@ class RestoreResult:
     code_migration: CodeMigration | None = None
     left_out: tuple[LeftOutTable, ...] = ()  # of a change of engine: what the EDMS makes again from other tables
     not_rebuilt: tuple[str, ...] = ()  # commands that should have made it again, and failed
+    drill: DrillFacts | None = None  # of a drill whose copy was proved: how it was tried
 
     @property
     def success(self) -> bool:

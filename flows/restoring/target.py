@@ -30,6 +30,7 @@ class Target:
     folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
     into: str | None  # the name of another database on the server of `database`; None: the live one
     converts: bool = False  # whether the target is of another engine than the snapshot
+    throwaway: bool = False  # whether the copy is removed when the restore ends, as by a drill
 
 
 def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:

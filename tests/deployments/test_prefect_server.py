@@ -47,6 +47,7 @@ def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed
     assert set(deployments) == {
         "backup",
         "verify",
+        "drill",
         "copy",
         "prune",
         "restore",

@@ -33,6 +33,7 @@ from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.refusable_statements import Connection, attempt, evaluate, take_settings
 from edms_tasks.databases.postgresql.schema_plan import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
+from edms_tasks.databases.postgresql.staging_comment import mark
 from edms_tasks.databases.postgresql.staging_properties import StagingProperties
 from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.databases.postgresql.unplannable_tables import remove_obstacles
@@ -253,7 +254,7 @@ class PostgresStaging:
     def completed_by_the_edms(self, problem: str) -> None:
         """Do nothing: `left_to_the_edms` is empty."""
 
-    def keep_as(self, name: str) -> DatabaseAddress:
+    def keep_as(self, name: str, *, throwaway: bool = False) -> DatabaseAddress:
         """Give the database its final name and its closing properties, and allow connections; returns its address."""
         self.unseal()
         with connected(self._maintenance) as connection, connection.transaction():
@@ -262,6 +263,8 @@ class PostgresStaging:
                     f"ALTER DATABASE {identifier(self.address.name)} RENAME TO {identifier(name)}".encode()
                 )
             self._whole.close(connection, name)
+            if throwaway:
+                mark(connection, name, name)  # in the same transaction: it is never there without its mark
         self.address = self.address.renamed(name)
         return self.address
 

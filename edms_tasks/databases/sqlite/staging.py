@@ -271,8 +271,8 @@ class SqliteStaging:
         self._loaders.close()
         remove_with_companions(self._path)
 
-    def keep_as(self, name: str) -> DatabaseAddress:
-        """Move the file to its final path; returns its address."""
+    def keep_as(self, name: str, *, throwaway: bool = False) -> DatabaseAddress:
+        """Move the file to its final path; returns its address. A throwaway one is in a folder that the caller removes."""
         if name != str(self._path):
             checkpoint(self._path)
             os.replace(self._path, name)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "status",
     "status --max-age 26h --max-proof-age 35d",
+    "status --max-drill-age 8d",
     "status --json",
 )
 
@@ -30,6 +31,12 @@ def status(
             metavar="DURATION", help="How long ago a restore may last have proved one (default: that of the settings)."
         ),
     ] = None,
+    max_drill_age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION", help="How long ago the last drill may have passed (default: that of the settings)."
+        ),
+    ] = None,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -39,7 +46,9 @@ def status(
     with options.reporting():
         from flows.status import read_status
 
-        found = read_status(options.settings(), max_age=max_age, max_proof_age=max_proof_age)
+        found = read_status(
+            options.settings(), max_age=max_age, max_proof_age=max_proof_age, max_drill_age=max_drill_age
+        )
 
         def show(console: Console) -> None:
             from flows.cli.printing.layout import line

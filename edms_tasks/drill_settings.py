@@ -1,0 +1,67 @@
+"""The settings' `[drill]`: how a restored copy is tried, and the targets that it is measured against."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from edms_tasks.soft_reference_settings import Section
+
+DURATION = r"^([0-9]{1,6}(s|min|h|d|w))+$"
+_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+Command = str | tuple[str, ...]
+"""A program and its arguments, as a list, or in one text that is split as a shell would split it."""
+
+
+def words_of(command: Command) -> tuple[str, ...]:
+    """The words of a command; raises ValueError if there is none, or a quotation mark is not closed."""
+    words = tuple(shlex.split(command)) if isinstance(command, str) else command
+    if not words or not words[0].strip():
+        raise ValueError("A command needs at least one word.")
+    return words
+
+
+def seconds_of(duration: str) -> float:
+    """The seconds of a duration such as `90s`, `45min` or `1d2h`."""
+    parts = re.findall(r"([0-9]+)(s|min|h|d|w)", duration)
+    return sum(timedelta(**{_UNITS[unit]: int(number)}).total_seconds() for number, unit in parts)
+
+
+class DrillSettings(Section):
+    """How `edms-backup drill` tries a restored copy."""
+
+    commands: tuple[Command, ...] = Field(
+        default=(),
+        description="Commands of the EDMS that must succeed on the copy: management commands, `SCRIPT.py`, or `-c PROGRAM`.",
+    )
+    timeout: int = Field(default=600, ge=1, le=86_400, description="Seconds that one of these commands may take.")
+    rto: str | None = Field(
+        default=None,
+        pattern=DURATION,
+        description="How long a restore and these commands may take: 90s, 45min, 4h, 1d. A drill that takes longer fails.",
+    )
+    rpo: str | None = Field(
+        default=None,
+        pattern=DURATION,
+        description="How old the newest snapshot may be, and how far two may be apart: 26h. Otherwise a drill fails.",
+    )
+    folder: Path | None = Field(
+        default=None,
+        description="Folder in which the copy's files are restored for the time of a drill; default: workdir.",
+    )
+    folder_in_edms: str | None = Field(
+        default=None,
+        description="That folder as an EDMS in a container or on another machine sees it.",
+    )
+
+    @field_validator("commands")
+    @classmethod
+    def _have_words(cls, commands: tuple[Command, ...]) -> tuple[Command, ...]:
+        for command in commands:
+            words_of(command)
+        return commands
