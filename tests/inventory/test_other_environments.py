@@ -207,7 +207,8 @@ def test_the_probe_reports_the_same_through_a_command(archive_on: Callable[[str]
 
     here = run_probe(settings)
     elsewhere = Surroundings(urls=here.surroundings.urls)  # its folders may be on another machine
-    assert run_probe(through) == here.model_copy(update={"surroundings": elsewhere})
+    roots = tuple(root.model_copy(update={"path_there": root.path}) for root in here.file_roots)
+    assert run_probe(through) == here.model_copy(update={"surroundings": elsewhere, "file_roots": roots})
 
 
 def test_no_package_of_ours_is_installed_there(python: Path) -> None:
