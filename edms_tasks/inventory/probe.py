@@ -215,10 +215,10 @@ class Copy:
         self._require_file()
         for who, storage in self._storages():
             self._move(who, storage)
-        if "celery" in sys.modules:  # a task that is queued would run on the live system
-            from celery import current_app
-
-            current_app.conf.update(broker_url="memory://", broker_read_url="memory://", broker_write_url="memory://")
+        celery = sys.modules.get("celery")
+        if celery is not None:  # a task that is queued would run on the live system
+            urls = dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), "memory://")
+            celery.current_app.conf.update(urls)
         run_words(self.words)
 
     @staticmethod
