@@ -112,7 +112,8 @@ class _Acceptance:
                 where="[edms]",
                 fix="Fix [edms]: a restore without the EDMS's code proves the data, and not that anybody can work with it.",
             )
-        commands = run_acceptance(self.the_run, copy)
+        with self.the_run.stage("accept"):
+            commands = run_acceptance(self.the_run, copy)
         if not commands:
             notes.append("No acceptance command is set ([drill] commands): nobody has used the copy.")
         reached = self.elapsed() if all(one.passed for one in commands) else None

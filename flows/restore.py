@@ -72,13 +72,9 @@ def restore_snapshot(
     before_validation: BeforeValidation = lambda staging, folders: None,
     trial: Trial | None = None,
 ) -> RestoreResult:
-    """Restore a snapshot.
+    """Restore a snapshot. `before_validation` gets the finished staging database and folders; tests damage them there.
 
-    Args:
-        run: the run.
-        request: what to restore, and where.
-        before_validation: gets the finished staging database and folders; tests damage them there.
-        trial: tries the restored copy, which is removed afterwards; `request` names a database that does not exist.
+    A `trial` tries the restored copy, which is then removed; `request` names a database that does not exist.
     """
     notes: list[str] = []
     with ExitStack() as cleanup:
@@ -127,8 +123,7 @@ def restore_snapshot(
                 promotion = promote_and_record(run, opened, target, staged, candidate, evidence, notes)
             not_rebuilt = _rebuild(run, target, promotion, notes)
             if trial is not None:
-                with run.stage("accept"):
-                    drill = trial.run(copy_of(run.settings, opened, target, staged), notes)
+                drill = trial.run(copy_of(run.settings, opened, target, staged), notes)
     return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill)
 
 
