@@ -303,6 +303,13 @@ class NothingToRollBack(TerminalError):
     exit_code = 2
 
 
+class NotApproved(TerminalError):
+    """A deployed run that would have changed the live system was not approved; nothing was changed."""
+
+    code = "not-approved"
+    exit_code = 1
+
+
 class AlreadyPromoted(TerminalError):
     """What was confirmed has already been done. A confirmation is valid once."""
 

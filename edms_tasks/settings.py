@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
 from edms_tasks.repository_settings import CopySettings, StatusSettings
@@ -166,6 +167,7 @@ class Settings(BaseSettings):
     )
     copy_: CopySettings = Field(default=CopySettings(), alias="copy")
     status: StatusSettings = StatusSettings()
+    approval: ApprovalSettings = ApprovalSettings()
     exclude: ExcludeSettings = ExcludeSettings()
     files: FilesSettings = FilesSettings()
     derived: DerivedSettings = DerivedSettings()
@@ -200,10 +202,17 @@ class _Environment(PydanticBaseSettingsSource):
     """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
     Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`, `[copy] options`,
-    `[natural_keys]` and `[files] roots`. A value that begins with `[` or `{` is JSON.
+    `[natural_keys]`, `[files] roots` and `[approval] approvers`. A value that begins with `[` or `{` is JSON.
     """
 
-    _FREE = (("edms", "env"), ("repository", "options"), ("copy", "options"), ("natural_keys",), ("files", "roots"))
+    _FREE = (
+        ("edms", "env"),
+        ("repository", "options"),
+        ("copy", "options"),
+        ("natural_keys",),
+        ("files", "roots"),
+        ("approval", "approvers"),
+    )
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Not used: all variables are read at once."""

@@ -37,6 +37,8 @@ from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
+from flows.approval.approving import after_approval
+from flows.approval.proposal import Proposal
 from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
@@ -45,6 +47,7 @@ from flows.live.live_target import finish_interrupted_promotions, journal_of, li
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
 from flows.merging.merge_options import MergeChoices
+from flows.merging.merge_proposal import proposal_of
 from flows.merging.merge_stages import MergeStages
 from flows.requests import BackupRequest, MergeRequest
 from flows.restoring.target import address_of, ask_edms
@@ -108,10 +111,19 @@ class MergeResult:
         }
 
 
+def _propose(run: Run, request: MergeRequest) -> Proposal | None:
+    """The plan, for the approval of a merge that would write."""
+    if request.dry_run or not request.confirm:
+        return None
+    planned = merge.fn(run, replace(request, dry_run=True))
+    return proposal_of(planned.plan, planned.notes)
+
+
 @flow(
     name="edms-merge",
     flow_run_name="merge {snapshot}",
     description="Merges a snapshot into the EDMS's database: rows are matched by natural key, and rows of the EDMS only stay.",
+    approve=after_approval("merge", _propose),
 )
 @logged("merge")
 def merge(run: Run, request: MergeRequest) -> MergeResult:
@@ -177,6 +189,8 @@ def _open(run: Run, request: MergeRequest, notes: list[str], cleanup: ExitStack)
     report = ask_edms(run, notes)
     # `latest` is never a safety snapshot: merging that would undo the last merge.
     chosen = run.call(open_the_snapshot, settings, repository, name, report, passing_over=BEFORE_MERGE)
+    if run.approved is not None:
+        run.approved.require(chosen.snapshot_id)
     unprotected = keep_while_reading(repository, [chosen.snapshot_id], "merge", cleanup)
     for note in (*chosen.notes, *unprotected):
         run.say(note)

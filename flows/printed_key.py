@@ -30,6 +30,13 @@ can be restored.</strong> Keep it where neither a fire at the backups nor at the
 """
 
 
+def code_for_terminals(text: str) -> str:
+    """A QR code of blocks, which a telephone reads from a dark or a light terminal."""
+    drawn = io.StringIO()
+    segno.make(text, error="l", micro=False).terminal(drawn, compact=True)
+    return drawn.getvalue()
+
+
 def printed_key(name: str, text: str) -> str:
     """The page as HTML; it loads nothing from elsewhere."""
     secret = next(line for line in text.splitlines() if line.startswith("AGE-SECRET-KEY-1"))

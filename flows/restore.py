@@ -14,9 +14,11 @@ from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Promotion
 from edms_tasks.scratch.run_folder import run_folder
+from flows.approval.approving import after_approval
 from flows.evidence.repository_log import logged
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
+from flows.restore_proposal import propose_restore
 from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.edms_indexes import build_indexes_in_the_edms
@@ -45,6 +47,7 @@ BeforeValidation = Callable[[StagingDatabase, Sequence[Path]], None]
     flow_run_name="restore {snapshot}",
     description="Builds a staging database from a snapshot, validates it and, only if it is proved equal, promotes it.",
     may_be_recorded=require_no_password,
+    approve=after_approval("restore", propose_restore),
 )
 @logged("restore")
 def restore(run: Run, request: RestoreRequest) -> RestoreResult:

@@ -6,6 +6,7 @@ snapshot, so the differences of the two are what it would change.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ from flows.restoring.conversion_requirements import (
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import ConvertedSnapshot, convert_engine
 from flows.restoring.open_restore import find_the_target, require_usable_suites
-from flows.restoring.promoting import lock_of, require_room
+from flows.restoring.promoting import Room, lock_of, require_room, room_needed
 from flows.restoring.target import Target, ask_edms
 from flows.restoring.version_plan import VersionPlan, plan_version
 from flows.running.flow_decorators import Shortfall, flow
@@ -51,12 +52,16 @@ from flows.running.run import Run
 from flows.tasks.inspect_tasks import check_database
 from flows.tasks.open_tasks import keep_while_reading, open_the_snapshot
 
+_MOST_ENTRIES = 300
+"""How far back in the log the last restore is searched."""
+
 
 @dataclass(frozen=True)
 class RestorePlan:
     """The plan of a restore: what it would do now, and what would prevent it."""
 
     snapshot_id: str
+    created: datetime
     target: str
     difference: Difference  # from the live system to the snapshot
     migrate: tuple[str, ...]  # migrations of the EDMS that would run after validation
@@ -64,6 +69,8 @@ class RestorePlan:
     in_use: str | None  # the sessions because of which a restore would be refused now
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    room: tuple[Room, ...]
+    last_took: float | None  # seconds of the last proved restore of this EDMS; None if the log knows of none
     report: Path | None = None  # the page; plan.json is beside it
 
     def shortfall(self) -> Shortfall | None:
@@ -81,6 +88,8 @@ class RestorePlan:
             "in_use": self.in_use,
             "notes": list(self.notes),
             "seconds": self.seconds,
+            "room": [{"for": one.what, "folder": str(one.folder), "bytes": one.bytes} for one in self.room],
+            "last_restore_seconds": self.last_took,
             "report": str(self.report) if self.report else None,
         }
 
@@ -117,6 +126,7 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
         ).turned()
     plan = RestorePlan(
         snapshot_id=opened.snapshot_id,
+        created=opened.manifest.created,
         target=there.state.title,
         difference=difference,
         migrate=tuple(".".join(one) for one in opened.version_plan.migrate),
@@ -124,8 +134,25 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
         in_use=opened.in_use,
         notes=(*opened.notes, *difference.notes),
         seconds=run.seconds,
+        room=room_needed(run.settings, opened.manifest, opened.target),
+        last_took=_last_took(opened.repository, opened.manifest),
     )
     return _reported(run, plan)
+
+
+def _last_took(repository: Repository, manifest: Manifest) -> float | None:
+    """The duration of the last proved restore of this EDMS, from the log."""
+    edms = manifest.identity.id if manifest.identity else None
+    for entry in itertools.islice(repository.log.backwards(), _MOST_ENTRIES):
+        took = entry.facts.get("seconds")
+        if (
+            entry.event == "restore"
+            and entry.outcome == "success"
+            and entry.edms == edms
+            and isinstance(took, int | float)
+        ):
+            return float(took)
+    return None
 
 
 @dataclass

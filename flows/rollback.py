@@ -14,6 +14,8 @@ from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
 from edms_tasks.promotion.swap import describe_live
 from edms_tasks.settings import Settings
+from flows.approval.approving import after_approval
+from flows.approval.proposal import Proposal
 from flows.evidence.repository_log import LogFacts, logged
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.requests import RollbackRequest
@@ -114,10 +116,25 @@ def swap_back(
     return promotion.roll_back(choice, database, journal, confirm=confirm, disconnect=disconnect)
 
 
+def _propose(run: Run, request: RollbackRequest) -> Proposal | None:
+    """What a rollback would swap, for its approval."""
+    if not request.confirm:
+        return None
+    now, way = find_way_back(run.settings, request.stamp)
+    return Proposal(
+        subject=way.stamp,
+        pinned={"stamp": way.stamp},
+        title=f"The live system would be swapped with what was set aside at {way.stamp}.",
+        facts=[("Live now", f"{now.live}: {now.now}"), ("Would be live", f"{way.database}: {way.what}")],
+        changes=[f"{live}: from {previous}" if previous else f"{live}: stays" for live, previous in way.folders],
+    )
+
+
 @flow(
     name="edms-rollback",
     flow_run_name="rollback {stamp}",
     description="Swaps the live system with the previous one that a restore or rollback set aside.",
+    approve=after_approval("rollback", _propose),
 )
 @logged("rollback")
 def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
@@ -139,6 +156,8 @@ def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
         held = locks.enter_context(target.working("rollback"))
         notes = finish_interrupted_promotions(target, journal, patience)
         choice = promotion.choose(database, journal, request.stamp)
+        if run.approved is not None:
+            run.approved.require(choice.stamp)
         still = locks.enter_context(target.still("rollback", patience))
 
         def confirm() -> None:

@@ -25,6 +25,7 @@ WORDS = {
     "settings",
     "soft_reference_settings",
     "retention_settings",
+    "approval_settings",
     "repository_settings",
     "drill_settings",
     "manifest",

@@ -31,6 +31,10 @@ class Server:
     api: httpx.Client
     logs: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.env["PREFECT_SERVER_API_PORT"])
+
     def prefect(self, *arguments: str) -> None:
         done = subprocess.run(
             [*PREFECT, *arguments], env=self.env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
@@ -38,15 +42,21 @@ class Server:
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
     def ask(self, path: str, **conditions: Any) -> Any:
-        answer = self.api.post(path, json=conditions)
-        answer.raise_for_status()
-        return answer.json()
+        """Post a request and return the answer; while the server's database is busy it answers 503."""
+
+        def post() -> httpx.Response | None:
+            answer = self.api.post(path, json=conditions)
+            return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer.raise_for_status()
+
+        return wait_for(post, f"an answer from {path}").json()
 
 
 @contextmanager
-def prefect_server(home: Path, config: Path) -> Iterator[Server]:
-    home.mkdir()
-    port = _free_port()
+def prefect_server(home: Path, config: Path, port: int | None = None) -> Iterator[Server]:
+    """Start a server; with the home and the port of an earlier one, the same again."""
+    again = port is not None
+    home.mkdir(exist_ok=again)
+    port = port or _free_port()
     url = f"http://127.0.0.1:{port}/api"
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
         "PREFECT_HOME": str(home),
@@ -60,7 +70,8 @@ def prefect_server(home: Path, config: Path) -> Iterator[Server]:
     }
     with _process(env, home / "server.log", "server", "start"), httpx.Client(base_url=url, timeout=120) as api:
         wait_for(lambda: _answers(api), f"an answer from the server; see {home / 'server.log'}")
-        api.post("/work_pools/", json={"name": "edms-backup", "type": "process"}).raise_for_status()
+        if not again:
+            api.post("/work_pools/", json={"name": "edms-backup", "type": "process"}).raise_for_status()
         yield Server(env=env, api=api, logs=home)
 
 

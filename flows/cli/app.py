@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.commands import (
+    approver_command,
     backup_command,
     config_files_command,
     copy_command,
@@ -104,6 +105,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "log": (log_command.log, log_command.EXAMPLES),
     "unlock": (unlock_command.unlock, unlock_command.EXAMPLES),
     "rollback": (rollback_command.rollback, rollback_command.EXAMPLES),
+    "approver": (approver_command.approver, approver_command.EXAMPLES),
     "demo": (demo_command.demo, demo_command.EXAMPLES),
 }
 for _name, (_command, _shown) in _COMMANDS.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from edms_tasks.errors import EdmsBackupError, Interrupted
@@ -48,7 +48,7 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
                 result = verb(run, request)
             except EdmsBackupError as error:
                 if error.exit_code != _WRONGLY_USED:  # nothing was begun
-                    _record_failure(run, event, error, request)
+                    record_failure(run, event, error, request)
                 raise
             if (said := result.log_facts()) is not None:
                 record(run, event, said)
@@ -64,7 +64,8 @@ def record(run: Run, event: str, said: LogFacts) -> Witness | None:
     return _append(run, event, "success" if said.success else "failed", said)
 
 
-def _record_failure(run: Run, event: str, error: EdmsBackupError, request: object) -> None:
+def record_failure(run: Run, event: str, error: EdmsBackupError, request: object) -> None:
+    """Leave an entry on a run that an error ended."""
     outcome: Outcome = "stopped" if isinstance(error, Interrupted) else "failed"
     facts = {"error": error.code, "what": error.what}
     if named := getattr(request, "snapshot", None):
@@ -73,6 +74,8 @@ def _record_failure(run: Run, event: str, error: EdmsBackupError, request: objec
 
 
 def _append(run: Run, event: str, outcome: Outcome, said: LogFacts) -> Witness | None:
+    if run.approved is not None:
+        said = replace(said, facts={**said.facts, "approved_by": [one.as_json() for one in run.approved.approvals]})
     try:
         return append_entry(Repository.open(run.settings.repository), run.settings, event, outcome, said)
     except EdmsBackupError as error:

@@ -28,6 +28,7 @@ _EXAMPLES = {
     "edms.client_programs": '"/usr/lib/postgresql/17/bin"',
     "edms.env": '{ DATABASE_URL = "postgresql://…" }',
     "repository.options": '{ key = "…", secret = "…" }',
+    "approval.approvers": '{ anna = "…", ben = "…" }',
     "status.max_proof_age": '"35d"',
     "copy.url": '"sftp://backup.example/edms"',
     "copy.options": '{ key = "…", secret = "…" }',

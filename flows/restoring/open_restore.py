@@ -63,6 +63,8 @@ def open_restore(
     report = ask_edms(run, notes)
     find = open_a_damaged_snapshot if request.salvage else open_the_snapshot
     chosen = run.call(find, settings, repository, name, report)
+    if run.approved is not None:
+        run.approved.require(chosen.snapshot_id)
     unprotected = keep_while_reading(repository, [chosen.snapshot_id], "restore", cleanup)
     for note in (*chosen.notes, *unprotected):
         run.say(note)

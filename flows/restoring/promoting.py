@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ def require_room(settings: Settings, manifest: Manifest, target: Target) -> None
     """Check that the folders can be staged and swapped and that the disks have space; raises SettingsError, NoSpace, TerminalError."""
     if target.into is None:
         _require_separate(settings, target)
-    for index, final, _ in target.folders:
+    for _, final, _ in target.folders:
         promotion.check_folder(final, target.database.address.files if target.into is None else ())
         if target.into is not None and final.exists() and any(final.iterdir()):
             raise SettingsError(
@@ -110,11 +111,26 @@ def require_room(settings: Settings, manifest: Manifest, target: Target) -> None
                 where=str(final),
                 fix="Name another with --into-files.",
             )
-        require_space(final.parent, index.bytes, f"the files of {index.root.name}")
+    for needed in room_needed(settings, manifest, target):
+        require_space(needed.folder, needed.bytes, needed.what)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Disk space that a restore needs for a while, beside what is there."""
+
+    what: str
+    folder: Path
+    bytes: int
+
+
+def room_needed(settings: Settings, manifest: Manifest, target: Target) -> tuple[Room, ...]:
+    """The disk space that a restore needs, apart from the database server's."""
+    folders = [Room(f"the files of {index.root.name}", final.parent, index.bytes) for index, final, _ in target.folders]
     # First the largest tables are fetched and unpacked in parallel; later all rows are read back before they are compared.
     largest = sorted((entry.stored_bytes + entry.room for entry in manifest.tables), reverse=True)
     needed = max(sum(largest[: settings.restore.jobs]), sum(entry.room for entry in manifest.tables))
-    require_space(settings.workdir, needed, "the rows that are read back from the restored database")
+    return (*folders, Room("the rows that are read back from the restored database", settings.workdir, needed))
 
 
 def _require_separate(settings: Settings, target: Target) -> None:

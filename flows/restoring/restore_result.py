@@ -64,6 +64,7 @@ class RestoreResult:
             "target": self.target,
             "rows": self.rows,
             "files": self.files,
+            "seconds": round(sum(self.seconds.values()), 1),
         }
         return LogFacts(self.success, snapshot=self.snapshot_id, facts=facts)
 

@@ -119,6 +119,7 @@ class Verb(Generic[Request, Result]):
     flow_run_name: str
     repeatable: bool
     may_be_recorded: Callable[[Any], None]
+    approve: Callable[[Run, Any], tuple[Run, Any]] | None
 
     @cached_property
     def request(self) -> type[Request]:
@@ -178,6 +179,7 @@ def flow(
     flow_run_name: str = "",
     repeatable: bool = False,
     may_be_recorded: Callable[[Any], None] = _anything,
+    approve: Callable[[Run, Any], tuple[Run, Any]] | None = None,
 ) -> Callable[[Callable[[Run, Request], Result]], Verb[Request, Result]]:
     """Make a flow of a function of a run and a request.
 
@@ -187,6 +189,7 @@ def flow(
         flow_run_name: name of a run, as a format of the request's fields; default: a name made by Prefect.
         repeatable: whether it can be run again directly if Prefect fails during the run.
         may_be_recorded: raises CommandError for a request that Prefect must not record.
+        approve: returns run and request once a deployed run may go on.
     """
 
     def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
@@ -197,6 +200,7 @@ def flow(
             flow_run_name,
             repeatable,
             may_be_recorded,
+            approve,
         )
 
     return declare

@@ -36,12 +36,15 @@ from pydantic import BaseModel
 from edms_tasks.errors import AlreadyPromoted, TransientError
 from edms_tasks.files.progress import Progress
 from edms_tasks.settings import load_settings
+from flows.running.allowed_settings import allowed_settings
 from flows.running.flow_decorators import ChecksFailed, Task, Verb
 from flows.running.markdown import plain
 from flows.running.printable import printable
 from flows.running.progress_estimate import Pace, Told
+from flows.running.question import Question
 from flows.running.run import Run
 from flows.running.runner import RETRY_SECONDS, heaviest_first
+from flows.running.suspending import ask_people
 
 P = ParamSpec("P")
 Item = TypeVar("Item")
@@ -61,10 +64,12 @@ def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
 
     def entry(**parameters: Any) -> Any:
         config = parameters.pop("config")
-        run = Run(load_settings(Path(config)), PrefectRunner())
+        run = Run(load_settings(allowed_settings(config)), PrefectRunner())
         request = verb.request(**parameters)
         verb.may_be_recorded(request)
         try:
+            if verb.approve is not None:
+                run, request = verb.approve(run, request)
             result = verb.fn(run, request)
         except AlreadyPromoted as done:
             # "Retry" in Prefect would run a completed run again with the same parameters; keep its result instead.
@@ -114,6 +119,7 @@ class PrefectRunner:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.run_id = str(runtime.flow_run.id or "")
+        self.deployed = bool(runtime.deployment.id)
         self._refuses_artifacts = False  # whether Prefect refused an artifact; then no more are sent
         self._made: dict[
             int, tuple[object, State[Any]]
@@ -244,6 +250,10 @@ class PrefectRunner:
             self._refuses_artifacts = True
             self.say(f"Prefect did not accept an artifact. No more artifacts are sent: {type(error).__name__}: {error}")
             return None
+
+    def ask(self, question: Question) -> Mapping[str, str] | None:
+        """Suspend the run until people have answered."""
+        return ask_people(question)
 
     def say(self, line: str) -> None:
         """Log the line with the run."""

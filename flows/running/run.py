@@ -13,6 +13,7 @@ from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.scratch.workspace import Workspace, open_workspace
 from edms_tasks.settings import Settings
+from flows.running.approvals import Approved
 from flows.running.flow_decorators import Task
 from flows.running.runner import Runner
 from flows.running.threads import ThreadRunner
@@ -39,6 +40,7 @@ class Run:
         runner: runs tasks and reports progress.
         jobs: number of tasks of a kind to run at once; 0: from the settings.
         ask: function that returns the EDMS's report; replaced if the EDMS was inspected ahead.
+        approved: what was approved, and by whom; None if the run needs no approval.
 
     Example:
         >>> backup.fn(Run(settings), BackupRequest(tag="before-upgrade"))  # doctest: +SKIP
@@ -48,6 +50,7 @@ class Run:
     runner: Runner = field(default_factory=ThreadRunner)
     jobs: int = 0
     ask: Callable[[Settings], ProbeReport] = ask_now
+    approved: Approved | None = None
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from edms_tasks.files.progress import Progress
 from flows.running.flow_decorators import Task
+from flows.running.question import Question
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -25,6 +26,9 @@ class Runner(Protocol):
 
     run_id: str
     """Prefect's id of this run; empty elsewhere."""
+
+    deployed: bool
+    """Whether a deployment started it, so that nobody sits at its terminal."""
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Time a stage such as "extract"; a stage entered twice adds up."""
@@ -63,6 +67,9 @@ class Runner(Protocol):
 
     def markdown(self, key: str, text: str) -> None:
         """Record a text as evidence of the run."""
+
+    def ask(self, question: Question) -> Mapping[str, str] | None:
+        """Suspend a deployed run until people have answered; None: nobody has. Elsewhere there is nobody to ask."""
 
     def say(self, line: str) -> None:
         """Print or log one line."""

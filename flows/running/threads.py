@@ -19,6 +19,7 @@ from edms_tasks.files.progress import Progress
 from flows.running.flow_decorators import Task
 from flows.running.printable import printable
 from flows.running.progress_estimate import Pace, Told
+from flows.running.question import Question
 from flows.running.runner import RETRY_SECONDS, heaviest_first
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class ThreadRunner:
     """
 
     run_id = ""
+    deployed = False
 
     def __init__(self, console: Console | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.seconds: dict[str, float] = {}
@@ -132,6 +134,10 @@ class ThreadRunner:
 
     def markdown(self, key: str, text: str) -> None:
         """Nothing: the command's summary shows it."""
+
+    def ask(self, question: Question) -> Mapping[str, str] | None:
+        """Nobody is asked: who runs this sits at a terminal, or has passed --yes."""
+        return None
 
     def say(self, line: str) -> None:
         """Print the line."""

@@ -1,0 +1,1 @@
+"""Approval of what would change the live system: the plan that is shown, the answer, and who may give it."""

@@ -1,0 +1,230 @@
+"""Restores through a real server and worker: planned, suspended, and done only after an approval."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+from edms_tasks.repository import Repository
+from edms_tasks.settings import Settings, load_settings
+from flows.backup import backup
+from flows.requests import BackupRequest
+from flows.running.run import Run
+from tests.prefect_server import Server, prefect_server, prefect_worker, wait_for
+from tests.reference_system import EdmsTemplates, ReferenceEdms, ReferenceEdmsFactory
+
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.prefect_server, pytest.mark.timeout(3600)]
+
+EDMS = "archive-of-the-plant"
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass
+class Plant:
+    """An EDMS with a snapshot, deployed on a server of its own with a worker."""
+
+    edms: ReferenceEdms
+    config: Path
+    home: Path
+    snapshot: str
+    running: ExitStack = field(default_factory=ExitStack)
+    server: Server = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._serve(None)
+        self.server.prefect("--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
+        self.deployments = {one["name"]: one["id"] for one in self.server.ask("/deployments/filter")}
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config)
+
+    def restart(self) -> None:
+        """End server and worker, and start them again."""
+        port = self.server.port
+        self.running.close()
+        self._serve(port)
+
+    def _serve(self, port: int | None) -> None:
+        self.server = self.running.enter_context(prefect_server(self.home, self.config, port))
+        self.running.enter_context(prefect_worker(self.server))
+
+    def rules(self, text: str) -> None:
+        """Write the rules of approval into the settings."""
+        written = self.config.read_text(encoding="utf-8").partition("\n[approval]")[0]
+        self.config.write_text(f"{written}\n[approval]\n{text}\n", encoding="utf-8")
+
+    def start(self, deployment: str, **parameters: Any) -> str:
+        path = f"/deployments/{self.deployments[deployment]}/create_flow_run"
+        return str(self.server.ask(path, parameters=parameters)["id"])
+
+    def reaches(self, run_id: str, wanted: str, fresh: str = "") -> str:
+        """Wait until the run is in that state (not the one with the id `fresh`); returns its message."""
+
+        def look() -> dict[str, Any] | None:
+            answer = self.server.api.get(f"/flow_runs/{run_id}")
+            if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                return None
+            state: dict[str, Any] = answer.raise_for_status().json()["state"]
+            if state["id"] == fresh:
+                return None
+            assert state["type"] == wanted or state["type"] not in ENDED, state
+            return state if state["type"] == wanted else None
+
+        return str(wait_for(look, f"{wanted} of run {run_id}")["message"])
+
+    def state(self, run_id: str) -> str:
+        return str(self.server.api.get(f"/flow_runs/{run_id}").raise_for_status().json()["state"]["id"])
+
+    def resume(self, run_id: str, **answer: Any) -> None:
+        done = self.server.ask(f"/flow_runs/{run_id}/resume", run_input=answer)
+        assert done["status"] == "ACCEPT", done
+
+    def set_state(self, run_id: str, **state: Any) -> None:
+        self.server.ask(f"/flow_runs/{run_id}/set_state", state=state, force=True)
+
+    def artifact(self, run_id: str, key: str) -> str:
+        found = self.server.ask("/artifacts/filter", flow_runs={"id": {"any_": [run_id]}})
+        return str({one["key"]: one["data"] for one in found}[key])
+
+    def titles(self) -> set[str]:
+        with closing(sqlite3.connect(self.edms.database_path)) as database:
+            return {title for (title,) in database.execute("SELECT title FROM documents_document")}
+
+    def change(self, title: str) -> None:
+        with closing(sqlite3.connect(self.edms.database_path)) as database, database:
+            database.execute("UPDATE documents_document SET title = ?", (title,))
+
+    def last_logged(self) -> Any:
+        return next(iter(Repository.open(self.settings.repository).log.backwards()))
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Iterator[Plant]:
+    folder = tmp_path_factory.mktemp("approval")
+    edms = ReferenceEdmsFactory(_edms_templates, folder / "installations", "approval")("sqlite", documents=5)
+    config = edms.settings_file(folder / "etc" / "edms-backup.toml", folder / "repository")
+    config.write_text(config.read_text().replace("[edms]\n", f'[edms]\nid = "{EDMS}"\n'))
+    made = backup.fn(Run(load_settings(config)), BackupRequest())
+    plant = Plant(edms, config, folder / "prefect", made.snapshot_id)
+    with plant.running:
+        yield plant
+
+
+def test_a_restore_shows_its_plan_and_waits_for_the_name_of_the_edms_even_over_a_restart(plant: Plant) -> None:
+    before = plant.titles()
+    plant.change("lost")
+    run_id = plant.start("restore", confirm=True)
+
+    plant.reaches(run_id, "PAUSED")
+    plan = plant.artifact(run_id, "restore-to-approve")
+    assert plant.snapshot in plan
+    assert "documents.Document: 0 rows go, 0 come back, 5 change back" in plan.replace("\\", "")
+    assert plant.titles() == {"lost"}
+
+    # A newer snapshot does not become the one that was approved.
+    newer = backup.fn(Run(plant.settings), BackupRequest()).snapshot_id
+    plant.restart()
+    assert plant.titles() == {"lost"}
+    plant.resume(run_id, edms=EDMS, approved_by="Anna", note="TICKET-7")
+    plant.reaches(run_id, "COMPLETED")
+
+    assert plant.titles() == before
+    entry = plant.last_logged()
+    assert (entry.event, entry.outcome, entry.snapshot) == ("restore", "success", plant.snapshot)
+    assert newer != plant.snapshot
+    (approval,) = entry.facts["approved_by"]
+    assert (approval["by"], approval["checked"], approval["note"]) == ("Anna", False, "TICKET-7")
+
+    # A retry of what is done promotes nothing again.
+    plant.change("after the restore")
+    ended = plant.state(run_id)
+    plant.set_state(run_id, type="SCHEDULED", name="AwaitingRetry")
+    assert "Already promoted" in plant.reaches(run_id, "COMPLETED", fresh=ended)
+    assert plant.titles() == {"after the restore"}
+
+
+def test_a_wrong_name_refuses_and_a_retry_makes_a_new_plan(plant: Plant) -> None:
+    plant.change("still here")
+    run_id = plant.start("restore", snapshot=plant.snapshot[:12], confirm=True)
+    plant.reaches(run_id, "PAUSED")
+
+    plant.resume(run_id, edms="another-plant", approved_by="Anna")
+
+    assert "Not approved" in plant.reaches(run_id, "FAILED")
+    assert plant.titles() == {"still here"}
+    assert plant.last_logged().facts["error"] == "not-approved"
+    failed = plant.state(run_id)
+    plant.set_state(run_id, type="SCHEDULED", name="AwaitingRetry")
+    plant.reaches(run_id, "PAUSED", fresh=failed)
+    assert plant.titles() == {"still here"}
+
+
+def test_what_nobody_approves_in_time_fails(plant: Plant) -> None:
+    plant.change("nobody answers")
+    plant.rules('expires = "0h"')
+    try:
+        run_id = plant.start("restore", confirm=True)
+        assert "never resumed" in plant.reaches(run_id, "FAILED")
+    finally:
+        plant.rules("")
+
+    assert plant.titles() == {"nobody answers"}
+    late = plant.server.api.post(
+        f"/flow_runs/{run_id}/resume", json={"run_input": {"edms": EDMS, "approved_by": "Anna"}}
+    )
+    assert late.json()["status"] != "ACCEPT"
+
+
+def test_two_persons_approve_each_with_a_code_of_their_own(plant: Plant) -> None:
+    secrets = {"anna": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "ben": "KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU"}
+    plant.rules("persons = 2\napprovers = { " + ", ".join(f'{who} = "{key}"' for who, key in secrets.items()) + " }")
+    try:
+        plant.change("four eyes")
+        run_id = plant.start("restore", snapshot=plant.snapshot, confirm=True)
+        plant.reaches(run_id, "PAUSED")
+        first = plant.state(run_id)
+        plant.resume(run_id, edms=EDMS, approved_by="anna", code=_code(secrets["anna"]))
+        plant.reaches(run_id, "PAUSED", fresh=first)
+        assert plant.titles() == {"four eyes"}
+        plant.resume(run_id, edms=EDMS, approved_by="ben", code=_code(secrets["ben"]))
+        plant.reaches(run_id, "COMPLETED")
+    finally:
+        plant.rules("")
+
+    assert plant.titles() != {"four eyes"}
+    assert [one["by"] for one in plant.last_logged().facts["approved_by"]] == ["anna", "ben"]
+
+
+def test_a_merge_and_a_rollback_wait_too_and_another_settings_file_is_refused(plant: Plant) -> None:
+    plant.change("before the merge")
+    merge = plant.start("merge", snapshot=plant.snapshot, dry_run=False, confirm=True)
+    rollback = plant.start("rollback", confirm=True)
+    other = plant.start("backup", config="/etc/passwd")
+
+    plant.reaches(merge, "PAUSED")
+    plant.reaches(rollback, "PAUSED")
+    assert "may not use that settings file" in plant.reaches(other, "FAILED")
+    assert plant.titles() == {"before the merge"}
+    assert "overwritten" in plant.artifact(merge, "merge-to-approve")
+    assert "Would be live" in plant.artifact(rollback, "rollback-to-approve")
+    plant.resume(merge, edms=EDMS, approved_by="Anna")
+    plant.reaches(merge, "COMPLETED")
+    assert plant.titles() != {"before the merge"}
+    plant.resume(rollback, edms=EDMS, approved_by="Anna")
+    plant.reaches(rollback, "COMPLETED")
+
+
+def _code(secret: str) -> str:
+    return TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(time.time()).decode()
