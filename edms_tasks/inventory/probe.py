@@ -1047,11 +1047,15 @@ class Stores:
     def folder_of(self, storage, who):
         # type: (object, str) -> str
         """The folder that a storage writes to; "" if it has none, which is noted with `who` uses it."""
+        names = {base.__name__ for base in storage.__class__.__mro__}
         try:
-            return os.path.abspath(str(storage.path("")))
+            if "InMemoryStorage" not in names:  # it has paths, and no files there
+                return os.path.abspath(str(storage.path("")))
         except Exception:  # without paths it is NotImplementedError, but the EDMS's own class may raise anything
+            pass
+        if not any("StaticStorage" in name for name in names):
             self.add(storage, who)
-            return ""
+        return ""
 
     def add(self, storage, who):
         # type: (object, str) -> None

@@ -37,7 +37,7 @@ WHERE = {
 
 
 def project(tmp_path: Path, models: str, alias: str, store: str = STORE) -> Settings:
-    (tmp_path / "edms").mkdir(exist_ok=True)
+    (tmp_path / "edms").mkdir(parents=True)
     (tmp_path / "edms/stores.py").write_text(store, encoding="utf-8")
     storages = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -101,6 +101,14 @@ def test_a_store_of_another_provider_is_named_by_its_class_and_place(tmp_path: P
     store = STORE.replace("S3Storage", "GoogleCloudStorage") + "S3Storage = GoogleCloudStorage\n"
     (found,) = findings_on(project(tmp_path, *WHERE["the default"], store=store))
     assert found.subject == "GoogleCloudStorage plant-media edms/"
+
+
+def test_files_in_memory_are_nowhere_and_static_files_no_documents(tmp_path: Path) -> None:
+    store = "from django.core.files.storage import InMemoryStorage\nclass S3Storage(InMemoryStorage): pass\n"
+    (found,) = findings_on(project(tmp_path, *WHERE["the default"], store=store))
+    assert (found.severity, found.subject.split()[0]) == ("error", "S3Storage")
+    static = STORE.replace("S3Storage", "S3StaticStorage") + "S3Storage = S3StaticStorage\n"
+    assert findings_on(project(tmp_path / "static", *WHERE["another alias"], store=static)) == []
 
 
 def test_folders_are_no_stores(tmp_path: Path) -> None:
