@@ -22,13 +22,20 @@ TABLES = {
     "many_dead_rows": "CREATE TABLE t WITH (autovacuum_enabled = false) AS "
     "SELECT n AS id, md5(n::text) AS code FROM generate_series(1, 20000) n; "
     "DELETE FROM t WHERE id % 10 > 0; ANALYZE t",
+    "free_pages_of_a_vacuum": "CREATE TABLE t AS SELECT n AS id, md5(n::text) AS code FROM generate_series(1, 20000) n; "
+    "DELETE FROM t WHERE id % 10 > 0; VACUUM t",
+    "free_pages_where_long_values_were": "CREATE TABLE t AS SELECT n AS id, decode((SELECT string_agg(md5(n::text || m), '') "
+    "FROM generate_series(1, 1000) m), 'hex') AS bytes FROM generate_series(1, 200) n; DELETE FROM t WHERE id % 10 > 0; VACUUM t",
+    "numbers_of_which_some_pages_are_read": "CREATE TABLE t AS SELECT n AS id, n * 7 AS other FROM generate_series(1, 600000) n; "
+    "DELETE FROM t WHERE id % 3 > 0; VACUUM t",
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_estimate_is_close_to_the_size_of_the_rows(name: str, postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
-        connection.execute(TABLES[name].encode())
+        for statement in TABLES[name].split("; "):
+            connection.execute(statement.encode())
 
     with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
         (table,) = view.tables()
