@@ -1,4 +1,7 @@
-"""JSON for people, with a line for each value: what `json.dumps(indent=1)` writes, in a tenth of its time (that is Python code)."""
+"""JSON for people, with a line for each value: what `json.dumps(indent=1)` writes, in a tenth of its time (that is Python code).
+
+And JSON of others: whatever is wrong with it is a ValueError.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,14 @@ def indented_json(value: Any, *, sort_keys: bool = False) -> bytes:
     except PydanticSerializationError:
         text = json.dumps(value, ensure_ascii=False, sort_keys=sort_keys, indent=1)
         return text.encode("utf-8", "backslashreplace")
+
+
+def parsed_json(data: str | bytes) -> Any:
+    """The value of a JSON text; raises ValueError if it is none, nested too deeply included."""
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("It is nested too deeply.") from error
 
 
 def _sorted(value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from edms_tasks.errors import UnusableSuite
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, Table
+from edms_tasks.json_text import parsed_json
 
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
 _EXAMPLE = '"meta": {"table": "documents_document"}'
@@ -99,7 +100,7 @@ def _files(folder: Path, problems: list[UnusableSuite]) -> list[Path]:
 
 def _read(file: Path, tables: Sequence[Table]) -> OwnersSuite:
     try:
-        suite = json.loads(file.read_text(encoding="utf-8"))
+        suite = parsed_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _unusable(file, f"It is not readable JSON: {error}", "Export the suite again.") from error
     for wrong in _wrong_shapes(suite):

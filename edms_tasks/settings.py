@@ -9,7 +9,6 @@ Relative paths are relative to the settings file. Unknown keys are errors with a
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import tomllib
 from pathlib import Path
@@ -27,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
@@ -244,7 +244,7 @@ class _Environment(PydanticBaseSettingsSource):
         if not text.startswith(("[", "{")):
             return text
         try:
-            return json.loads(text)
+            return parsed_json(text)
         except ValueError as error:
             raise SettingsError(
                 "An environment variable is not valid JSON.", where=name, why=str(error), fix="Fix it, or unset it."

@@ -25,6 +25,7 @@ from sqlalchemy import create_engine, text
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.durable import write_durably
 from edms_tasks.errors import CommandError, TerminalError
+from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import Settings, load_settings
 from flows.backing_up.backup_result import BackupResult
 from flows.backup import backup
@@ -133,6 +134,7 @@ def _tell_the_story(folder: Path, url: str, documents: int, console: Console | N
         how_many = ("--documents", str(documents), "--seed", "1")
         runner.call(manage, f"create {documents:,} documents", edms, "populate", *how_many)
     settings = load_settings(edms.write_settings())
+    make_encrypted(settings.repository, "demo")  # as `edms-backup init` makes it
     ids_before, files_before = edms.default_ids(), edms.file_count()
 
     runner.say("now the backup")
@@ -220,7 +222,11 @@ class _Edms:
         """Write the settings file that the backup and the restore read."""
         settings = {
             "workdir": str(self.folder / "work"),
-            "repository": {"url": str(self.folder / "repository")},
+            "repository": {
+                "url": str(self.folder / "repository"),
+                "write_key": str(self.folder / "edms-backup.write-key"),
+                "identity": str(self.folder / "edms-backup.recovery-key"),
+            },
             "edms": {
                 "project": str(self.project),
                 "settings": "config.settings",

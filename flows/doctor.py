@@ -41,6 +41,7 @@ from flows.evidence.artifacts import leave_diagnosis
 from flows.initialising.profiles import Profile, all_profiles, detect_profile
 from flows.live.folder_checks import our_folders, overlapping, torn_databases, unswappable_folders
 from flows.live.key_safety import key_findings
+from flows.live.object_lock import object_lock_findings
 from flows.requests import DoctorRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
@@ -138,6 +139,7 @@ def doctor(run: Run, request: DoctorRequest) -> Examined:
             *unswappable_folders(settings, report),
             *torn_databases(settings, report),
             *key_findings(settings, report),
+            *object_lock_findings(settings),
         )
         result = _examined(run, report, address, view, folder, ahead)
     leave_diagnosis(run, result)

@@ -15,7 +15,7 @@ from edms_tasks.encryption.repository_secret import RepositorySecret
 from edms_tasks.encryption.write_key import new_write_key, store_write_key
 from edms_tasks.errors import CommandError
 from edms_tasks.repository import Repository
-from edms_tasks.repository.encrypted_repository import store_changed_write_key, store_new_file
+from edms_tasks.repository.encrypted_repository import store_new_file
 from edms_tasks.repository.key_holders import KeyHolder
 from edms_tasks.repository.keyring import RenewedHolders
 from edms_tasks.settings import Settings
@@ -127,15 +127,7 @@ def make_write_key(settings: Settings, path: Path, machine: str, *, renew: bool 
     with repository.lock("key writer"):
         # The list of machines first: a key whose snapshots do not count is of no use.
         done = repository.keyring.write_secret(secret.with_signer(key.signer, machine), _passphrases(settings))
-        try:
-            store_write_key(key, path)
-        except OSError as error:
-            raise CommandError(
-                "The write key cannot be written.",
-                where=str(path),
-                why=error.strerror or str(error),
-                fix="Name a file in a folder that this user can write.",
-            ) from error
+        store_write_key(key, path)
         _log(repository, settings, "key-writer", {"machine": machine, "signer": key.signer})
         return done
 
@@ -204,21 +196,24 @@ def rotate_key(settings: Settings, *, reencrypt: bool, passphrases: Sequence[Sec
     """
     repository, secret = _opened(settings)
     known = (*_passphrases(settings), *passphrases)
+    own = repository.keys.write_key
     with repository.lock("key rotate"):
-        changed = secret.with_new_key()
-        holders = repository.keyring.write_secret(changed, known)
-        if reencrypt and holders.left:
+        # Whatever would stop it half-way is looked for before anything is changed.
+        if reencrypt and (left := repository.keyring.not_renewable(known)):
             raise CommandError(
                 "Not every holder would be able to open the backups.",
                 where=repository.display,
-                why=f"The secret of {', '.join(holders.left)} can only be renewed with the passphrase.",
-                fix="Remove these holders first: `edms-backup key remove NAME`. Add them again afterwards.",
+                why=f"The secret of {', '.join(left)} can only be renewed with the passphrase, or their file is damaged.",
+                fix="Remove these holders first: `edms-backup key remove NAME`. Add them again afterwards. Nothing was changed.",
             )
+        if own is not None and settings.repository.write_key is not None:
+            store_write_key(own, settings.repository.write_key)
+        changed = secret.with_new_key()
+        holders = repository.keyring.write_secret(changed, known)
         repository.keyring.encrypt_to(changed.recipient)
-        own = repository.keys.write_key
         if own is not None and settings.repository.write_key is not None:
             renewed = own.model_copy(update={"recipient": changed.recipient})
-            store_changed_write_key(renewed, settings.repository.write_key)
+            store_write_key(renewed, settings.repository.write_key)
         _log(repository, settings, "key-rotate", {"recipient": changed.recipient, "reencrypt": reencrypt})
         if not reencrypt:
             return Rotation(changed.recipient, holders, 0, 0)

@@ -121,7 +121,7 @@ def _without(gone: Path, chunk: Chunk) -> npt.NDArray[np.bool_]:
         keep[numbers] = False
         if int(np.count_nonzero(~keep)) != chunk.superseded_rows or (numbers < 0).any():
             raise ValueError(f"{chunk.superseded_rows} rows are superseded, the object names {len(numbers)}")
-    except (pa.ArrowException, KeyError, IndexError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, IndexError, ValueError, TypeError) as error:
         raise DamagedRepository(
             "The list of superseded rows does not match its chunk.",
             where=chunk.object.sha256,

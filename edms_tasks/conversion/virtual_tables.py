@@ -5,13 +5,13 @@ An index over another table or view can be made again from it. One with content 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.databases.protocol import CapturedSchema
 from edms_tasks.inventory.model import Table
+from edms_tasks.json_text import parsed_json
 from edms_tasks.quoting import identifier
 
 _NAME = r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|`(?:[^`]|``)*`|\[[^\]]*\]|[\w$]+)"""
@@ -67,7 +67,7 @@ def search_indexes(schema: CapturedSchema, tables: Sequence[Table]) -> tuple[Sea
     """
     if schema.format != "sqlite-schema-json":
         return ()
-    objects = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
+    objects = parsed_json(schema.path.read_text(encoding="utf-8"))["objects"]
     known = {one["name"].lower(): one["name"] for one in objects if one["type"] in ("table", "view")}
     plain = {table.id: table for table in tables if table.model is None}
     triggers = [(one["table"], one["sql"]) for one in objects if one["type"] == "trigger"]

@@ -14,7 +14,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator, model_validator
 
-from edms_tasks.durable import write_durably
+from edms_tasks.encryption.key_file import write_key_file
 from edms_tasks.encryption.recovery_key import checked_recipient
 from edms_tasks.encryption.repository_secret import RepositorySecret
 from edms_tasks.encryption.signing import new_signing_key, public_key_of
@@ -89,10 +89,10 @@ def new_write_key(repository: str, secret: RepositorySecret | None, machine: str
 
 
 def store_write_key(key: WriteKey, path: Path) -> None:
-    """Write the file, readable by its owner only; raises OSError."""
+    """Write the file, readable by its owner only; raises CommandError if it cannot be written."""
     said = key.model_dump(mode="json")
     secrets = {name: value.get_secret_value() for name in ("names", "signing_key") if (value := getattr(key, name))}
-    write_durably(path, json.dumps({"about": _ABOUT, **said, **secrets}, indent=1) + "\n")
+    write_key_file(path, json.dumps({"about": _ABOUT, **said, **secrets}, indent=1) + "\n")
 
 
 def read_write_key(path: Path) -> WriteKey:

@@ -132,7 +132,7 @@ class OpenedIndex:
                     if not file.schema_arrow.equals(SCHEMA):
                         raise unsound(self.index.root.name, "its columns are not those of an index")
                     yield from file.iter_batches(ROWS_AT_ONCE)
-            except pa.ArrowException as error:
+            except (pa.ArrowException, OSError) as error:
                 raise unsound(self.index.root.name, str(error).splitlines()[0][:200]) from error
 
 

@@ -37,6 +37,13 @@ KINDS = (
         "Make an encrypted one with `edms-backup init` under another URL.",
     ),
     Kind(
+        "object-lock-not-in-force",
+        ("error",),
+        "`[repository] immutable_days` is set, but the store does not keep the newest snapshot for so long. It can be changed and removed.",
+        "Make a backup, which prolongs the retention of all that its snapshot needs. The bucket must have been made with object lock: "
+        "docs/storage.md.",
+    ),
+    Kind(
         "recovery-key-beside-repository",
         ("warning",),
         "The recovery key is on the disk of the repository. If the disk fails or is stolen, so is the key.",

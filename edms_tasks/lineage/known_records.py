@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from edms_tasks.durable import private_folder, write_durably
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.records import Records
 
 _FOLDER = "records"
@@ -19,7 +20,7 @@ _FOLDER = "records"
 def known_records(workdir: Path, repository: str) -> tuple[str, ...]:
     """Ids of the records that were there when this was last written; none if it cannot be read."""
     try:
-        found = json.loads(_path(workdir, repository).read_bytes())
+        found = parsed_json(_path(workdir, repository).read_bytes())
     except (OSError, ValueError):
         return ()
     return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.errors import LockLost, LockUnavailable, TargetLocked
+from edms_tasks.json_text import parsed_json
 from edms_tasks.locking.holders import Holder
 
 Wait = Callable[[TargetLocked], None]
@@ -185,7 +186,7 @@ def _locked(descriptor: int, path: Path, what: str) -> TargetLocked:
 
 def _signature(descriptor: int) -> Any:
     try:
-        return json.loads(os.pread(descriptor, 4096, 0))
+        return parsed_json(os.pread(descriptor, 4096, 0))
     except ValueError:
         return None  # the holder is just writing it, or may not write to it
 

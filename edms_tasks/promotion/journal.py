@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from edms_tasks.durable import private_folder, remove_durably, write_durably
 from edms_tasks.errors import TerminalError
 from edms_tasks.inventory.model import Value
+from edms_tasks.json_text import parsed_json
 
 
 class FolderSwap(Value):
@@ -86,7 +87,7 @@ class Journal:
         except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
         try:
-            return [Promotion.model_validate(entry) for entry in json.loads(text)]
+            return [Promotion.model_validate(entry) for entry in parsed_json(text)]
         except (ValueError, TypeError, ValidationError) as error:
             raise self._unreadable(str(error).splitlines()[0]) from error
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -209,8 +210,8 @@ class AuditLog:
         A gap is one, too. It lists the log and reads one entry, so a backup can afford it.
         """
         numbers = self._numbers()
-        if gap := next((number for number, there in enumerate(numbers, 1) if there != number), None):
-            return f"Entry {gap} of the repository's log is missing, although later ones are there: it was removed."
+        if gaps := _gaps(numbers):
+            return gaps[0]
         known = witness or self.remembered()
         if known is None:
             return ""
@@ -232,10 +233,9 @@ class AuditLog:
         entries: list[LogEntry] = []
         problems: list[str] = []
         expected, before = 1, _NOTHING
-        for number in self._numbers():
-            if number != expected:
-                missing = f"{expected}" if number == expected + 1 else f"{expected} to {number - 1}"
-                problems.append(f"Entry {missing} of the log is missing.")
+        numbers = self._numbers()
+        problems += _gaps(numbers)
+        for number in numbers:
             entry, sha256 = self._entry(number)
             if entry is None or (entry.number, entry.repository) != (number, self._identity):
                 problems.append(f"Entry {number} of the log cannot be read, or is of another repository.")
@@ -287,6 +287,22 @@ class AuditLog:
 
 UNSIGNED_EVENTS = frozenset({"restore", "verify", "merge", "rollback", "drill"})
 """What a machine without a write key may do: none of it changes the repository."""
+
+
+def _gaps(numbers: Sequence[int]) -> list[str]:
+    """A sentence for each gap in the sorted numbers of entries."""
+    found = []
+    for before, number in pairwise((0, *numbers)):
+        if number == before + 2:
+            found.append(
+                f"Entry {before + 1} of the repository's log is missing, although later ones are there: it was removed."
+            )
+        elif number > before + 2:
+            found.append(
+                f"Entries {before + 1} to {number - 1} of the repository's log are missing, although later ones are there: "
+                "they were removed."
+            )
+    return found
 
 
 def _file_of(number: int) -> str:

@@ -22,6 +22,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from edms_tasks.durable import NewFile, private_folder
 from edms_tasks.errors import NoSpace, RepositoryForbidden, RepositoryUnreachable, SettingsError
+from edms_tasks.repository.retention_of_objects import Retention
 from edms_tasks.settings import RepositorySettings
 
 BLOCK = 1024 * 1024
@@ -156,6 +157,10 @@ class Backend:
 
     def retain(self, names: Iterable[str]) -> None:
         """Keep files from being changed or removed for the days in the settings, counted from now."""
+
+    def retained(self, name: str) -> Retention | None:
+        """How a file is kept from being changed or removed; None if it is not. Raises FileNotFoundError."""
+        return None
 
     def require_immutable(self) -> None:
         """Raise SettingsError if the store cannot keep files for the days in the settings."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsError
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.settings import RepositorySettings
 
@@ -143,9 +144,9 @@ def no_config(backend: Backend) -> DamagedRepository:
 def _config(backend: Backend) -> dict[str, object]:
     where = f"{backend.display}: {CONFIG}"
     try:
-        config = json.loads(backend.read(CONFIG, LARGEST))
+        config = parsed_json(backend.read(CONFIG, LARGEST))
         version, _ = config["format"], config["id"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DamagedRepository(
             "The repository's config.json cannot be read.",
             where=where,

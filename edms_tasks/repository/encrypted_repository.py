@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from edms_tasks.durable import write_durably
+from edms_tasks.encryption.key_file import write_key_file
 from edms_tasks.encryption.recovery_key import new_recovery_key, read_recovery_key, recovery_key_text
 from edms_tasks.encryption.repository_secret import new_secret
-from edms_tasks.encryption.write_key import WriteKey, new_write_key, store_write_key
-from edms_tasks.errors import CommandError, RepositoryLocked, SettingsError, TerminalError
+from edms_tasks.encryption.write_key import new_write_key, store_write_key
+from edms_tasks.errors import CommandError, RepositoryLocked, SettingsError
 from edms_tasks.repository.backend import open_backend
 from edms_tasks.repository.config import CONFIG, RepositoryConfig, read_config, require_empty, write_config
 from edms_tasks.repository.key_holders import holder_with_key, write_holder
@@ -29,7 +29,8 @@ def make_encrypted(settings: RepositorySettings, machine: str) -> RepositoryConf
     The files are those that the settings name: the write key must not exist, a recovery key that exists is used.
 
     Raises:
-        SettingsError: the folder has something else, or a file cannot be written.
+        SettingsError: the folder has something else.
+        CommandError: the file of a key cannot be written.
     """
     assert settings.write_key is not None and settings.identity is not None
     backend = open_backend(settings)
@@ -48,19 +49,11 @@ def make_encrypted(settings: RepositorySettings, machine: str) -> RepositoryConf
     secret = secret.with_signer(write_key.signer, machine)
     there = read_recovery_key(settings.identity)
     recovery = there.keys[0] if there is not None else new_recovery_key()
-    try:
-        # Keys first: a repository without them would be one that nobody can open.
-        if there is None:
-            said = recovery_key_text(recovery, repository=identity, display=backend.display, root_key=secret.root_key)
-            write_durably(settings.identity, said)
-        store_write_key(write_key, settings.write_key)
-    except OSError as error:
-        raise SettingsError(
-            "A key cannot be written.",
-            where=error.filename or str(settings.write_key.parent),
-            why=error.strerror or str(error),
-            fix="Make its folder writable, or name another settings file with --config.",
-        ) from error
+    # Keys first: a repository without them would be one that nobody can open.
+    if there is None:
+        said = recovery_key_text(recovery, repository=identity, display=backend.display, root_key=secret.root_key)
+        write_key_file(settings.identity, said)
+    store_write_key(write_key, settings.write_key)
     write_holder(backend, holder_with_key(secret, FIRST_HOLDER, recovery.recipient))
     config = RepositoryConfig(id=identity, recipient=secret.recipient, signed=True)
     if not write_config(backend, config):
@@ -82,25 +75,4 @@ def store_new_file(path: Path, text: str) -> None:
         raise CommandError(
             "The file exists.", where=str(path), why="It may be the only copy of a key.", fix="Name another file."
         )
-    try:
-        write_durably(path, text)
-    except OSError as error:
-        raise CommandError(
-            "The key cannot be written.",
-            where=str(path),
-            why=error.strerror or str(error),
-            fix="Name a file in a folder that this user can write.",
-        ) from error
-
-
-def store_changed_write_key(key: WriteKey, path: Path) -> None:
-    """Replace this machine's write key; raises TerminalError if it cannot be written."""
-    try:
-        store_write_key(key, path)
-    except OSError as error:
-        raise TerminalError(
-            "The write key cannot be written.",
-            where=str(path),
-            why=error.strerror or str(error),
-            fix="Make the file writable, and run it again.",
-        ) from error
+    write_key_file(path, text)

@@ -89,6 +89,11 @@ class Keyring:
         """Remove a holder."""
         remove_holder(self._backend, name)
 
+    def not_renewable(self, passphrases: Sequence[SecretStr] = ()) -> tuple[str, ...]:
+        """The holders for whom a changed secret cannot be encrypted: nobody gives their passphrase, or their file is damaged."""
+        found = read_holders(self._backend)
+        return (*found.unreadable, *(one.name for one in found.holders if not _can_renew(one, passphrases)))
+
     def write_secret(self, secret: RepositorySecret, passphrases: Sequence[SecretStr] = ()) -> RenewedHolders:
         """Encrypt a changed secret for every holder.
 
@@ -114,11 +119,19 @@ def _again(holder: KeyHolder, secret: RepositorySecret, passphrases: Sequence[Se
     if holder.recipient is not None:
         made = holder_with_key(secret, holder.name, holder.recipient)
     else:
-        right = next((one for one in passphrases if decrypt_with_passphrase(holder.secret, one) is not None), None)
+        right = _passphrase_of(holder, passphrases)
         if right is None:
             return None
         made = holder_with_passphrase(secret, holder.name, right)
     return made.model_copy(update={"created": holder.created})
+
+
+def _can_renew(holder: KeyHolder, passphrases: Sequence[SecretStr]) -> bool:
+    return holder.recipient is not None or _passphrase_of(holder, passphrases) is not None
+
+
+def _passphrase_of(holder: KeyHolder, passphrases: Sequence[SecretStr]) -> SecretStr | None:
+    return next((one for one in passphrases if decrypt_with_passphrase(holder.secret, one) is not None), None)
 
 
 def _keep_copies(found: KeyHolders, folder: Path) -> None:

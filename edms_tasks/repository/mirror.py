@@ -8,7 +8,6 @@ snapshots longer than the source does.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsError
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.config import CONFIG, OWN_NAMES
 from edms_tasks.repository.reader_leases import reading
@@ -75,7 +75,7 @@ def mirror(
     # Manifests are listed before objects: a backup that ends meanwhile may have objects that are not listed yet.
     snapshots = [name for name, _ in source.names("snapshots")]
     ids = [PurePosixPath(name).stem for name in snapshots]
-    if "encryption" in json.loads(config) and not any(True for _ in source.names("keys")):
+    if "encryption" in parsed_json(config) and not any(True for _ in source.names("keys")):
         made.problems.append("keys/: the source has no keys any more, so nobody can open it. Put them back first.")
         return made
     with ExitStack() as held:
@@ -194,7 +194,7 @@ def require_copy_or_nothing(source: Backend, target: Backend) -> None:
                 fix="Name a new or empty folder, or an earlier copy.",
             )
         return
-    ours = json.loads(source.read(CONFIG, _SMALL))
+    ours = parsed_json(source.read(CONFIG, _SMALL))
     if ours.get("id") != theirs.get("id"):
         raise AnotherRepository(
             "The target is another repository, and no copy of this one.",
@@ -205,14 +205,14 @@ def require_copy_or_nothing(source: Backend, target: Backend) -> None:
 
 
 def _keys_were_changed(target: Backend, config: bytes) -> bool:
-    there, now = _config(target), json.loads(config)
+    there, now = _config(target), parsed_json(config)
     return there is not None and bool(there.get("encryption") != now.get("encryption"))
 
 
 def _config(target: Backend) -> dict[str, object] | None:
     """The config of an earlier copy; None if there is none, or it was not written to its end."""
     try:
-        found = json.loads(target.read(CONFIG, _SMALL))
+        found = parsed_json(target.read(CONFIG, _SMALL))
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) else None

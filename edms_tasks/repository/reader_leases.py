@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edms_tasks.errors import EdmsBackupError, UnknownSnapshot
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.repository_lock import RENEW_SECONDS, holder_body, is_void
 from edms_tasks.repository.stored_manifests import snapshot_name
@@ -75,7 +76,7 @@ def readers(backend: Backend) -> dict[str, str]:
         if not name.startswith(_PREFIX):
             continue
         try:
-            body = json.loads(backend.read(name, _LARGEST))
+            body = parsed_json(backend.read(name, _LARGEST))
             snapshots = [one for one in body["snapshots"] if _ID.fullmatch(one)]
             void = is_void(body, VOID_SECONDS)
         except FileNotFoundError:

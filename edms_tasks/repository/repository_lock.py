@@ -25,6 +25,7 @@ from typing import Any
 
 from edms_tasks.durable import private_folder
 from edms_tasks.errors import EdmsBackupError, RepositoryLocked
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 
 NAME = "locks/repository.json"
@@ -266,7 +267,7 @@ def _read(backend: Backend, name: str = NAME) -> dict[str, Any] | None:
 
 def _parsed(data: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(data)
+        body = parsed_json(data)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from edms_tasks.errors import DamagedRepository
+from edms_tasks.json_text import parsed_json
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.chain import Link, Mark, in_order
 from edms_tasks.repository.records import NamedSnapshot, Records
@@ -186,9 +187,9 @@ def _heads(backend: Backend) -> tuple[dict[str, Mark], tuple[str, ...]]:
 def _parsed_head(name: str, data: bytes) -> tuple[str, Mark] | None:
     """The EDMS and its newest snapshot; None if the record is not as it is written."""
     try:
-        record = json.loads(data)
+        record = parsed_json(data)
         edms, snapshot, number = record["edms"], record["snapshot"], record["number"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return None
     texts = isinstance(edms, str) and isinstance(snapshot, str)
     if texts and type(number) is int and number > 0 and _HEX64.fullmatch(snapshot) and name == _head_name(edms):

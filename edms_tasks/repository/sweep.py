@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from edms_tasks.errors import RepositoryForbidden
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 
 GRACE = timedelta(hours=24)
@@ -107,7 +108,7 @@ def _marked(backend: Backend, grace: timedelta) -> tuple[dict[str, str], set[str
 def _read(backend: Backend, mark: str) -> tuple[list[str], datetime]:
     """What was marked, and when by the clock of that run; nothing if it is no mark."""
     try:
-        found = json.loads(backend.read(mark, _LARGEST_MARK))
+        found = parsed_json(backend.read(mark, _LARGEST_MARK))
         at = datetime.fromisoformat(found["at"])
         names = [one for one in found["objects"] if isinstance(one, str)]
     except (ValueError, KeyError, TypeError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edms_tasks.errors import RepositoryLocked
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.repository_lock import NAME, holders, is_over
 
@@ -86,7 +86,7 @@ def _require_no_process(backend: Backend) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         try:
-            body = json.loads(os.pread(descriptor, 65536, 0))
+            body = parsed_json(os.pread(descriptor, 65536, 0))
         except ValueError:
             body = {}
         raise RepositoryLocked(

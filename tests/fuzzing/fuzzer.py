@@ -5,18 +5,18 @@ Only an `EdmsBackupError` may come of it, nothing may be written outside the tar
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import random
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.errors import EdmsBackupError
 from tests.fuzzing.mutations import mutated
-from tests.fuzzing.small_repository import SmallRepository, readers
-from tests.running import run_restore, run_verify
+from tests.fuzzing.small_repository import SmallRepository, readers, restore_every_file
+from tests.running import run_restore
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,24 @@ def _rename(value: object, before: str, after: str, size: int) -> None:
             _rename(part, before, after, size)
 
 
-def run_case(repository: SmallRepository, seed: int, *, forge: bool, restore: bool) -> None:
-    """One case; raises Escaped. `forge`: hashes are made right, as where nothing is signed. `restore`: read everything, too."""
+def run_case(repository: SmallRepository, seed: int, *, forge: bool, restore: bool = False) -> None:
+    """One case; raises Escaped. `forge`: hashes are made right, as where nothing is signed. `restore`: restore everything, too."""
     chance = random.Random(seed)
     repository.put_back()
     how = chance.choice((damage, forge_named, forge_object)) if forge else damage
     case = f"seed {seed}: {how(repository, chance)}"
-    chosen: dict[str, Callable[[], object]] = dict(readers(repository.settings))
+    out = repository.place.parent / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    chosen = {**readers(repository.settings), "restore files": lambda: restore_every_file(repository.settings, out)}
     if restore:
-        out = repository.place.parent / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir()
-        chosen["verify all"] = lambda: run_verify(repository.settings).as_json()
         for name in sorted(path.stem for path in (repository.place / "snapshots").iterdir()):
-            chosen[f"restore {name[:12]}"] = lambda name=name: run_restore(
-                repository.settings, snapshot=name, into=str(out / f"{name}.sqlite3"), into_files=out / f"files-{name}"
+            chosen[f"restore {name[:12]}"] = functools.partial(
+                run_restore,
+                repository.settings,
+                snapshot=name,
+                into=f"{out}/{name}.db",
+                into_files=out / f"files-{name}",
             )
     around = _around(repository)
     for reader, read in chosen.items():

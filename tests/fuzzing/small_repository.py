@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edms_tasks.errors import EdmsBackupError
+from edms_tasks.files import restore_files
 from edms_tasks.pruning.mark_snapshots import give_tag, hold
 from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import open_backend
@@ -119,4 +121,16 @@ def readers(settings: Settings) -> dict[str, Callable[[], object]]:
         "locks": lambda: [one.described for one in find_locks(open_backend(settings.repository))],
         "prune": lambda: json.dumps(prune.fn(run, PruneRequest(keep_last=1, dry_run=True)).as_json()),
         "verify": lambda: json.dumps(run_verify(settings, structure=True).as_json()),
+        "verify all": lambda: json.dumps(run_verify(settings).as_json()),
     }
+
+
+def restore_every_file(settings: Settings, out: Path) -> None:
+    """Restore the files of every snapshot that can be read, each root into a folder below `out`."""
+    repository = Repository.open(settings.repository)
+    found = list(repository.survey().intact.values())
+    for number, index in enumerate(index for manifest in found for index in manifest.files):
+        try:
+            restore_files(index, repository, out / f"{number}")
+        except EdmsBackupError:
+            continue

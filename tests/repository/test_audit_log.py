@@ -57,8 +57,18 @@ def test_a_log_as_it_was_written_has_no_problem(place: RepositorySettings) -> No
 @pytest.mark.parametrize("number", range(1, ENTRIES + 1))
 def test_a_removed_entry_is_missed(place: RepositorySettings, number: int) -> None:
     file(place, number).unlink()
-    assert any(str(number) in problem for problem in problems(place))
+    said = problems(place)
+    assert len([problem for problem in said if f"Entry {number} " in problem or f"entry {number} " in problem]) == 1, (
+        said
+    )
     assert Repository.open(place).log.witness_problem()  # which every backup, list and status ask for
+
+
+def test_several_removed_entries_are_one_gap_and_one_sentence(place: RepositorySettings) -> None:
+    for number in (2, 3):
+        file(place, number).unlink()
+    assert problems(place) == (Repository.open(place).log.witness_problem(),)
+    assert "Entries 2 to 3 " in problems(place)[0]
 
 
 @pytest.mark.parametrize("kept", range(ENTRIES))

@@ -13,8 +13,9 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import open_backend
 from edms_tasks.repository.backends.s3_store import s3_client
-from edms_tasks.settings import RepositorySettings
-from tests.repository.samples import manifest_of
+from edms_tasks.settings import RepositorySettings, Settings
+from flows.live.object_lock import object_lock_findings
+from tests.repository.samples import FIRST_DAY, manifest_of
 from tests.stores.s3_places import new_bucket, s3_settings, secret_options
 from tests.stores.swift_server import S3Account
 
@@ -74,6 +75,34 @@ def test_a_bucket_without_object_lock_is_refused(moto: S3Account) -> None:
     with pytest.raises(SettingsError, match="object lock"):
         Repository.create(settings)
     assert open_backend(settings).top_level() == set()
+
+
+def test_doctor_asks_whether_the_lock_is_in_force(moto: S3Account, client: Any) -> None:
+    bucket = new_bucket(moto, ObjectLockEnabledForBucket=True)
+    settings = s3_settings(moto, bucket, immutable_days=30)
+    repository = Repository.create(settings)
+    said = lambda place: [one.message for one in object_lock_findings(Settings(repository=place))]  # noqa: E731
+    assert said(settings) == []
+    ref = repository.put_bytes(b"kept")
+    now = manifest_of(ref, day=(datetime.now(UTC) - FIRST_DAY).days)
+    snapshot = repository.write_snapshot(now)
+
+    assert said(settings) == said(settings.model_copy(update={"immutable_days": None})) == []
+    longer, mode = {"immutable_days": 60}, {"immutable_mode": "COMPLIANCE"}
+    assert "not for the 60 days" in said(settings.model_copy(update=longer))[0]
+    assert "GOVERNANCE" in said(settings.model_copy(update=mode))[0]
+    # Somebody with the right to do so lifted it, for a manifest or for an object.
+    for name in (f"snapshots/{snapshot}.json", repository.stored_name(ref)):
+        data = client.get_object(Bucket=bucket, Key=f"backups/{name}")["Body"].read()
+        client.put_object(Bucket=bucket, Key=f"backups/{name}", Body=data)
+        assert "can be changed and removed" in said(settings)[-1]
+
+
+def test_doctor_names_a_bucket_that_lost_its_lock(moto: S3Account) -> None:
+    settings = s3_settings(moto, new_bucket(moto))
+    Repository.create(settings)
+    (found,) = object_lock_findings(Settings(repository=settings.model_copy(update={"immutable_days": 30})))
+    assert (found.severity, "no object lock" in found.message) == ("error", True)
 
 
 def test_a_folder_cannot_be_immutable() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from edms_tasks.encryption import key_file
 from edms_tasks.encryption.recovery_key import new_recovery_key
 from edms_tasks.errors import (
     CommandError,
@@ -70,9 +71,25 @@ def test_a_passphrase_opens_it_and_a_wrong_one_does_not(place: RepositorySetting
     assert Repository.open(RepositorySettings(url=place.url, passphrase=phrase)).read(ref) == CONTENT
     with pytest.raises(RepositorySealed, match="passphrase does not open"):
         Repository.open(RepositorySettings(url=place.url, passphrase=SecretStr("guess")))
+    before = {name: data for name, data in files_of(place).items() if not name.startswith("locks")}
     with pytest.raises(CommandError, match="Not every holder"):
         keys.rotate_key(settings_of(place), reencrypt=True)
     assert Repository.open(place).read(ref) == CONTENT
+    assert {name: data for name, data in files_of(place).items() if not name.startswith("locks")} == before
+
+
+def test_a_rotation_that_cannot_store_the_write_key_changes_nothing(place: RepositorySettings) -> None:
+    store_snapshot(place)
+    before = {name: data for name, data in files_of(place).items() if not name.startswith("locks")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_file, "write_durably", _refuse)
+        with pytest.raises(CommandError, match="file of a key cannot be written"):
+            keys.rotate_key(settings_of(place), reencrypt=False)
+    assert {name: data for name, data in files_of(place).items() if not name.startswith("locks")} == before
+
+
+def _refuse(path: Path, text: str) -> None:
+    raise PermissionError(13, "Permission denied", str(path))
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", "-x", "x" * 65, "é"])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from edms_tasks.repository.backends.object_store import ListingPage, NoConditionalWrites, ObjectPiece
+from edms_tasks.repository.retention_of_objects import Retention
 
 
 class MemoryStore:
@@ -96,3 +97,6 @@ class MemoryStore:
 
     def retain(self, name: str) -> None:
         self.retained.add(name)
+
+    def retained(self, name: str) -> Retention | None:
+        return None

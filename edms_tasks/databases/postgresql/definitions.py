@@ -19,6 +19,7 @@ from edms_tasks.databases.postgresql.archive_statements import split
 from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.schema_plan import OWNED, subject
 from edms_tasks.databases.protocol import CapturedSchema, Definition
+from edms_tasks.json_text import parsed_json
 from edms_tasks.quoting import identifier
 
 UNENFORCED = "unenforced"  # in NativeSchema.settings
@@ -97,7 +98,7 @@ def read_unenforced(connection: psycopg.Connection[tuple[object, ...]]) -> str:
 def _beyond_the_archive(schema: CapturedSchema) -> Iterator[Definition]:
     for view in schema.materialized_views:
         yield Definition(contents_of(view), "filled", "filled")
-    for (of_schema, table, name), text in json.loads(schema.settings.get(UNENFORCED, "[]")):
+    for (of_schema, table, name), text in parsed_json(schema.settings.get(UNENFORCED, "[]")):
         yield Definition(f"ENFORCEMENT {of_schema} {table} {name}", text, text, lapse=True)
     recorded = recorded_properties(schema.settings)
     for extension, version in recorded.extensions if recorded else ():

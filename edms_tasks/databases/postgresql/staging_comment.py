@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from edms_tasks.databases.postgresql.properties import MARK, Closing
 from edms_tasks.errors import TerminalError
+from edms_tasks.json_text import parsed_json
 from edms_tasks.quoting import identifier, literal
 
 
@@ -30,7 +31,7 @@ def mark(connection: psycopg.Connection[Any], name: str, target: str, closing: C
 def target_of(comment: str) -> str | None:
     """The database that a staging database with this comment was created for; None if the comment does not say."""
     try:
-        target = json.loads(comment.removeprefix(MARK))["target"]
+        target = parsed_json(comment.removeprefix(MARK))["target"]
     except (ValueError, KeyError, TypeError):
         return None
     return target if isinstance(target, str) else None
@@ -45,7 +46,7 @@ def closing_of(comment: object) -> Closing | None:
     if not isinstance(comment, str) or not comment.startswith(MARK):
         return None
     try:
-        return Closing.model_validate(json.loads(comment.removeprefix(MARK) or "{}").get("closing", {}))
+        return Closing.model_validate(parsed_json(comment.removeprefix(MARK) or "{}").get("closing", {}))
     except (ValueError, AttributeError, ValidationError) as error:
         raise TerminalError(
             "The comment of the staging database was changed.",

@@ -5,12 +5,12 @@ Statements are compared token by token, so that layout and comments make no diff
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 from edms_tasks.databases.protocol import CapturedSchema, Definition
 from edms_tasks.errors import CheckFailed
+from edms_tasks.json_text import parsed_json
 
 PRAGMAS = ("encoding", "page_size", "auto_vacuum", "user_version", "application_id", "default_cache_size")
 _STATISTICS = "sqlite_stat1"
@@ -32,7 +32,7 @@ _KEYWORDS = {
 def read_definitions(schema: CapturedSchema) -> tuple[Definition, ...]:
     """Everything that a captured schema creates or sets. Raises CheckFailed if it cannot be read."""
     try:
-        made = json.loads(schema.path.read_text(encoding="utf-8"))["objects"]
+        made = parsed_json(schema.path.read_text(encoding="utf-8"))["objects"]
         statements = [(str(one["type"]), str(one["name"]), str(one["sql"])) for one in made]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -28,6 +27,7 @@ from edms_tasks.databases.sqlite.schema_authorizer import KINDS, confined, creat
 from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table
+from edms_tasks.json_text import parsed_json
 from edms_tasks.manifest import SequencePosition, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 
@@ -330,7 +330,7 @@ def untagged(position: int) -> str:
 def _read_objects(path: Path) -> tuple[_SchemaObject, ...]:
     """The objects in the snapshot's schema file. Raises CheckFailed if its form is not valid."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["objects"]
+        found = parsed_json(path.read_text(encoding="utf-8"))["objects"]
         objects = tuple(_SchemaObject(str(o["type"]), str(o["name"]), str(o["table"]), str(o["sql"])) for o in found)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed("The snapshot's SQLite schema cannot be read.", where=str(path), why=str(error)) from error

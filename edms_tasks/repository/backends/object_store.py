@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from edms_tasks.repository.retention_of_objects import Retention
+
 T = TypeVar("T")
 
 
@@ -94,6 +96,9 @@ class ObjectStore(Protocol):
     def retain(self, name: str) -> None:
         """Keep the object from being changed or removed for the days in the settings, counted from now."""
 
+    def retained(self, name: str) -> Retention | None:
+        """How the object is kept from being changed or removed; None if it is not. Raises FileNotFoundError."""
+
 
 class Around:
     """A store that makes the requests of another one, each through `_around`. Wrappers change only that."""
@@ -166,3 +171,7 @@ class Around:
     def retain(self, name: str) -> None:
         """See `ObjectStore`."""
         return self._around(Request("retain", name), lambda: self._store.retain(name))
+
+    def retained(self, name: str) -> Retention | None:
+        """See `ObjectStore`."""
+        return self._around(Request("retained", name), lambda: self._store.retained(name))

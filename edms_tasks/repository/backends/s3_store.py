@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from edms_tasks.errors import RepositoryForbidden, RepositoryUnreachable, SettingsError
 from edms_tasks.repository.backends.object_store import ListingPage, NoConditionalWrites, ObjectPiece
 from edms_tasks.repository.backends.s3_errors import NOT_FOUND, answer_as_error, code_of, failure_as_error
+from edms_tasks.repository.retention_of_objects import Retention
 
 OPTIONS = frozenset({"key", "secret", "token", "endpoint_url", "region", "profile", "ca_bundle", "addressing"})
 KEPT = ("objects/", "snapshots/", "signatures/")
@@ -278,6 +279,13 @@ class S3Store:
             self._client.put_object_retention(
                 **self._named(name), Retention={"Mode": self._mode, "RetainUntilDate": self._until()}
             )
+
+    def retained(self, name: str) -> Retention | None:
+        """Ask for the object's retention. Without the right s3:GetObjectRetention the answer is as if there were none."""
+        with self._asking(name):
+            found = self._client.head_object(**self._named(name))
+        until = found.get("ObjectLockRetainUntilDate")
+        return Retention(found["ObjectLockMode"], until) if until else None
 
     def require_immutable(self) -> bool:
         """Ask whether the bucket was made with object lock."""

@@ -20,6 +20,7 @@ from paramiko.sftp import CMD_EXTENDED
 from edms_tasks.errors import NoSpace, RepositoryForbidden, RepositoryUnreachable
 from edms_tasks.repository.backends.object_store import ListingPage, ObjectPiece
 from edms_tasks.repository.backends.sftp_connection import SftpAddress, SftpConnection, sftp_address
+from edms_tasks.repository.retention_of_objects import Retention
 from edms_tasks.settings import RepositorySettings
 
 _CHUNK = 32 * 1024
@@ -198,6 +199,10 @@ class SftpStore:
 
     def retain(self, name: str) -> None:
         """Not here."""
+
+    def retained(self, name: str) -> Retention | None:
+        """Never: the server keeps nothing."""
+        return None
 
     # -- within ---------------------------------------------------------------------------------------------
 

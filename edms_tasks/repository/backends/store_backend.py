@@ -15,6 +15,7 @@ from datetime import datetime
 from edms_tasks.errors import EdmsBackupError, RepositoryForbidden
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.backends.object_store import NoConditionalWrites, ObjectStore
+from edms_tasks.repository.retention_of_objects import Retention
 
 PART = 8 * 1024 * 1024
 """So much is in memory, and asked for again after a failure. Stores want at least 5 MiB a part, and 10,000 parts at most."""
@@ -176,6 +177,10 @@ class StoreBackend(Backend):
         with ThreadPoolExecutor(_TOGETHER) as threads:
             for _ in threads.map(self._store.retain, (one for one in names if there is None or not there.is_new(one))):
                 pass
+
+    def retained(self, name: str) -> Retention | None:
+        """How a file is kept from being changed or removed; None if it is not. Raises FileNotFoundError."""
+        return self._store.retained(name)
 
     def _wrote(self, name: str, size: int) -> None:
         if self._there is not None:
