@@ -59,19 +59,16 @@ def fill(place: Place, made: Rows, system: str) -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
-    ids, rows = made.ids, made.rows
+_Table = tuple[str, str, list[tuple[Any, ...]]]  # its name, its columns, its rows
 
-    def found(model: str, name: str | None) -> int | None:
-        return None if name is None else made.id_of(model, name)
 
-    def written(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {key: written(value) for key, value in node.items()}
-        if isinstance(node, list) and node and isinstance(node[0], str) and node[0].startswith("@"):
-            return made.types[node[1]] if node[0] == "@type" else made.id_of(node[0][1:], node[1])
-        return [written(one) for one in node] if isinstance(node, list) else node
+def _tables(made: Rows) -> list[_Table]:
+    return _tags_and_trees(made) + _documents(made) + _mentions(made) + _generic_references(made)
 
+
+def _tags_and_trees(made: Rows) -> list[_Table]:
+    """What documents are sorted by, and the content types."""
+    ids, rows, found = made.ids, made.rows, _found(made)
     paths = _paths(rows["folder"])
     return [
         (
@@ -107,6 +104,13 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
                 for name, (left, right, tree, level) in _nested_numbers(rows["shelf"]).items()
             ],
         ),
+    ]
+
+
+def _documents(made: Rows) -> list[_Table]:
+    """Documents and what belongs to one, with foreign keys."""
+    ids, rows, found = made.ids, made.rows, _found(made)
+    return [
         (
             "small_document",
             "id, name, file, parent_id, folder_id, category_id, shelf_id",
@@ -136,6 +140,21 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
                 for name, row in rows["page"].items()
             ],
         ),
+    ]
+
+
+def _mentions(made: Rows) -> list[_Table]:
+    """Ids in texts, lists and JSON."""
+    ids, rows, found = made.ids, made.rows, _found(made)
+
+    def written(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: written(value) for key, value in node.items()}
+        if isinstance(node, list) and node and isinstance(node[0], str) and node[0].startswith("@"):
+            return made.types[node[1]] if node[0] == "@type" else made.id_of(node[0][1:], node[1])
+        return [written(one) for one in node] if isinstance(node, list) else node
+
+    return [
         (
             "small_note",
             "id, name, document_id, tag_ids, label, pair, page_ref, body, text",
@@ -167,6 +186,13 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
                 for name, row in rows["rule"].items()
             ],
         ),
+    ]
+
+
+def _generic_references(made: Rows) -> list[_Table]:
+    """A content type and an id beside each other."""
+    ids, rows, found = made.ids, made.rows, _found(made)
+    return [
         (
             "small_comment",
             "id, name, content_type_id, object_id",
@@ -198,6 +224,11 @@ def _tables(made: Rows) -> list[tuple[str, str, list[tuple[Any, ...]]]]:
             ],
         ),
     ]
+
+
+def _found(made: Rows) -> Callable[[str, str | None], int | None]:
+    """The id of an object by its model and name; None for none."""
+    return lambda model, name: None if name is None else made.id_of(model, name)
 
 
 def _copy(version: Row, found: Callable[[str, str | None], int | None]) -> dict[str, Any]:
