@@ -52,8 +52,11 @@ def in_one_form(
     }
     if not differing:
         return dict(raws)
+    # A side that is tagged already stays the very same: whoever compares it again need not read it again.
     return {
-        name: _tagged(cursor, table, raw, kinds[name], differing, folder / name) if name in kinds else raw
+        name: _tagged(cursor, table, raw, kinds[name], differing, folder / name)
+        if name in kinds and any(raw.encodings[column] != "tagged" for column in differing)
+        else raw
         for name, raw in raws.items()
     }
 
