@@ -317,6 +317,12 @@ class AlreadyPromoted(TerminalError):
     exit_code = 2
 
 
+class HookFailed(TerminalError):
+    """A command of `[hooks]` that must succeed before something is begun has failed; nothing was begun."""
+
+    code = "hook-failed"
+
+
 class ToolMissing(TerminalError):
     """A program this engine needs (for PostgreSQL: pg_dump, pg_restore) is not on the PATH."""
 
@@ -324,7 +330,7 @@ class ToolMissing(TerminalError):
     exit_code = 2
 
 
-# -- exit code 4: the live system was replaced, and something failed afterwards -----------------------------------
+# -- exit code 4: it was done, and something failed afterwards ----------------------------------------------------
 
 
 class PromotionHalted(TerminalError):
@@ -338,6 +344,13 @@ class EvidenceNotWritten(TerminalError):
     """What was restored or merged is in its place and proved, but its report could not be written."""
 
     code = "evidence-not-written"
+    exit_code = 4
+
+
+class HookFailedAfterwards(TerminalError):
+    """What was asked for has ended, and a command of `[hooks]` after it failed."""
+
+    code = "hook-failed-afterwards"
     exit_code = 4
 
 

@@ -27,6 +27,7 @@ from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
 from edms_tasks.json_text import parsed_json
+from edms_tasks.hook_settings import HooksSettings
 from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
@@ -172,6 +173,7 @@ class Settings(BaseSettings):
     files: FilesSettings = FilesSettings()
     derived: DerivedSettings = DerivedSettings()
     drill: DrillSettings = DrillSettings()
+    hooks: HooksSettings = HooksSettings()
     merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
     retention: RetentionSettings = RetentionSettings()

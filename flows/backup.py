@@ -9,6 +9,7 @@ from flows.backing_up.preflight_restore import preflight_restore
 from flows.backing_up.store_folders import store_folders
 from flows.backing_up.table_selection import choose_contents
 from flows.evidence.repository_log import logged
+from flows.hooks.with_hooks import with_hooks
 from flows.requests import BackupRequest
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
@@ -23,6 +24,7 @@ from flows.tasks.serialize_tasks import serialize_tables
     description="Makes a snapshot of the EDMS and reads it back.",
     repeatable=True,
 )
+@with_hooks("backup")
 @logged("backup")
 def backup(run: Run, request: BackupRequest) -> BackupResult:
     """Make a snapshot, and read it back to verify it.

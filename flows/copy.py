@@ -13,6 +13,7 @@ from edms_tasks.repository.mirror import Mirrored, mirror, require_copy_or_nothi
 from edms_tasks.settings import RepositorySettings, Settings
 from flows.evidence.artifacts import leave_copy
 from flows.evidence.repository_log import LogFacts, logged
+from flows.hooks.with_hooks import with_hooks
 from flows.requests import CopyRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
@@ -96,6 +97,7 @@ def _require_no_password(request: CopyRequest) -> None:
     repeatable=True,
     may_be_recorded=_require_no_password,
 )
+@with_hooks("copy")
 @logged("copy")
 def copy(run: Run, request: CopyRequest) -> CopyResult:
     """Copy what the second repository lacks. It needs no key, and removes nothing there.

@@ -21,6 +21,7 @@ from flows.drilling.acceptance import require_reachable_folder, run_acceptance
 from flows.drilling.drilled_snapshot import choose_for_drill
 from flows.drilling.recovery_point import RecoveryPoint, recovery_point
 from flows.evidence.repository_log import LogFacts, logged
+from flows.hooks.with_hooks import with_hooks
 from flows.requests import DrillRequest, RestoreRequest
 from flows.restore import BeforeValidation, restore_snapshot
 from flows.restoring.restore_result import RestoreResult
@@ -133,6 +134,7 @@ class _Acceptance:
     flow_run_name="drill {snapshot}",
     description="Restores a snapshot into a throwaway database and folders, validates it, runs the acceptance commands, and removes all.",
 )
+@with_hooks("drill")
 @logged("drill")
 def drill(run: Run, request: DrillRequest) -> DrillResult:
     """Restore a snapshot beside the live system, try it, measure how long that took, and remove it.

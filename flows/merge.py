@@ -43,6 +43,7 @@ from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
 from flows.evidence.repository_log import LogFacts, logged
+from flows.hooks.with_hooks import with_hooks
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
@@ -125,6 +126,7 @@ def _propose(run: Run, request: MergeRequest) -> Proposal | None:
     description="Merges a snapshot into the EDMS's database: rows are matched by natural key, and rows of the EDMS only stay.",
     approve=after_approval("merge", _propose),
 )
+@with_hooks("merge")
 @logged("merge")
 def merge(run: Run, request: MergeRequest) -> MergeResult:
     """Merge a snapshot into the live system, or plan to. If anything fails, the live system is unchanged.

@@ -20,6 +20,7 @@ from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
 from flows.evidence.artifacts import leave_prune
 from flows.evidence.repository_log import LogFacts, logged
+from flows.hooks.with_hooks import with_hooks
 from flows.requests import PruneRequest
 from flows.restoring.set_aside_removal import ForgottenState, forget_what_was_set_aside
 from flows.running.flow_decorators import Shortfall, flow, task
@@ -107,6 +108,7 @@ def prune_repository(run: Run, repository: Repository, this_edms: KnownEdms, wis
     description="Removes the snapshots that no rule keeps, and the objects that only they need.",
     repeatable=True,
 )
+@with_hooks("prune")
 @logged("prune")
 def prune(run: Run, request: PruneRequest) -> PruneResult:
     """Remove the snapshots that no rule keeps, and the objects that only they need.

@@ -16,6 +16,7 @@ from edms_tasks.promotion import Promotion
 from edms_tasks.scratch.run_folder import run_folder
 from flows.approval.approving import after_approval
 from flows.evidence.repository_log import logged
+from flows.hooks.with_hooks import with_hooks
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.requests import RestoreRequest
 from flows.restore_proposal import propose_restore
@@ -49,6 +50,7 @@ BeforeValidation = Callable[[StagingDatabase, Sequence[Path]], None]
     may_be_recorded=require_no_password,
     approve=after_approval("restore", propose_restore),
 )
+@with_hooks("restore")
 @logged("restore")
 def restore(run: Run, request: RestoreRequest) -> RestoreResult:
     """Restore a snapshot; fails, with the EDMS untouched, if the restored data is not proved equal.

@@ -17,6 +17,7 @@ from edms_tasks.settings import Settings
 from flows.approval.approving import after_approval
 from flows.approval.proposal import Proposal
 from flows.evidence.repository_log import LogFacts, logged
+from flows.hooks.with_hooks import with_hooks
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.requests import RollbackRequest
 from flows.restoring.target import address_of, ask_edms
@@ -136,6 +137,7 @@ def _propose(run: Run, request: RollbackRequest) -> Proposal | None:
     description="Swaps the live system with the previous one that a restore or rollback set aside.",
     approve=after_approval("rollback", _propose),
 )
+@with_hooks("rollback")
 @logged("rollback")
 def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
     """Swap the last promoted restore back, or the one that is named.

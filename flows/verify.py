@@ -20,6 +20,7 @@ from edms_tasks.repository.seen_whole import Ages, SeenWhole
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.artifacts import leave_verify
 from flows.evidence.repository_log import LogFacts, logged
+from flows.hooks.with_hooks import with_hooks
 from flows.requests import VerifyRequest
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
@@ -87,6 +88,7 @@ class VerifyResult:
     description="Reads every object of one snapshot, or of all, and compares hashes, rows and digests; or a part of them, or none.",
     repeatable=True,
 )
+@with_hooks("verify")
 @logged("verify")
 def verify(run: Run, request: VerifyRequest) -> VerifyResult:
     """Verify one snapshot or all of them; fails if something is damaged."""

@@ -28,6 +28,7 @@ WORDS = {
     "approval_settings",
     "repository_settings",
     "drill_settings",
+    "hook_settings",
     "manifest",
     "durable",
     "unknown_names",
