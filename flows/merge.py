@@ -132,8 +132,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
     """Merge a snapshot into the live system, or plan to. If anything fails, the live system is unchanged.
 
     Raises:
-        CommandError: it was not confirmed.
-        SettingsError: a declared natural key cannot be used.
+        CommandError, SettingsError: it was not confirmed, or a declared natural key cannot be used.
         MergeRefused, CheckFailed, TargetLocked, TargetInUse, DamagedRepository, …: nothing was changed.
         EvidenceNotWritten: the merge was committed, and the report on it could not be written.
     """
