@@ -26,8 +26,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
-from edms_tasks.json_text import parsed_json
 from edms_tasks.hook_settings import HooksSettings
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import TerminalError
+from edms_tasks.json_text import parsed_json
 from edms_tasks.settings import Settings
 from flows.hooks.run_hook import Situation
 
@@ -75,7 +76,7 @@ def abandoned(settings: Settings) -> Iterator[AbandonedHooks]:
 
 def _read(path: Path) -> AbandonedHooks:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = parsed_json(path.read_text(encoding="utf-8"))
         return AbandonedHooks(Situation(said["verb"], snapshot=said["snapshot"]), said["began"], path)
     except (ValueError, KeyError, TypeError) as error:
         raise TerminalError(
