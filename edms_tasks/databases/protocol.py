@@ -250,6 +250,14 @@ class TableChange:
     updates: Sequence[Path]  # identified by their primary key, which never changes
 
 
+@dataclass(frozen=True)
+class LeftToTheEdms:
+    """Statements that the EDMS's own connection has to run on a scratch database; the last one's answer is "ok"."""
+
+    path: Path
+    statements: tuple[str, ...]
+
+
 class MergeTransaction(Protocol):
     """One transaction on a live database, from the first read to the commit. No other session can write to its tables."""
 
@@ -257,6 +265,10 @@ class MergeTransaction(Protocol):
 
     def view(self) -> View:
         """The database as the transaction sees it: before `write` unchanged, after it with the merged rows."""
+
+    def left_to_the_edms(self, changes: Sequence[TableChange], scratch: Path) -> LeftToTheEdms | None:
+        """What the EDMS has to run before `write`, because only it can compute or check some columns; `scratch` is a folder."""
+        ...
 
     def write(self, changes: Sequence[TableChange]) -> None:
         """Insert and update rows. No trigger fires; references are checked when all rows are written.

@@ -87,8 +87,8 @@ KINDS = (
         "needs-the-edms",
         ("info",),
         "The definition uses functions or collations that only the EDMS's own connections have (Django's REGEXP, date parts). "
-        "Rows and definitions are restored exactly; the EDMS's interpreter builds indexes over such functions. "
-        "A merge into the table is refused.",
+        "Rows and definitions are restored exactly; the EDMS's interpreter builds indexes over such functions, and computes columns when "
+        "a merge writes rows. A merge is refused if an index or an order of rows needs them.",
         "Keep the code that registers them: a restore needs it.",
     ),
     Kind(

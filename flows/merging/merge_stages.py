@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
-from edms_tasks.errors import CheckFailed
+from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
@@ -43,6 +43,7 @@ from flows.tasks.merge_tasks import (
     validate_merged_table,
     write_rows,
 )
+from flows.tasks.statements_in_the_edms import problem_in_the_edms
 
 SNAPSHOT, TARGET, MERGED = "snapshot", "target", "merged"
 
@@ -165,6 +166,7 @@ class MergeStages:
             self.files.stage()
         with self._run.stage("write"):
             changes = self._changes(matched)
+            self._compute(transaction, changes)
             self._run.call(write_rows, transaction, changes)
         with self._run.stage("validate"):
             changed = [change.table for change in changes]
@@ -185,6 +187,19 @@ class MergeStages:
                 fix="Nothing was changed. Please report this with the plan (`edms-backup merge --dry-run --json`).",
             )
         return found
+
+    def _compute(self, transaction: MergeTransaction, changes: Sequence[TableChange]) -> None:
+        """Let the EDMS compute and check what only its own functions can. Raises MergeRefused."""
+        left = transaction.left_to_the_edms(changes, self._scratch)
+        if left is None:
+            return
+        if problem := problem_in_the_edms(self._run, left.statements, str(left.path)):
+            raise MergeRefused(
+                "The EDMS's own connection does not accept the rows that would be written.",
+                where=", ".join(change.table.label for change in changes),
+                why=problem[-1500:],
+                fix="Nothing was changed. The message names the constraint or function; `edms-backup merge --dry-run` shows the plan.",
+            )
 
     def _take_derived(self, name: str, tables: Iterable[str]) -> None:
         """Take the derived columns off a side's rows."""

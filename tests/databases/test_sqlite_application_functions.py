@@ -32,6 +32,10 @@ SCHEMAS = {
         CREATE TABLE t (label text COLLATE numbered, n integer, PRIMARY KEY (n DESC, label)) WITHOUT ROWID;
         INSERT INTO t VALUES ('A 10', 1), ('A 2', 1), ('B', 2)
     """,
+    "a_strict_table_with_values_of_any_type": """
+        CREATE TABLE t (id integer PRIMARY KEY, a any, y any GENERATED ALWAYS AS (year_of(a)) STORED) STRICT;
+        INSERT INTO t (id, a) VALUES (1, '2020'), (2, ''), (3, NULL)
+    """,
     "a_column_added_later": """
         CREATE TABLE t (id integer PRIMARY KEY, a text CHECK (a REGEXP '.')); INSERT INTO t VALUES (1, 'A');
         ALTER TABLE t ADD COLUMN later text NOT NULL DEFAULT 'it''s new'; INSERT INTO t VALUES (2, 'B', 'own')

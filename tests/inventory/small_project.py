@@ -37,10 +37,10 @@ def small_project(folder: Path, models: str, rows: str = "", *, settings: str = 
     )
 
 
-def run_python(folder: Path, rows: str) -> None:
-    """Run `rows` in the project, where the models are imported."""
+def run_python(folder: Path, rows: str) -> str:
+    """Run `rows` in the project, where the models are imported; returns what it prints."""
     script = (
         "import os, sys; sys.path.insert(0, '.'); os.environ['DJANGO_SETTINGS_MODULE'] = 'small_settings'\n"
         f"import django; django.setup()\nfrom django.conf import settings\nfrom small.models import *\n{rows}\n"
     )
-    subprocess.run([edms_python(), "-c", script], cwd=folder, check=True, capture_output=True)
+    return subprocess.run([edms_python(), "-c", script], cwd=folder, check=True, capture_output=True, text=True).stdout

@@ -17,7 +17,7 @@ from functools import lru_cache
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi as adbc
 
-from edms_tasks.databases.sqlite.catalogue import affinity, has_rowid
+from edms_tasks.databases.sqlite.catalogue import affinities, has_rowid
 from edms_tasks.quoting import identifier, literal
 
 _FUNCTION = re.compile(r"(?:no such|unknown) function: ([^\s()]+)", re.IGNORECASE)
@@ -99,13 +99,13 @@ def plain_table(connection: sqlite3.Connection, name: str, *, keys: bool) -> str
     found = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
     key = [(row[5], row[1], row[2]) for row in found if row[5]]
     indexes = connection.execute(f"PRAGMA index_list({literal(name)})").fetchall()
-    with_rowid = has_rowid(connection, name)
+    with_rowid, kinds = has_rowid(connection, name), affinities(connection, name)
     alias = (
         with_rowid and [kind.upper() for _, _, kind in key] == ["INTEGER"] and not any(i[3] == "pk" for i in indexes)
     )
     parts = []
-    for _, column, declared, _, default, _, hidden in found:
-        words = [identifier(column), affinity(declared)]
+    for _, column, _, _, default, _, hidden in found:
+        words = [identifier(column), kinds[column]]
         if alias and column == key[0][1]:
             words = [identifier(column), "INTEGER PRIMARY KEY"]
         elif hidden == 2:
@@ -118,7 +118,7 @@ def plain_table(connection: sqlite3.Connection, name: str, *, keys: bool) -> str
         if keys or (origin == "pk" and not with_rowid):
             # UNIQUE, because in a table with row ids an INTEGER PRIMARY KEY would become the row id.
             word = "PRIMARY KEY" if origin == "pk" and not with_rowid else "UNIQUE"
-            parts.append(f"{word} ({', '.join(_indexed(connection, index))})")
+            parts.append(f"{word} ({', '.join(indexed_columns(connection, index))})")
     return f"CREATE TABLE {identifier(name)} ({', '.join(parts)}){'' if with_rowid else ' WITHOUT ROWID'}"
 
 
@@ -145,7 +145,7 @@ def strip_for_reading(connection: sqlite3.Connection, foreign: ForeignNames) -> 
     set_definitions(connection, plain)
 
 
-def _indexed(connection: sqlite3.Connection, index: str) -> list[str]:
+def indexed_columns(connection: sqlite3.Connection, index: str) -> list[str]:
     """The columns of an index as SQL, without the row's key that SQLite appends."""
     return [
         identifier(column)

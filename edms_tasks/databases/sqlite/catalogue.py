@@ -83,6 +83,17 @@ def affinity(declared: str) -> str:
     return "NUMERIC"
 
 
+def affinities(connection: sqlite3.Connection, name: str) -> dict[str, str]:
+    """The affinity of each column of a table; in a STRICT table, values of a column of type ANY are left as they are."""
+    row = connection.execute("SELECT strict FROM pragma_table_list(?) WHERE schema = 'main'", (name,)).fetchone()
+    is_strict = row is not None and bool(row[0])
+    columns = connection.execute("SELECT name, type FROM pragma_table_xinfo(?)", (name,)).fetchall()
+    return {
+        column: "BLOB" if is_strict and declared.upper() == "ANY" else affinity(declared)
+        for column, declared in columns
+    }
+
+
 def has_rowid(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the table has SQLite's hidden row id (all but WITHOUT ROWID tables)."""
     # As the function's argument: a WHERE would make SQLite examine every table of the database.

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import adbc_driver_manager
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.protocol import LeftToTheEdms, TableChange
+from edms_tasks.databases.sqlite.computed_by_the_edms import (
+    batches,
+    computed_values,
+    leave_to_the_edms,
+    make_readable,
+)
 from edms_tasks.databases.sqlite.connection_pool import OneReader
 from edms_tasks.databases.sqlite.staging import insert_rows, untagged
+from edms_tasks.databases.sqlite.tables_of_the_edms import OwnTable
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.errors import MergeRefused, TargetInUse
-from edms_tasks.quoting import identifier
+from edms_tasks.quoting import identifier, literal
 
 _PATIENCE_MS = 30_000
-_BATCH_ROWS = 65_536
 _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
 
 
@@ -59,6 +64,8 @@ class SqliteMerge:
         self._connection = connection
         self._shape = shape
         self._within = within
+        self._own: Mapping[str, OwnTable] = {}  # until the commit these have plain definitions
+        self._left: LeftToTheEdms | None = None
 
     def begin(self) -> None:
         """Take the write lock. Raises TargetInUse."""
@@ -72,6 +79,8 @@ class SqliteMerge:
         if self._rows(_OBJECTS) != [tuple(str(value) for value in row) for row in self._shape.query(_OBJECTS)]:
             self.execute("ROLLBACK")
             raise self._in_use("Its tables were changed while the merge began.")
+        self._own = self._shape.tables_of_the_edms()
+        self._define({own.name: own.plain for own in self._own.values()})
 
     def view(self) -> SqliteView:
         """A view that reads rows through the transaction's connection, one reader at a time, and the schema from the copy."""
@@ -85,7 +94,13 @@ class SqliteMerge:
             fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
         )
 
+    def left_to_the_edms(self, changes: Sequence[TableChange], scratch: Path) -> LeftToTheEdms | None:
+        self._left = leave_to_the_edms(scratch / "computed-by-the-edms.sqlite3", self._own, changes)
+        return self._left
+
     def write(self, changes: Sequence[TableChange]) -> None:
+        if self._left is not None:
+            make_readable(self._left.path)
         try:
             broken = set(self._broken())
             triggers = self._rows(
@@ -114,6 +129,7 @@ class SqliteMerge:
             )
 
     def commit(self) -> None:
+        self._define({own.name: own.definition for own in self._own.values()})
         self.execute("COMMIT")
         self.committed = True
 
@@ -128,6 +144,19 @@ class SqliteMerge:
             cursor.execute(statement)
             return [tuple(str(value) for value in row) for row in cursor.fetchall()]
 
+    def _define(self, definitions: Mapping[str, str]) -> None:
+        """Write CREATE TABLE statements into the catalogue, without changing the tables."""
+        if not definitions:
+            return
+        self.execute("PRAGMA writable_schema = ON")
+        for name, sql in definitions.items():
+            self.execute(
+                f"UPDATE sqlite_master SET sql = {literal(sql)} WHERE type = 'table' AND name = {literal(name)}"
+            )
+        ((version,),) = self._rows("PRAGMA schema_version")
+        self.execute(f"PRAGMA schema_version = {int(version) + 1}")
+        self.execute("PRAGMA writable_schema = RESET")
+
     def _broken(self) -> list[tuple[str, ...]]:
         """(table, row id, target, number of the key) of each row whose foreign key has no row."""
         return self._rows("PRAGMA foreign_key_check")
@@ -137,23 +166,26 @@ class SqliteMerge:
         columns = [column.name for column in table.stored_columns]
         tagged = [name for name in columns if change.encodings[name] == "tagged"]
         with self._connection.cursor() as cursor:
-            for rows in _batches(change.inserts, columns):
+            for rows in batches(change.inserts, columns):
                 insert_rows(cursor, table.name, rows, tagged)
             changed = [name for name in columns if name not in table.primary_key]
-            if not changed:
-                return
-            order = [*changed, *table.primary_key]
-            values = {
-                name: untagged(position) if name in tagged else f"?{position}" for position, name in enumerate(order, 1)
-            }
-            sets = ", ".join(f"{identifier(name)} = {values[name]}" for name in changed)
-            same = " AND ".join(f"{identifier(name)} = {values[name]}" for name in table.primary_key)
-            for rows in _batches(change.updates, order):
-                cursor.executemany(f"UPDATE {identifier(table.name)} SET {sets} WHERE {same}", rows)
+            if changed:
+                for rows in batches(change.updates, [*changed, *table.primary_key]):
+                    _update(cursor, table.name, changed, table.primary_key, rows, tagged)
+            own = self._own.get(table.name)
+            if own is not None and self._left is not None:
+                for one in computed_values(self._left.path, own):
+                    _update(cursor, table.name, one.columns, own.primary_key, one.rows, one.tagged)
 
 
-def _batches(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.Table]:
-    for path in paths:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
-            if batch.num_rows:
-                yield pa.Table.from_batches([batch]).select(list(columns))
+def _update(
+    cursor: adbc.Cursor, name: str, columns: Sequence[str], key: Sequence[str], rows: pa.Table, tagged: Sequence[str]
+) -> None:
+    """Set columns in the rows with these keys; `rows` has the columns, followed by the key."""
+    values = {
+        column: untagged(position) if column in tagged else f"?{position}"
+        for position, column in enumerate((*columns, *key), 1)
+    }
+    sets = ", ".join(f"{identifier(column)} = {values[column]}" for column in columns)
+    same = " AND ".join(f"{identifier(column)} = {values[column]}" for column in key)
+    cursor.executemany(f"UPDATE {identifier(name)} SET {sets} WHERE {same}", rows)

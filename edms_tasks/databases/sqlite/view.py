@@ -27,6 +27,7 @@ from edms_tasks.databases.sqlite.application_functions import ForeignNames, in_f
 from edms_tasks.databases.sqlite.connection_pool import Lender, Readers
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.search_index_check import check_search_indexes
+from edms_tasks.databases.sqlite.tables_of_the_edms import OwnTable, closed_tables, own_tables
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
@@ -186,15 +187,14 @@ class SqliteView:
         return ()
 
     def closed_to_merges(self) -> dict[str, str]:
-        """Tables that use functions or collations of the EDMS: the library that writes cannot have them (application_functions.py)."""
-        closed: dict[str, list[str]] = {}
+        """Tables whose rows or indexes are ordered or made by what only the EDMS has (computed_by_the_edms.py)."""
         with self._connections.borrow() as connection:
-            made = connection.execute("SELECT name, type, tbl_name FROM sqlite_master ORDER BY name").fetchall()
-        for name, kind, table in made:
-            if needed := self._foreign.objects.get(name):
-                of = "" if kind == "table" else f" in the index {name}"
-                closed.setdefault(table, []).append(f"{', '.join(sorted(needed))}{of}")
-        return {table: f"its definition uses {'; '.join(words)}" for table, words in closed.items()}
+            return closed_tables(connection, self._foreign)
+
+    def tables_of_the_edms(self) -> dict[str, OwnTable]:
+        """The tables, by name, that need the EDMS's functions and into which a merge can write."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return own_tables(connection, self._foreign)
 
     def sequences(self) -> tuple[SequencePosition, ...]:
         with self._connections.borrow() as connection:
