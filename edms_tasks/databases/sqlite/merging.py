@@ -20,7 +20,7 @@ from edms_tasks.databases.sqlite.computed_by_the_edms import (
 )
 from edms_tasks.databases.sqlite.connection_pool import OneReader
 from edms_tasks.databases.sqlite.staging import insert_rows, untagged
-from edms_tasks.databases.sqlite.tables_of_the_edms import OwnTable
+from edms_tasks.databases.sqlite.tables_of_the_edms import OwnTable, own_tables
 from edms_tasks.databases.sqlite.view import SqliteView, open_view
 from edms_tasks.errors import MergeRefused, TargetInUse
 from edms_tasks.quoting import identifier, literal
@@ -79,7 +79,7 @@ class SqliteMerge:
         if self._rows(_OBJECTS) != [tuple(str(value) for value in row) for row in self._shape.query(_OBJECTS)]:
             self.execute("ROLLBACK")
             raise self._in_use("Its tables were changed while the merge began.")
-        self._own = self._shape.tables_of_the_edms()
+        self._own = own_tables(self._shape.path)
         self._define({own.name: own.plain for own in self._own.values()})
 
     def view(self) -> SqliteView:

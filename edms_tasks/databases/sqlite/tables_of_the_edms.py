@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases.sqlite import catalogue
-from edms_tasks.databases.sqlite.application_functions import ForeignNames, indexed_columns
+from edms_tasks.databases.sqlite.application_functions import ForeignNames, in_file, indexed_columns
 from edms_tasks.quoting import identifier, identifiers, literal
 
 _STORED, _VIRTUAL = 3, 2  # "hidden" of generated columns in PRAGMA table_xinfo
@@ -49,23 +50,35 @@ def closed_tables(connection: sqlite3.Connection, foreign: ForeignNames) -> dict
     return {table: f"its definition uses {'; '.join(words)}" for table, words in closed.items()}
 
 
-def own_tables(connection: sqlite3.Connection, foreign: ForeignNames) -> dict[str, OwnTable]:
-    """The tables, by name, that need the EDMS and are not closed to a merge."""
-    if not foreign.objects:
-        return {}
-    foreign.register(connection)
-    closed = closed_tables(connection, foreign)
-    counted = catalogue.read_counters(connection)
-    found = {}
-    for name, sql in connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall():
-        if name in foreign.objects and name not in closed:
-            columns = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
-            computed = tuple(row[1] for row in columns if row[6] == _STORED)
-            plain = _plain_table(
-                connection, name, is_counted=name in counted, collations=_collations(sql, name, foreign)
-            )
-            found[name] = OwnTable(name, sql, plain, computed, tuple(_primary_key(columns)), foreign)
-    return found
+def own_tables(path: Path) -> dict[str, OwnTable]:
+    """The tables of a database file, by name, that need the EDMS's functions and into which a merge can write."""
+    with closing(sqlite3.connect(path)) as connection:
+        foreign = in_file(connection)
+        if not foreign.objects:
+            return {}
+        foreign.register(connection)
+        closed = closed_tables(connection, foreign)
+        counted = catalogue.read_counters(connection)
+        made = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            name: _own_table(connection, name, sql, foreign, is_counted=name in counted)
+            for name, sql in made
+            if name in foreign.objects and name not in closed
+        }
+
+
+def _own_table(
+    connection: sqlite3.Connection, name: str, sql: str, foreign: ForeignNames, *, is_counted: bool
+) -> OwnTable:
+    columns = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
+    return OwnTable(
+        name,
+        sql,
+        plain=_plain_table(connection, name, is_counted=is_counted, collations=_collations(sql, name, foreign)),
+        computed=tuple(row[1] for row in columns if row[6] == _STORED),
+        primary_key=tuple(_primary_key(columns)),
+        foreign=foreign,
+    )
 
 
 def _plain_table(connection: sqlite3.Connection, name: str, *, is_counted: bool, collations: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ from edms_tasks.databases.sqlite.application_functions import ForeignNames, in_f
 from edms_tasks.databases.sqlite.connection_pool import Lender, Readers
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.search_index_check import check_search_indexes
-from edms_tasks.databases.sqlite.tables_of_the_edms import OwnTable, closed_tables, own_tables
+from edms_tasks.databases.sqlite.tables_of_the_edms import closed_tables
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
@@ -190,11 +190,6 @@ class SqliteView:
         """Tables whose rows or indexes are ordered or made by what only the EDMS has (computed_by_the_edms.py)."""
         with self._connections.borrow() as connection:
             return closed_tables(connection, self._foreign)
-
-    def tables_of_the_edms(self) -> dict[str, OwnTable]:
-        """The tables, by name, that need the EDMS's functions and into which a merge can write."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return own_tables(connection, self._foreign)
 
     def sequences(self) -> tuple[SequencePosition, ...]:
         with self._connections.borrow() as connection:
