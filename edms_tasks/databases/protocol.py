@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import HeldLock, LockKind
+from edms_tasks.databases.left_to_the_edms import LeftToTheEdms
 from edms_tasks.errors import EdmsBackupError, TargetLocked
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.locking.file_locks import Wait, give_up
@@ -250,14 +251,6 @@ class TableChange:
     updates: Sequence[Path]  # identified by their primary key, which never changes
 
 
-@dataclass(frozen=True)
-class LeftToTheEdms:
-    """Statements that the EDMS's own connection has to run on a scratch database; the last one's answer is "ok"."""
-
-    path: Path
-    statements: tuple[str, ...]
-
-
 class MergeTransaction(Protocol):
     """One transaction on a live database, from the first read to the commit. No other session can write to its tables."""
 
@@ -267,15 +260,10 @@ class MergeTransaction(Protocol):
         """The database as the transaction sees it: before `write` unchanged, after it with the merged rows."""
 
     def left_to_the_edms(self, changes: Sequence[TableChange], scratch: Path) -> LeftToTheEdms | None:
-        """What the EDMS has to run before `write`, because only it can compute or check some columns; `scratch` is a folder."""
-        ...
+        """What the EDMS has to run before `write`, to compute or check some columns; `scratch` is a folder."""
 
     def write(self, changes: Sequence[TableChange]) -> None:
-        """Insert and update rows. No trigger fires; references are checked when all rows are written.
-
-        Raises:
-            MergeRefused: the database refused a row, or a reference would have no row.
-        """
+        """Insert and update rows. No trigger fires; references are checked at the end. Raises MergeRefused if the database refuses."""
 
     def commit(self) -> None:
         """Commit. Leaving the transaction without it rolls everything back."""

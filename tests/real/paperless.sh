@@ -154,6 +154,7 @@ merge_stage() {
     use "target-$engine" "$engine"
     step "$engine: another one, filled" make_filled --documents "$((documents / 2 < 40 ? 40 : documents / 2))" --label B --seed 2
     step "$engine: look at it" write_down_before
+    step "$engine: take the keys" take_keys
     step "$engine: init" init_here "$engine"
     step "$engine: a merge without the profile" refused_without_profile
     step "$engine: merge" merge_once

@@ -149,6 +149,9 @@ merge_again() {
     compare folder "$media" --against "$home/files-merged.json" "${own_writing[@]}"
 }
 
+# Snapshots are encrypted: whoever merges one needs the keys of its repository, under the name of the settings file.
+take_keys() { cp "$work/source-$engine/$(basename "$settings_file" .toml)".*-key "$home"; }
+
 # Without what the profile declares: a backup of the source, from settings of its own.
 backup_without_profile() {
     settings_file=$home/without-profile.toml
@@ -161,6 +164,7 @@ backup_without_profile() {
 # … and a merge of that snapshot, which must end in conflicts by name and change nothing. $profile is what was left out.
 refused_without_profile() {
     settings_file=$home/without-profile.toml
+    take_keys
     init_here "without-$engine" --profile none
     edms_backup doctor --json > "$home/without-doctor.json" || true
     edms_backup doctor --profile "$profile" --json > "$home/without-check.json" || { cat "$home/without-check.json"; exit 1; }

@@ -159,6 +159,7 @@ merge_stage() {
     use "target-$engine" "$engine"
     step "$engine: another one, filled" make_filled --pages "$((pages / 2))" --label B --seed 2
     step "$engine: look at it" write_down_before
+    step "$engine: take the keys" take_keys
     step "$engine: init" init_with_profile "$engine"
     step "$engine: a merge without the profile" refused_without_profile
     step "$engine: merge" merge_once
