@@ -12,7 +12,7 @@ from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
-from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapshots, read_proved
+from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapshots
 from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
@@ -110,8 +110,7 @@ def read_status(
     entries = _backups_since(repository, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
-    proofs = read_proved(repository)
-    proved = _proved(repository, proofs, own.key, now)
+    proved = _proved(repository, state.proofs, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
     if created is None:
         problems.append("There is no snapshot of this EDMS.")
@@ -126,7 +125,7 @@ def read_status(
         )
     if oldest_proof is not None and (proved is None or now - proved.at > oldest_proof):
         problems.append(f"No restore has proved a snapshot for {_age(oldest_proof)}.")
-        problems += [f"{name} does not count: no machine that counts has signed it." for name in proofs.unsigned]
+        problems += state.proofs.notes
     drills = _drills(repository, own, settings.edms.id, now)
     passed = next((entry.at for entry in drills if entry.outcome == "success"), None)
     if drills and drills[0].outcome != "success":

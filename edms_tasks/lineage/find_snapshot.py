@@ -14,6 +14,7 @@ from edms_tasks.lineage.snapshot_history import PROBLEMS, SnapshotHistory, histo
 from edms_tasks.lineage.snapshot_names import Chosen, choose
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.chain import Mark
+from edms_tasks.repository.proved_snapshots import ProvedSnapshots, read_proved
 from edms_tasks.settings import Settings
 
 
@@ -39,6 +40,7 @@ class RepositoryState:
     own: SnapshotHistory
     problems: tuple[str, ...]  # losses, and doubts about which snapshot is the newest
     notes: tuple[str, ...]  # wrong clocks, head records that are behind
+    proofs: ProvedSnapshots
 
 
 def state_of(settings: Settings, repository: Repository) -> RepositoryState:
@@ -55,7 +57,8 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
     for problem in (repository.log.witness_problem(), repository.keyring.problem()):
         problems += (problem,) if problem else ()
     notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
-    return RepositoryState(own.survey, own, problems, notes)
+    proofs = read_proved(repository)
+    return RepositoryState(own.survey, own, (*problems, *proofs.problems), (*notes, *proofs.notes), proofs)
 
 
 def this_edms_of(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> KnownEdms:

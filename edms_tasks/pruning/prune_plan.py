@@ -121,8 +121,7 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
         )
     proved = read_proved(repository)
     if proved.unreadable:
-        why = f"{proved.unreadable[0]}, the record of a proved snapshot, cannot be read."
-        raise _refused(repository, why, _REMOVE_IT)
+        raise _refused(repository, proved.problems[0], _REMOVE_IT)
     protected = dict.fromkeys(own.survey.records.holds, "held")
     protected |= {one.snapshot: "proved" for one in proved.by_edms.values() if one.snapshot not in protected}
     read = dict.fromkeys(readers(repository.backend), "being read")
@@ -148,7 +147,7 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
     done = {*(one.id for one in given_up), *own.survey.pruned}  # a prune that is repeated asks for what is gone
     _require_removable(fates, [one for one in wishes.remove if one not in done])
     plan = _with_bytes(fates, own.survey, given_up, needs, stored)
-    return replace(plan, notes=(*(map(_of_unsigned, proved.unsigned)), *plan.notes))
+    return replace(plan, notes=(*proved.problems, *proved.notes, *plan.notes))
 
 
 def _fates(
@@ -329,13 +328,6 @@ def _named(snapshot_id: str, manifest: Manifest, edms: str) -> NamedSnapshot:
         previous=manifest.previous,
         number=manifest.number,
         aside=manifest.aside,
-    )
-
-
-def _of_unsigned(name: str) -> str:
-    return (
-        f"{name}, the record of a proved snapshot, does not count: it is not signed for this repository by a machine whose backups count. "
-        "It keeps no snapshot. The next restore that proves one, on a machine with a write key, replaces it."
     )
 
 

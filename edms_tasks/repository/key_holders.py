@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from edms_tasks.encryption.recovery_key import RecoveryKey, checked_recipient
 from edms_tasks.encryption.repository_secret import (
@@ -22,7 +22,7 @@ from edms_tasks.encryption.repository_secret import (
     encrypt_with_passphrase,
     parsed_secret,
 )
-from edms_tasks.errors import CommandError
+from edms_tasks.errors import CommandError, SettingsError
 from edms_tasks.inventory.model import Value
 from edms_tasks.repository.backend import Backend
 
@@ -39,6 +39,21 @@ class KeyHolder(Value):
     recipient: str | None = None  # the holder's public key; None for a passphrase
     created: datetime
     secret: str
+
+    @field_validator("recipient")
+    @classmethod
+    def _is_recipient(cls, value: str | None) -> str | None:
+        """A damaged one would only be noticed by the next rotation of keys, half-way."""
+        try:
+            return value if value is None else checked_recipient(value)
+        except SettingsError as error:
+            raise ValueError(error.what) from error
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.kind == "key") != (self.recipient is not None):
+            raise ValueError("A holder of a key has a public key, and one of a passphrase has none.")
+        return self
 
 
 @dataclass(frozen=True)

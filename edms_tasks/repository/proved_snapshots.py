@@ -44,12 +44,34 @@ class ProvedSnapshots:
     Args:
         by_edms: key of an EDMS -> its newest proved snapshot.
         unreadable: names of files that are no such record.
-        unsigned: names of records that do not count, because no machine that counts has signed them for this repository.
+        unsigned: names of records that do not count, because they are not signed, as in earlier releases.
+        forged: names of records that do not count, because their signature is not right, or of no machine that counts.
     """
 
     by_edms: Mapping[str, ProvedSnapshot] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     unsigned: tuple[str, ...] = ()
+    forged: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the records, as sentences."""
+        return (
+            *(f"{name}, the record of a proved snapshot, cannot be read." for name in self.unreadable),
+            *(
+                f"{name}, the record of a proved snapshot, was altered: its signature does not count."
+                for name in self.forged
+            ),
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What does not count and need not be wrong, as sentences."""
+        return tuple(
+            f"{name}, the record of a proved snapshot, is not signed, as in earlier releases. It does not count: the next restore that "
+            "proves a snapshot, on a machine with a write key, replaces it."
+            for name in self.unsigned
+        )
 
 
 def read_proved(repository: Repository) -> ProvedSnapshots:
@@ -57,6 +79,7 @@ def read_proved(repository: Repository) -> ProvedSnapshots:
     found: dict[str, ProvedSnapshot] = {}
     unreadable: list[str] = []
     unsigned: list[str] = []
+    forged: list[str] = []
     for name, _ in repository.backend.names("proved"):
         try:
             proved = ProvedSnapshot.model_validate_json(repository.backend.read(name, _LARGEST))
@@ -70,8 +93,8 @@ def read_proved(repository: Repository) -> ProvedSnapshots:
         elif _counts(repository, proved):
             found[proved.edms] = proved
         else:
-            unsigned.append(name)
-    return ProvedSnapshots(found, tuple(unreadable), tuple(unsigned))
+            (forged if proved.signature else unsigned).append(name)
+    return ProvedSnapshots(found, tuple(unreadable), tuple(unsigned), tuple(forged))
 
 
 def write_proved(repository: Repository, proved: ProvedSnapshot) -> bool:
