@@ -341,7 +341,7 @@ class PromotionHalted(TerminalError):
 
 
 class EvidenceNotWritten(TerminalError):
-    """What was restored or merged is in its place and proved, but its report could not be written."""
+    """What was asked is done, but its report could not be written, or not into the repository."""
 
     code = "evidence-not-written"
     exit_code = 4

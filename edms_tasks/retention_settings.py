@@ -41,6 +41,11 @@ class RetentionSettings(Section):
         pattern=_DURATION,
         description="Remove databases and folders that restores and rollbacks have set aside longer ago: 14d.",
     )
+    keep_reports: str | None = Field(
+        default=None,
+        pattern=_DURATION,
+        description="Remove the reports of runs that are older: 7y. Not set: they are kept for ever.",
+    )
     repack_above: int = Field(
         default=50,
         ge=1,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.audit_log import LogEntry, Witness
+from edms_tasks.repository.stored_reports import report_of
 from edms_tasks.settings import Settings
 
 
@@ -64,6 +66,7 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
             "Give a line from a report: --witness NUMBER:SHA-256."
         )
     problems = [*checked.problems, *_of_snapshots(checked.entries, state.survey)]
+    problems += missing_reports(repository, checked.entries)
     problems += [problem for problem in state.problems if problem not in problems]
     problems += [f"The manifest of snapshot {one[:12]} is damaged." for one in state.survey.damaged]
     if checked.last is not None and not checked.problems:
@@ -89,6 +92,28 @@ def _of_snapshots(entries: tuple[LogEntry, ...], survey: Survey) -> list[str]:
         for name, entry in made.items()
         if name not in known
     ]
+
+
+def missing_reports(repository: Repository, entries: tuple[LogEntry, ...]) -> list[str]:
+    """Reports that entries name and that are not there with their size, although no prune said that it removed them."""
+    reports = repository.reports
+    there = reports.names()
+    cut = [
+        str(one.facts["reports_before"]) for one in entries if one.event == "prune" and one.facts.get("reports_before")
+    ]
+    oldest = max((datetime.fromisoformat(one) for one in cut), default=None)
+    found = []
+    for entry in entries:
+        refs = report_of(entry)
+        if refs is None or (oldest is not None and entry.at < oldest):
+            continue
+        for ref, name in zip((refs.json, refs.page), reports.stored_names(refs), strict=True):
+            if name not in there or not repository.may_be(ref, there[name]):
+                found.append(
+                    f"The report of entry {entry.number} ({entry.event}, {entry.at:%Y-%m-%d %H:%M} UTC) is missing, or is of another "
+                    f"size: {name}."
+                )
+    return found
 
 
 def _parsed(witness: str | None) -> Witness | None:

@@ -14,12 +14,15 @@ from edms_tasks.encryption.recovery_key import new_recovery_key, read_recovery_k
 from edms_tasks.encryption.repository_secret import RepositorySecret
 from edms_tasks.encryption.write_key import new_write_key, store_write_key
 from edms_tasks.errors import CommandError
+from edms_tasks.evidence.origin import Origin
 from edms_tasks.repository import Repository
 from edms_tasks.repository.encrypted_repository import store_new_file
 from edms_tasks.repository.key_holders import KeyHolder
 from edms_tasks.repository.keyring import RenewedHolders
 from edms_tasks.settings import Settings
-from flows.evidence.repository_log import LogFacts, append_entry
+from flows.evidence.repository_log import LogFacts
+from flows.evidence.run_end import RunEnd, conclude
+from flows.running.run import Run
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,19 @@ def make_recovery_key(path: Path) -> str:
     return key.recipient
 
 
-def add_holder(settings: Settings, name: str, *, recipient: str | None, passphrase: SecretStr | None) -> KeyHolder:
+def add_holder(
+    settings: Settings, name: str, *, recipient: str | None, passphrase: SecretStr | None, reason: str = ""
+) -> KeyHolder:
     """Let another key, or a passphrase, open the repository. It needs a key that opens it already."""
     repository, _ = _opened(settings)
     with repository.lock("key add"):
         holder = repository.keyring.add(name, recipient=recipient, passphrase=passphrase)
-        _log(repository, settings, "key-add", {"holder": name, "opens": recipient or "a passphrase"})
+        facts = {"holder": name, "opens": recipient or "a passphrase"}
+        _evidence(repository, settings, "key-add", reason, facts).require_evidence()
         return holder
 
 
-def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
+def remove_holder(settings: Settings, name: str, *, reason: str = "") -> tuple[str, ...]:
     """Take a holder's access away; returns the names of those who are left.
 
     Whoever has copied the repository's secret can still read what was stored until now: `rotate_key` is for that.
@@ -107,11 +113,13 @@ def remove_holder(settings: Settings, name: str) -> tuple[str, ...]:
                 fix="Add another first: `edms-backup key add NAME PUBLIC-KEY`.",
             )
         repository.keyring.remove(name)
-        _log(repository, settings, "key-remove", {"holder": name})
+        _evidence(repository, settings, "key-remove", reason, {"holder": name}).require_evidence()
         return tuple(one for one in there if one != name)
 
 
-def make_write_key(settings: Settings, path: Path, machine: str, *, renew: bool = False) -> RenewedHolders:
+def make_write_key(
+    settings: Settings, path: Path, machine: str, *, renew: bool = False, reason: str = ""
+) -> RenewedHolders:
     """Write a write key for another machine, and make its signature one that counts."""
     repository, secret = _opened(settings)
     key = new_write_key(repository.identity, secret, machine)
@@ -128,11 +136,12 @@ def make_write_key(settings: Settings, path: Path, machine: str, *, renew: bool 
         # The list of machines first: a key whose snapshots do not count is of no use.
         done = repository.keyring.write_secret(secret.with_signer(key.signer, machine), _passphrases(settings))
         store_write_key(key, path)
-        _log(repository, settings, "key-writer", {"machine": machine, "signer": key.signer})
+        facts = {"machine": machine, "signer": key.signer}
+        _evidence(repository, settings, "key-writer", reason, facts).require_evidence()
         return done
 
 
-def revoke_machine(settings: Settings, machine: str) -> RenewedHolders:
+def revoke_machine(settings: Settings, machine: str, *, reason: str = "") -> RenewedHolders:
     """Let a machine's backups count no more from now on. Those that are there are signed anew by this machine.
 
     Raises:
@@ -159,7 +168,8 @@ def revoke_machine(settings: Settings, machine: str) -> RenewedHolders:
         repository.sign_again(revoked)
         left = {signer: name for signer, name in secret.signers.items() if signer not in revoked}
         done = repository.keyring.write_secret(replace(secret, signers=left), _passphrases(settings))
-        _log(repository, settings, "key-revoke", {"machine": machine, "signers": sorted(revoked)})
+        facts = {"machine": machine, "signers": sorted(revoked)}
+        _evidence(repository, settings, "key-revoke", reason, facts).require_evidence()
         return done
 
 
@@ -183,13 +193,16 @@ class Rotation:
         }
 
 
-def rotate_key(settings: Settings, *, reencrypt: bool, passphrases: Sequence[SecretStr] = ()) -> Rotation:
+def rotate_key(
+    settings: Settings, *, reencrypt: bool, passphrases: Sequence[SecretStr] = (), reason: str = ""
+) -> Rotation:
     """Encrypt to a new key from now on.
 
     Args:
         settings: the settings.
         reencrypt: encrypt what is stored anew, too, and forget the earlier keys.
         passphrases: those of other holders, whose secret is encrypted anew with them.
+        reason: why, for the log.
 
     Raises:
         CommandError: a holder of a passphrase would be left with a secret that opens nothing.
@@ -214,13 +227,16 @@ def rotate_key(settings: Settings, *, reencrypt: bool, passphrases: Sequence[Sec
         if own is not None and settings.repository.write_key is not None:
             renewed = own.model_copy(update={"recipient": changed.recipient})
             store_write_key(renewed, settings.repository.write_key)
-        _log(repository, settings, "key-rotate", {"recipient": changed.recipient, "reencrypt": reencrypt})
-        if not reencrypt:
-            return Rotation(changed.recipient, holders, 0, 0)
+        # Opened anew: the report is the first that is encrypted to the new key.
         rewritten = Repository.open(settings.repository)
-        objects = rewritten.reencrypt()
-        last = replace(changed, keys=changed.keys[:1])
-        return Rotation(changed.recipient, rewritten.keyring.write_secret(last, known), objects, len(changed.keys) - 1)
+        facts = {"recipient": changed.recipient, "reencrypt": reencrypt}
+        end = _evidence(rewritten, settings, "key-rotate", reason, facts)
+        objects = forgotten = 0
+        if reencrypt:
+            objects, forgotten = rewritten.reencrypt(), len(changed.keys) - 1
+            holders = rewritten.keyring.write_secret(replace(changed, keys=changed.keys[:1]), known)
+        end.require_evidence()
+        return Rotation(changed.recipient, holders, objects, forgotten)
 
 
 def printable_key(settings: Settings) -> tuple[Path, str]:
@@ -259,8 +275,9 @@ def _opened(settings: Settings) -> tuple[Repository, RepositorySecret]:
     return repository, repository.keys.secret
 
 
-def _log(repository: Repository, settings: Settings, event: str, facts: dict[str, Any]) -> None:
-    append_entry(repository, settings, event, "success", LogFacts(True, facts=facts))
+def _evidence(repository: Repository, settings: Settings, event: str, reason: str, facts: dict[str, Any]) -> RunEnd:
+    run = Run(settings, origin=Origin(reason=" ".join(reason.split())))
+    return conclude(run, event, "success", LogFacts(True, facts=facts), repository=repository)
 
 
 def _passphrases(settings: Settings) -> tuple[SecretStr, ...]:

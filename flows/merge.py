@@ -16,6 +16,7 @@ from typing import Any
 from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
+from edms_tasks.evidence.body import Gathered
 from edms_tasks.identifying.snapshot_rows import mergeable
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
@@ -43,6 +44,7 @@ from flows.backup import make_snapshot
 from flows.evidence.artifacts import leave_merge
 from flows.evidence.reports import new_page
 from flows.evidence.repository_log import LogFacts, logged
+from flows.evidence.run_end import conclude
 from flows.hooks.with_hooks import with_hooks
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
@@ -156,7 +158,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
             with opened.database.view(scratch, run.settings.jobs) as view:
                 stages.read_target(view)
             plan = stages.plan(opened.snapshot_id, opened.database.address.display, notes)
-            return _reported(run, MergeResult(plan, False, None, (), tuple(notes), run.seconds))
+            return _reported(run, opened.repository, MergeResult(plan, False, None, (), tuple(notes), run.seconds))
         when_stopped(
             f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
         )
@@ -164,9 +166,9 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         not_rebuilt = () if plan.conflicts else _rebuild(run, opened, plan, notes)
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds, not_rebuilt=not_rebuilt)
     if not done.done:
-        return _reported(run, done)
+        return _reported(run, opened.repository, done)
     with _committed_whatever_fails(done, run.settings):
-        return _reported(run, done)
+        return _reported(run, opened.repository, done)
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,10 @@ def _safety_snapshot(run: Run, opened: _Opened) -> str:
         return opened.report or run.ask(settings)
 
     tag = f"{BEFORE_MERGE}{opened.snapshot_id[:12]}"
-    return make_snapshot(replace(run, ask=known), BackupRequest(tag=tag)).snapshot_id
+    safety = replace(run, ask=known, evidence=Gathered())
+    made = make_snapshot(safety, BackupRequest(tag=tag))
+    conclude(safety, "backup", "success" if made.log_facts().success else "failed", made.log_facts())
+    return made.snapshot_id
 
 
 def _merge(
@@ -329,14 +334,18 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
         ) from error
 
 
-def _reported(run: Run, result: MergeResult) -> MergeResult:
+def _reported(run: Run, repository: Repository, result: MergeResult) -> MergeResult:
     """Write the evidence: a page, the same as JSON, and Prefect's artifacts."""
     shown = replace(result, plan=result.plan.without_values_of(run.settings.validate_.sensitive))
     page = new_page(run.settings, "merge")
     shown = replace(shown, report=page)
-    text = render("merge.html.j2", result=shown, made=datetime.now(UTC), version=metadata.version("edms-backup"))
+    made, version = datetime.now(UTC), metadata.version("edms-backup")
+    place = {"id": repository.identity, "place": repository.display, "log_before": ""}
+    origin = {**run.origin.as_json(), "repository": place}
+    text = render("merge.html.j2", result=shown, run=origin, made=made, version=version)
     keep_page(page, text, shown.as_json())
     leave_merge(run, shown)
+    run.evidence.page, run.evidence.details = page, {"merge": shown.as_json()}
     return shown
 
 

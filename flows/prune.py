@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,9 @@ from edms_tasks.pruning.carry_out import prune as carry_out
 from edms_tasks.pruning.prune_plan import PrunePlan, Wishes, plan_prune
 from edms_tasks.repository import Repository, Swept
 from edms_tasks.repository.records import whoever_runs_this
-from edms_tasks.repository.retention_rules import Rules, period_of
+from edms_tasks.repository.retention_rules import Rules, earlier, period_of
 from edms_tasks.repository.seen_whole import SeenWhole
+from edms_tasks.repository.stored_reports import RemovedReports
 from edms_tasks.settings import Settings
 from flows.evidence.artifacts import leave_prune
 from flows.evidence.repository_log import LogFacts, logged
@@ -43,6 +45,8 @@ class PruneResult:
     swept: Swept = field(default_factory=Swept)
     notes: tuple[str, ...] = ()
     set_aside: tuple[ForgottenState, ...] = ()
+    reports: RemovedReports = field(default_factory=RemovedReports)
+    reports_before: datetime | None = None  # reports of runs before this are removed; None: none are
 
     def shortfall(self) -> Shortfall | None:
         """Always None: a prune is done as far as the store allows, or raises an error."""
@@ -52,13 +56,15 @@ class PruneResult:
         """What the repository's log says of it; None for a dry run. Which snapshots went, the repository's records say."""
         if not self.done:
             return None
-        facts = {
+        facts: dict[str, Any] = {
             "rules": self.rules,
             "removed": len(self.removed),
             "refused": len(self.refused),
             "freed": self.swept.bytes,
             "set_aside": sum(one.removed for one in self.set_aside),
         }
+        if self.reports_before is not None:
+            facts |= {"reports_before": self.reports_before.isoformat(), "reports_removed": self.reports.removed}
         return LogFacts(True, facts=facts)
 
     def as_json(self) -> dict[str, Any]:
@@ -78,6 +84,8 @@ class PruneResult:
             "objects_removed": self.swept.objects,
             "objects_marked": self.swept.marked,
             "objects_refused": self.swept.refused,
+            "reports_removed": self.reports.removed,
+            "reports_before": self.reports_before.isoformat() if self.reports_before is not None else None,
             "set_aside": [one.as_json() for one in self.set_aside],
             "notes": list(self.notes),
         }
@@ -90,7 +98,9 @@ def make_plan(repository: Repository, this_edms: KnownEdms, wishes: Wishes) -> P
 
 
 @task(name="prune", tags=["prune"], task_run_name="prune the repository")
-def prune_repository(run: Run, repository: Repository, this_edms: KnownEdms, wishes: Wishes, reason: str) -> Pruned:
+def prune_repository(
+    run: Run, repository: Repository, this_edms: KnownEdms, wishes: Wishes, reason: str, reports_before: datetime | None
+) -> Pruned:
     """Decide about every snapshot under the repository's lock, and remove what goes."""
     return carry_out(
         repository,
@@ -99,6 +109,7 @@ def prune_repository(run: Run, repository: Repository, this_edms: KnownEdms, wis
         reason=reason,
         grace=period_of(run.settings.retention.grace),
         workdir=run.settings.workdir,
+        reports_before=reports_before,
         tell=run.say,
     )
 
@@ -128,8 +139,8 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
             plan = run.call(make_plan, repository, this_edms, wishes)
             result = PruneResult(plan, rules, run.settings.retention.timezone, done=False, notes=plan.notes)
         else:
-            reason = request.reason or f"keep {rules}"
-            pruned = run.call(prune_repository, run, repository, this_edms, wishes, reason)
+            reason, reports_before = request.reason or f"keep {rules}", _reports_before(run.settings)
+            pruned = run.call(prune_repository, run, repository, this_edms, wishes, reason, reports_before)
             result = PruneResult(
                 plan=pruned.plan,
                 rules=rules,
@@ -139,6 +150,8 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
                 refused=pruned.refused,
                 spared=pruned.spared,
                 swept=pruned.swept,
+                reports=pruned.reports,
+                reports_before=reports_before,
                 notes=(*pruned.plan.notes, *pruned.notes),
             )
     if keep := _duration(request.keep_set_aside or run.settings.retention.keep_set_aside, "keep_set_aside"):
@@ -178,6 +191,11 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
         known_records=known_records(settings.workdir, repository.place),
         damaged=SeenWhole(settings.workdir, repository.place).damaged(),
     )
+
+
+def _reports_before(settings: Settings) -> datetime | None:
+    kept = settings.retention.keep_reports
+    return earlier(datetime.now(UTC), kept) if kept else None
 
 
 def _duration(text: str | None, name: str) -> str:

@@ -47,6 +47,13 @@ DropUnknown = Annotated[
     FieldDescription("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know."),
 ]
 Wait = Annotated[bool, FieldDescription("Wait for a running backup. Off: fail if one is running.")]
+Reason = Annotated[
+    str,
+    MaxLen(1000),
+    FieldDescription(
+        "Why it is run, or the number of a ticket: for the repository's log, which is not encrypted, and the report."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +67,7 @@ class BackupRequest:
     accept_repository: Annotated[
         bool, FieldDescription("Accept the repository, even if it is another one or an older copy.")
     ] = False
+    reason: Reason = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,7 @@ class VerifyRequest:
             "Besides the structure, read that many percent of all bytes, each time those not read for the longest time."
         ),
     ] = None
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +141,7 @@ class RestoreRequest:
     drop_unknown: DropUnknown = False
     schema: Schema = "migrations"
     wait: Wait = True
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +160,7 @@ class DrillRequest:
         Ge(0),
         FieldDescription("With `random`: make the same choice again; the report of a drill names its seed."),
     ] = None
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +207,7 @@ class MergeRequest:
         bool, FieldDescription("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")
     ] = False
     wait: Wait = True
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +235,7 @@ class RollbackRequest:
     ] = None
     confirm: Annotated[bool, FieldDescription("Must be on to replace the EDMS's database and files.")] = False
     wait: Wait = True
+    reason: Reason = ""
 
 
 Kept = Annotated[int | None, Ge(0)]
@@ -259,7 +272,7 @@ class PruneRequest:
             "Remove this snapshot too, whatever the rules say; a lost or damaged one is given up. Needs a `reason`."
         ),
     ] = ()
-    reason: Annotated[str, MaxLen(1000), FieldDescription("Why, for the record in the repository.")] = ""
+    reason: Reason = ""
     dry_run: Annotated[bool, FieldDescription("Show what would be removed; remove nothing.")] = True
 
 
@@ -271,6 +284,7 @@ class CopyRequest:
         Name | None,
         FieldDescription("A folder or an fsspec URL, without passwords. Empty: `[copy] url` of the settings."),
     ] = None
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +295,7 @@ class ExportRequest:
     file: Annotated[Name, FieldDescription("The package to write: a path that ends in .edms-package.")] = (
         "latest.edms-package"
     )
+    reason: Reason = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +309,7 @@ class ImportRequest:
         Path | None,
         FieldDescription("The file of the recovery key of the package's repository, if it is another one's."),
     ] = None
+    reason: Reason = ""
 
 
 def described(request: type, name: str) -> str:

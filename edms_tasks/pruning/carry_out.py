@@ -7,8 +7,8 @@ no manifest names them any more. A manifest that the store refuses to remove (ob
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from edms_tasks.errors import RepositoryForbidden
@@ -17,6 +17,7 @@ from edms_tasks.pruning.prune_plan import PrunePlan
 from edms_tasks.repository import Repository, Swept
 from edms_tasks.repository.reader_leases import readers
 from edms_tasks.repository.records import NamedSnapshot
+from edms_tasks.repository.stored_reports import RemovedReports
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Pruned:
     spared: tuple[str, ...]  # ids of snapshots that somebody began to read or to hold meanwhile
     swept: Swept
     notes: tuple[str, ...] = ()
+    reports: RemovedReports = field(default_factory=RemovedReports)
 
 
 def prune(
@@ -39,6 +41,7 @@ def prune(
     reason: str,
     grace: timedelta,
     workdir: Path,
+    reports_before: datetime | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Pruned:
     """Remove what the plan says. `plan` is called under the repository's lock.
@@ -70,10 +73,25 @@ def prune(
                 tell(f"removed snapshot {snapshot.id[:12]}")
             repository.records.write("pruned", by=by, reason=reason, snapshots=removed, of=[begun])
         swept = repository.sweep(grace)
+        reports = _remove_reports(repository, made, reports_before) if reports_before is not None else RemovedReports()
         remember_records(workdir, repository.place, repository.records.read())
     return Pruned(
-        made, tuple(one.id for one in removed), tuple(refused), tuple(spared), swept, (*notes, *_notes_of(swept))
+        made,
+        tuple(one.id for one in removed),
+        tuple(refused),
+        tuple(spared),
+        swept,
+        (*notes, *_notes_of(swept)),
+        reports,
     )
+
+
+def _remove_reports(repository: Repository, made: PrunePlan, before: datetime) -> RemovedReports:
+    """Remove the reports of runs before a time, of the EDMSs of this prune and of the repository as a whole; the log stays."""
+    repository.require_lock()
+    edms = {None, *(fate.edms for fate in made.fates)}
+    entries = (entry for entry in repository.log.backwards() if entry.edms in edms or entry.at >= before)
+    return repository.reports.remove(repository.reports.of_before(entries, before))
 
 
 def _is_wanted(repository: Repository, snapshot_id: str) -> bool:

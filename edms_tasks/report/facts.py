@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
@@ -43,5 +43,6 @@ class RecoveryFacts:
     ] = ()  # names of tables that a change of engine left out, because the EDMS can make them again
     made_again: bool = False  # whether its own commands did so
     drill: DrillFacts | None = None  # of a drill: how the copy was tried
+    run: Mapping[str, Any] = field(default_factory=dict)  # who started it, why, where; empty if that is not known
     log_witness: str = ""  # NUMBER:SHA-256 of the last entry of the repository's log when the report was written
     finished: datetime = field(default_factory=lambda: datetime.now(UTC))

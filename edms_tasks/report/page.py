@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import Markup, escape
 from rich import filesize
 
 from edms_tasks.durable import keep_private
@@ -50,5 +51,14 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda number: "—" if number is None else f"{number:,}"
     environment.filters["bytes"] = filesize.decimal
     environment.filters["duration"] = duration_text
+    environment.filters["code"] = _with_code
     environment.filters["utc"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")
     return environment
+
+
+def _with_code(text: str) -> Markup:
+    """The text, escaped, with what is in backticks as code."""
+    parts = enumerate(text.split("`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in parts
+    )

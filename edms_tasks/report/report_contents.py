@@ -57,6 +57,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
         },
         "target": facts.target,
         "drill": facts.drill.as_json() if facts.drill else None,
+        "run": dict(facts.run),
         "log_witness": facts.log_witness,
         "converted": facts.converted,
         "crossed": facts.converted,  # its older name

@@ -25,6 +25,7 @@ OWN_NAMES = frozenset(
         "signatures",
         "heads",
         "records",
+        "reports",
         "proved",
         "keys",
         "log",

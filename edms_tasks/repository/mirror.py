@@ -25,6 +25,8 @@ from edms_tasks.repository.repository_lock import hold
 _NEVER_CHANGED = ("objects", "records", "signatures", "snapshots")
 """Folders whose files are written once. Signatures before snapshots, because a snapshot without one counts as forged."""
 _CHANGED = ("keys", "heads", "proved")
+_REPORTS = "reports"
+"""Before the log, whose entries name them. No snapshot needs one."""
 _SMALL = 16 * 1024 * 1024
 _REPLACED = "replaced"
 
@@ -104,12 +106,15 @@ def mirror(
                     names = [one for one in names if one[0] in set(snapshots) and not made.problems]
                     made.snapshots = [PurePosixPath(name).stem for name, _ in names]
                 list(threads.map(copying.file, names))
+            complete = not made.problems
+            known = {} if anew else dict(target.names(_REPORTS))
+            list(threads.map(copying.file, [one for one in source.names(_REPORTS) if known.get(one[0]) != one[1]]))
             for folder in _CHANGED[1:]:
                 copying.changed(folder)
         _copy_log(copying, made)
         if target.size(CONFIG) is None or target.read(CONFIG, _SMALL) != config:
             target.write(CONFIG, [config])
-    if made.problems:
+    if not complete:
         made.snapshots = []
         made.notes.append("No snapshot was added to the copy, because objects that some need are missing.")
     return made

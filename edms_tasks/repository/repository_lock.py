@@ -284,3 +284,13 @@ def _locked(backend: Backend, holder: dict[str, Any]) -> RepositoryLocked:
         else f"Wait until it has ended. If it is gone, its lock is taken over {VOID_SECONDS:.0f} seconds after it was last renewed;"
         " to remove it at once: `edms-backup unlock`.",
     )
+
+
+def lock_lost(display: str) -> RepositoryLocked:
+    """The error of a run that finds that it does not have the lock of a repository any more."""
+    return RepositoryLocked(
+        "This run lost the lock of the repository.",
+        where=display,
+        why="The lock could not be renewed in time, and another run may have taken it.",
+        fix="Run it again; what it stored is reused.",
+    )

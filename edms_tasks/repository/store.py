@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from edms_tasks.encryption.codec import PlainCodec
-from edms_tasks.errors import DamagedRepository, RepositoryLocked, SettingsError, TerminalError
+from edms_tasks.errors import DamagedRepository, SettingsError, TerminalError
 from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository.audit_log import AuditLog
 from edms_tasks.repository.backend import Backend, open_backend
@@ -36,10 +36,11 @@ from edms_tasks.repository.opened_keys import OpenedKeys, open_keys
 from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.repository.reader_leases import being_read
 from edms_tasks.repository.records import StoredRecords
-from edms_tasks.repository.repository_lock import hold
+from edms_tasks.repository.repository_lock import hold, lock_lost
 from edms_tasks.repository.signatures import remove_signature, signed_snapshots, write_signature
 from edms_tasks.repository.stored_manifests import StoredManifests, snapshot_name
 from edms_tasks.repository.stored_objects import StoredObjects
+from edms_tasks.repository.stored_reports import StoredReports
 from edms_tasks.repository.survey import Survey, read_head, survey, write_head
 from edms_tasks.repository.sweep import GRACE, Swept, sweep_objects
 from edms_tasks.settings import RepositorySettings
@@ -144,6 +145,11 @@ class Repository:
         return AuditLog(self._backend, self.identity, self.keys, self._copies)
 
     @property
+    def reports(self) -> StoredReports:
+        """The reports of runs, which entries of the log name."""
+        return StoredReports(self._backend, self.keys.codec)
+
+    @property
     def keyring(self) -> Keyring:
         """Who can open it, and what it is encrypted to."""
         return Keyring(self._backend, self.keys)
@@ -162,6 +168,7 @@ class Repository:
             self._objects.write_again(ref)
         for snapshot_id in found.intact:
             self._manifests.write_again(snapshot_id)
+        self.reports.write_again(self.log.backwards())
         return len(objects)
 
     def sign_again(self, signers: Collection[str]) -> None:
@@ -269,7 +276,7 @@ class Repository:
     def write_snapshot(self, manifest: bytes) -> str:
         """Write the manifest, atomically and last; returns the snapshot's id."""
         if self._still_locked is not None and not self._still_locked():
-            raise _lock_lost(self.display)
+            raise lock_lost(self.display)
         if self._backend.retains:
             named = Manifest.from_json(manifest, where=self.display).objects().values()
             self._backend.retain({self.stored_name(ref) for ref in named})
@@ -371,7 +378,7 @@ class Repository:
                 fix="Call it inside `lock`.",
             )
         if not self._still_locked():
-            raise _lock_lost(self.display)
+            raise lock_lost(self.display)
 
     def sweep(self, grace: timedelta = GRACE) -> Swept:
         """Remove every object that no snapshot names, and every partially written file; see `sweep.py`. Only under the lock."""
@@ -389,12 +396,3 @@ class Repository:
         for snapshot_id in set(signed_snapshots(self._backend)) - set(found.intact):
             remove_signature(self._backend, snapshot_id)  # of a run that was killed before it wrote the manifest
         return replace(swept, temporary=len(temporary))
-
-
-def _lock_lost(display: str) -> RepositoryLocked:
-    return RepositoryLocked(
-        "This run lost the lock of the repository.",
-        where=display,
-        why="The lock could not be renewed in time, and another run may have taken it.",
-        fix="Run it again; what it stored is reused.",
-    )

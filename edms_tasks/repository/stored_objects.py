@@ -30,11 +30,13 @@ class StoredObjects:
         codec: how they are stored.
         copies: folder on this machine for copies of the objects that the next backup needs, if the repository is elsewhere or
             cannot be read; None for none.
+        folder: the folder in the repository.
     """
 
-    def __init__(self, backend: Backend, codec: Codec, copies: Path | None = None) -> None:
+    def __init__(self, backend: Backend, codec: Codec, copies: Path | None = None, folder: str = "objects") -> None:
         self._backend = backend
         self._codec = codec
+        self._folder = folder
         useful = backend.local_folder is None or not isinstance(codec, PlainCodec)
         self._copies = ObjectCopies(copies) if copies is not None and useful else None
         self._trusted: Collection[str] = frozenset()
@@ -64,7 +66,7 @@ class StoredObjects:
                 "This is not the name of an object.", where=ref.sha256[:80], why="Not 64 hex digits."
             )
         stored = self._codec.stored_name(ref.sha256)
-        return f"objects/{stored[:2]}/{stored}"
+        return f"{self._folder}/{stored[:2]}/{stored}"
 
     def put_file(self, path: Path, *, keep_copy: bool = False) -> ObjectRef:
         """Store a file's bytes; what is there already is not written again.
@@ -90,6 +92,12 @@ class StoredObjects:
         ref = _ref_of(data)
         if not self._is_stored(ref):
             self._write(ref, data)
+        return ref
+
+    def put_new(self, data: bytes) -> ObjectRef:
+        """Store bytes that are certainly not there yet."""
+        ref = _ref_of([data])
+        self._write(ref, [data])
         return ref
 
     def replace(self, ref: ObjectRef, path: Path) -> None:

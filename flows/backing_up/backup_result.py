@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from edms_tasks.evidence.log_facts import LogFacts
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository.audit_log import Witness
 from flows.running.flow_decorators import Shortfall
@@ -34,9 +35,23 @@ class BackupResult:
             else Shortfall("The snapshot was written, but its verification failed.", self.problems)
         )
 
-    def log_facts(self) -> None:
-        """None: the repository's log has an entry of each snapshot, also of those that a merge makes."""
-        return
+    def log_facts(self) -> LogFacts:
+        """What the repository's log says of it."""
+        manifest = self.manifest
+        facts = {
+            "number": manifest.number,
+            "tag": manifest.tag,
+            "rows": manifest.rows,
+            "files": sum(index.files for index in manifest.files),
+            "verified": self.verified,
+            "findings": len(manifest.findings),
+        }
+        edms = manifest.identity.id if manifest.identity is not None else None
+        return LogFacts(not self.problems, edms, self.snapshot_id, facts)
+
+    def with_witness(self, witness: Witness | None) -> BackupResult:
+        """The same with its entry in the log."""
+        return replace(self, witness=witness)
 
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""

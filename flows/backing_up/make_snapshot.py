@@ -35,13 +35,11 @@ from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
 from edms_tasks.manifest import FileNameState, Manifest
 from edms_tasks.repository import Repository
-from edms_tasks.repository.audit_log import Witness
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.serialize import SerializedTable
 from flows.backing_up.backup_result import BackupResult
 from flows.evidence.artifacts import leave_backup
-from flows.evidence.repository_log import LogFacts, append_entry
 from flows.live.folder_checks import require_separate, torn_databases, unswappable_folders
 from flows.live.live_target import ConsistentReading, read_together
 from flows.requests import BackupRequest
@@ -128,7 +126,6 @@ class SnapshotInTheMaking:
         self._problems: tuple[str, ...] = ("The snapshot was not read back.",)
         self._not_read_back = ""
         self._objects_read = 0
-        self.witness: Witness | None = None
 
     def enter(self, folder: Path, together: ConsistentReading) -> None:
         """Determine the new snapshot's position; under the locks, so that no other run adds a snapshot meanwhile."""
@@ -204,7 +201,6 @@ class SnapshotInTheMaking:
         self._try("what an earlier run left could not be cleared away", self._finish)
         self._try("the indexes of an earlier release could not be removed", self._remove_indexes)
         self._try("the record of it in the working folder could not be written", self._remember)
-        self._try("it could not be recorded in the repository's log", self._log)
 
     def _known_damage(self) -> frozenset[str]:
         """The objects that a verification or a restore from here found damaged: they are stored anew if their contents are still there."""
@@ -237,7 +233,6 @@ class SnapshotInTheMaking:
             objects_read=self._objects_read,
             objects_unread=len(manifest.objects()) - self._objects_read,
             notes=tuple(self._notes),
-            witness=self.witness,
         )
 
     def _write_head(self) -> None:
@@ -266,22 +261,6 @@ class SnapshotInTheMaking:
             at=datetime.now(UTC),
         )
         remember(self._run.settings.workdir, witness)
-
-    def _log(self) -> None:
-        snapshot_id, manifest = self._the_snapshot()
-        facts = {
-            "number": manifest.number,
-            "tag": manifest.tag,
-            "rows": manifest.rows,
-            "files": sum(index.files for index in manifest.files),
-            "verified": not self._problems and not self._not_read_back,
-            "findings": len(manifest.findings),
-        }
-        edms = manifest.identity.id if manifest.identity is not None else None
-        said = LogFacts(not self._problems, edms, snapshot_id, facts)
-        self.witness = append_entry(
-            self.repository, self._run.settings, "backup", "success" if said.success else "failed", said
-        )
 
     def _remove_indexes(self) -> None:
         folder = self._run.settings.workdir / _FORMER_INDEXES

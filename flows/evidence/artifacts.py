@@ -1,6 +1,6 @@
-"""The artifacts of a run in Prefect: the verdict as a text, and the numbers as a table.
+"""What each verb leaves as evidence: the verdict, the numbers, what is wrong. It becomes the run's report, and artifacts in Prefect.
 
-Reports are named by path, not linked: no browser follows a link from Prefect's page to a file of the worker.
+Pages are named by path, not linked: no browser follows a link from Prefect's page to a file of the worker.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.running.markdown import bullets, fact_list, page, plain
+from edms_tasks.evidence.body import Body, Paragraph, Sheet
 from flows.running.run import Run
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _RESTORED = {
 def leave_backup(run: Run, result: BackupResult) -> None:
     """Record the snapshot, whether it is verified, its findings and its tables."""
     manifest = result.manifest
-    rows = [
+    models = [
         {
             "model": entry.table.label,
             "rows": entry.state.rows,
@@ -46,28 +46,33 @@ def leave_backup(run: Run, result: BackupResult) -> None:
         }
         for entry in manifest.tables
     ]
-    run.table("backup-tables", "Models in the snapshot", rows, f"Snapshot {result.snapshot_id}")
+    folders = [
+        {"folder": index.root.name, "files": index.files, "bytes": index.bytes, "digest": index.digest}
+        for index in manifest.files
+    ]
     files = sum(index.files for index in manifest.files)
-    findings = [f"{one.severity}: {one.subject}: {one.message} ({one.count:,})" for one in manifest.findings]
-    run.markdown(
+    run.evidence.versions = _versions(manifest)
+    run.leave(
         "backup-verdict",
-        page(
+        Body(
             "Backed up"
             if result.verified
             else "Written, and not read back"
             if result.not_read_back
             else "NOT VERIFIED: do not rely on this snapshot",
-            fact_list(
-                (
-                    *_snapshot(result.snapshot_id, manifest),
-                    ("Holds", f"{manifest.rows:,} rows in {len(manifest.tables):,} tables, {files:,} files"),
-                    ("Stored", f"{result.stored_bytes:,} bytes in all objects of the snapshot"),
-                    ("Read again", _read_again(result)),
-                )
+            (
+                *_snapshot(result.snapshot_id, manifest),
+                ("Holds", f"{manifest.rows:,} rows in {len(manifest.tables):,} tables, {files:,} files"),
+                ("Stored", f"{result.stored_bytes:,} bytes in all objects of the snapshot"),
+                ("Read again", _read_again(result)),
+                ("Findings", f"{len(manifest.findings):,}"),
             ),
-            ("What is wrong", bullets(result.problems)),
-            ("Notes", bullets(result.notes)),
-            ("Findings", bullets(findings) or "None.\n"),
+            (Paragraph("What is wrong", result.problems), Paragraph("Notes", result.notes)),
+            (
+                Sheet("backup-tables", "Models in the snapshot", f"Snapshot {result.snapshot_id}", models),
+                *([Sheet("backup-folders", "Folders in the snapshot", "", folders)] if folders else []),
+            ),
+            manifest.findings,
         ),
     )
 
@@ -78,43 +83,51 @@ def leave_verify(run: Run, result: VerifyResult) -> None:
     heading = (
         verified[result.level] if result.success else "DAMAGED" if result.problems else "There is no snapshot to verify"
     )
-    run.markdown(
+    run.leave(
         "verify-verdict",
-        page(
+        Body(
             heading,
-            fact_list(
-                (
-                    ("Snapshots", f"{len(result.snapshot_ids):,}"),
-                    ("Read again", f"{result.objects:,} objects, {result.bytes:,} bytes"),
-                    ("Never read from here", f"{result.ages.never:,} objects"),
-                    ("Not read since", f"{result.ages.oldest:%Y-%m-%d}" if result.ages.oldest else ""),
-                )
+            (
+                ("Snapshots", f"{len(result.snapshot_ids):,}"),
+                ("Read again", f"{result.objects:,} objects, {result.bytes:,} bytes"),
+                ("Never read from here", f"{result.ages.never:,} objects"),
+                ("Not read since", f"{result.ages.oldest:%Y-%m-%d}" if result.ages.oldest else ""),
             ),
-            ("What is wrong", bullets(result.problems)),
-            ("Notes", bullets(result.notes)),
-            ("What to do", "`edms-backup restore SNAPSHOT --salvage --into NAME` restores the intact parts.\n")
-            if result.problems
-            else "",
+            (
+                Paragraph("What is wrong", result.problems),
+                Paragraph("Notes", result.notes),
+                Paragraph(
+                    "What to do",
+                    text="`edms-backup restore SNAPSHOT --salvage --into NAME` restores the intact parts."
+                    if result.problems
+                    else "",
+                ),
+            ),
+            (Sheet("verify-snapshots", "Snapshots", "Rows and files as the manifests say.", result.looked_at),)
+            if result.looked_at
+            else (),
         ),
     )
 
 
 def leave_copy(run: Run, result: CopyResult) -> None:
     """Record what was copied, and what could not be."""
-    run.markdown(
+    run.leave(
         "copy-verdict",
-        page(
+        Body(
             "Copied" if result.success else "NOT COMPLETE",
-            fact_list(
-                (
-                    ("From", result.source),
-                    ("To", result.target),
-                    ("New snapshots", f"{len(result.snapshots):,}"),
-                    ("Written and read back", f"{result.files:,} files, {result.bytes:,} bytes"),
-                )
+            (
+                ("From", result.source),
+                ("To", result.target),
+                ("New snapshots", f"{len(result.snapshots):,}"),
+                ("Written and read back", f"{result.files:,} files, {result.bytes:,} bytes"),
+                ("There before", f"{result.already:,} objects"),
             ),
-            ("What is wrong", bullets(result.problems)),
-            ("Notes", bullets(result.notes)),
+            (
+                Paragraph("What is wrong", result.problems),
+                Paragraph("Notes", result.notes),
+                Paragraph("New snapshots", result.snapshots),
+            ),
         ),
     )
 
@@ -133,23 +146,29 @@ def leave_prune(run: Run, result: PruneResult) -> None:
         }
         for fate in result.plan.fates
     ]
-    run.table("prune-snapshots", "What becomes of each snapshot", rows, f"Kept: {result.rules}. Days of {result.zone}.")
     going = sum(fate.goes for fate in result.plan.fates)
-    run.markdown(
+    run.leave(
         "prune-verdict",
-        page(
+        Body(
             "Pruned" if result.done else "A plan: nothing was removed",
-            fact_list(
+            (
                 (
-                    (
-                        "Removed" if result.done else "Would go",
-                        f"{len(result.removed) if result.done else going:,} snapshots",
-                    ),
-                    ("Stay", f"{len(result.plan.fates) - going:,} snapshots"),
-                    ("Freed" if result.done else "Would be freed", f"{_freed(result):,} bytes"),
-                )
+                    "Removed" if result.done else "Would go",
+                    f"{len(result.removed) if result.done else going:,} snapshots",
+                ),
+                ("Stay", f"{len(result.plan.fates) - going:,} snapshots"),
+                ("Freed" if result.done else "Would be freed", f"{_freed(result):,} bytes"),
+                ("Reports of runs removed", f"{result.reports.removed:,} files" if result.reports.removed else ""),
             ),
-            ("Notes", bullets(result.notes)),
+            (Paragraph("Notes", result.notes),),
+            (
+                Sheet(
+                    "prune-snapshots",
+                    "What becomes of each snapshot",
+                    f"Kept: {result.rules}. Days of {result.zone}.",
+                    rows,
+                ),
+            ),
         ),
     )
 
@@ -160,10 +179,10 @@ def _freed(result: PruneResult) -> int:
 
 def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None:
     """Record the verdict, what is live now, failures, how to roll back, and every table's counts and digests."""
-    rows = []
+    models = []
     for entry in known.manifest.tables:
         state = known.states.get(entry.table.id)
-        rows.append(
+        models.append(
             {
                 "model": entry.table.label,
                 "rows expected": entry.state.rows,
@@ -173,59 +192,72 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
                 "equal": state is not None and state.equals(entry.state),
             }
         )
-    run.table("restore-tables", "Models after the restore", rows, "As written in the snapshot, and as read back.")
+    folders = [
+        {"folder": check.root, "files expected": check.expected, "files found": check.found} for check in known.files
+    ]
     files = sum(index.files for index in known.manifest.files)
     checks = known.validation.evaluated if known.validation else 0
     failed = len(known.validation.failures) if known.validation else 0
-    run.markdown(
+    run.evidence.versions = _versions(known.manifest)
+    run.leave(
         "restore-verdict",
-        page(
-            _RESTORED[result.verdict],
-            fact_list(
-                (
-                    *_snapshot(result.snapshot_id, known.manifest),
-                    ("Now live" if result.promoted else "Target", result.target),
-                    ("Before", f"kept as {result.previous}" if result.previous else ""),
-                    ("Rows", f"{result.rows:,} found of {known.manifest.rows:,}"),
-                    ("Files", f"{result.files:,} found of {files:,}"),
-                    ("Checks", f"{checks:,} made, {failed:,} failed"),
-                )
-            ),
-            ("What failed", bullets(result.failures)),
-            ("What is lost", bullets(known.losses.sentences() if known.losses else ())),
-            ("The way back", _way_back(result)),
-            ("Notes", bullets(result.notes)),
+        Body(
+            _verdict(result),
             (
-                "On the worker's disk",
-                fact_list(
-                    (("Report", result.report_html), ("JSON", result.report_json), ("Data Docs", result.data_docs))
+                *_snapshot(result.snapshot_id, known.manifest),
+                ("Now live" if result.promoted else "Target", result.target),
+                ("Before", f"kept as {result.previous}" if result.previous else ""),
+                ("Rows", f"{result.rows:,} found of {known.manifest.rows:,}"),
+                ("Files", f"{result.files:,} found of {files:,}"),
+                ("Checks", f"{checks:,} made, {failed:,} failed"),
+            ),
+            (
+                Paragraph("What failed", (*result.failures, *(result.drill.problems if result.drill else ()))),
+                Paragraph("What is lost", known.losses.sentences() if known.losses else ()),
+                _way_back(result),
+                Paragraph("Notes", result.notes),
+                _on_the_disk(
+                    ("Report", result.report_html), ("JSON", result.report_json), ("Data Docs", result.data_docs)
                 ),
             ),
+            (
+                Sheet("restore-tables", "Models after the restore", "As in the snapshot, and as read back.", models),
+                *([Sheet("restore-folders", "Folders after the restore", "", folders)] if folders else []),
+            ),
+            tuple(known.findings),
         ),
     )
+
+
+def _verdict(result: RestoreResult) -> str:
+    if result.drill is None or result.verdict != "proved":
+        return _RESTORED[result.verdict]
+    return "DRILL FAILED" if result.drill.problems else "DRILL PASSED: what was restored equals the snapshot"
 
 
 def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
     """Record what a restore would do now, and what would stop it."""
     names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
-    _leave_models(
-        run,
+    models = _models(
         "restore-plan-tables",
         "Models that a restore would change",
         plan.difference,
         names,
         f"Snapshot {plan.snapshot_id}",
     )
-    run.markdown(
+    run.leave(
         "restore-plan-verdict",
-        page(
+        Body(
             "A restore would be refused now" if plan.in_use else "Nothing prevents a restore",
-            "Nothing was changed.\n",
-            fact_list((("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference))),
-            ("Migrations that would run after validation", bullets(plan.migrate)),
-            ("Findings", bullets([f"{one.severity}: {one.subject}: {one.message}" for one in plan.findings])),
-            ("Notes", bullets(plan.notes)),
-            ("On the worker's disk", _paths(plan.report)),
+            (("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference)),
+            (
+                Paragraph("Migrations that would run after validation", tuple(plan.migrate)),
+                Paragraph("Notes", tuple(plan.notes)),
+                _on_the_disk(("Report", plan.report)),
+            ),
+            (models,),
+            tuple(plan.findings),
+            plain="Nothing was changed.",
         ),
     )
 
@@ -234,23 +266,28 @@ def leave_diff(run: Run, result: DiffResult) -> None:
     """Record what differs between two states, by model and folder."""
     names = {name: name.replace("_", " ") for name in ("model", "added", "removed", "changed", "same", "other_ids")}
     difference = result.difference
-    _leave_models(
-        run, "diff-tables", "Models that differ", difference, names, f"{difference.first} · {difference.second}"
+    models = _models(
+        "diff-tables", "Models that differ", difference, names, f"{difference.first} · {difference.second}"
     )
-    columns = [f"{one.model}.{one.column}: {one.first_type} → {one.second_type}" for one in difference.columns]
-    run.markdown(
+    columns = tuple(f"{one.model}.{one.column}: {one.first_type} → {one.second_type}" for one in difference.columns)
+    run.leave(
         "diff-verdict",
-        page(
+        Body(
             "No difference" if difference.equal else "They differ",
-            fact_list((("First", difference.first), ("Second", difference.second), *_counts(difference))),
-            ("Only in the first", bullets([f"table {one.model}, {one.rows:,} rows" for one in difference.only_first])),
+            (("First", difference.first), ("Second", difference.second), *_counts(difference)),
             (
-                "Only in the second",
-                bullets([f"table {one.model}, {one.rows:,} rows" for one in difference.only_second]),
+                Paragraph(
+                    "Only in the first", tuple(f"table {one.model}, {one.rows:,} rows" for one in difference.only_first)
+                ),
+                Paragraph(
+                    "Only in the second",
+                    tuple(f"table {one.model}, {one.rows:,} rows" for one in difference.only_second),
+                ),
+                Paragraph("Columns", columns),
+                Paragraph("Notes", tuple(difference.notes)),
+                _on_the_disk(("Report", result.out)),
             ),
-            ("Columns", bullets(columns)),
-            ("Notes", bullets(difference.notes)),
-            ("On the worker's disk", _paths(result.out)),
+            (models,),
         ),
     )
 
@@ -262,54 +299,52 @@ def leave_merge(run: Run, shown: MergeResult) -> None:
         {name: getattr(model, name) for name in ("model", "insert", "update", "keep", "same", "only_in_target")}
         for model in plan.models
     ]
-    run.table("merge-tables", "Models in the merge", rows, f"Snapshot {plan.snapshot_id}")
     heading = "NOT MERGED: nothing was changed" if plan.conflicts else "Merged and proved" if shown.done else "A plan"
-    conflicts = [f"{one.model}: {one.message} ({one.count:,}). {one.fix}" for one in plan.conflicts]
-    run.markdown(
+    conflicts = tuple(f"{one.model}: {one.message} ({one.count:,}). {one.fix}" for one in plan.conflicts)
+    run.leave(
         "merge-verdict",
-        page(
+        Body(
             heading,
-            fact_list(
-                (
-                    ("Snapshot", plan.snapshot_id),
-                    ("Target", plan.target),
-                    ("Written" if shown.done else "Would be written", f"{plan.writes:,} rows and files"),
-                    ("Validated", f"{sum(one.snapshot_rows for one in shown.tables):,} rows" if shown.done else ""),
-                )
+            (
+                ("Snapshot", plan.snapshot_id),
+                ("Target", plan.target),
+                ("Written" if shown.done else "Would be written", f"{plan.writes:,} rows and files"),
+                ("Validated", f"{sum(one.snapshot_rows for one in shown.tables):,} rows" if shown.done else ""),
             ),
-            ("Conflicts", bullets(conflicts)),
-            ("The way back", _back_to(shown.safety_snapshot) if shown.done and shown.safety_snapshot else ""),
-            ("Notes", bullets(shown.notes)),
-            ("On the worker's disk", _paths(shown.report)),
+            (
+                Paragraph("Conflicts", conflicts),
+                _back_to(shown.safety_snapshot if shown.done else None),
+                Paragraph("Notes", shown.notes),
+                _on_the_disk(("Report", shown.report)),
+            ),
+            (Sheet("merge-tables", "Models in the merge", f"Snapshot {plan.snapshot_id}", rows),),
         ),
     )
 
 
 def leave_diagnosis(run: Run, result: Examined) -> None:
     """Record the doctor's verdict and findings."""
-    found = [
+    found = tuple(
         f"{group.severity}: {', '.join(subject for subject, _ in group.subjects[:12])}: {group.message} {group.fix}"
         for group in result.groups
-    ]
-    run.markdown(
+    )
+    run.leave(
         "diagnosis",
-        page(
+        Body(
             "No errors" if result.diagnosis.healthy else "Errors were found",
-            fact_list((("EDMS", result.edms), ("Database", result.database), ("Files", f"{result.files:,}"))),
-            ("Findings", bullets(found) or "None.\n"),
+            (("EDMS", result.edms), ("Database", result.database), ("Files", f"{result.files:,}")),
+            (Paragraph("Findings", found) if found else Paragraph("Findings", text="None."),),
         ),
     )
 
 
-def _leave_models(
-    run: Run, key: str, title: str, difference: Difference, names: dict[str, str], description: str
-) -> None:
+def _models(key: str, title: str, difference: Difference, names: dict[str, str], description: str) -> Sheet:
     rows = [
         {shown: getattr(table, name) for name, shown in names.items()}
         for table in difference.tables
         if table.differences
     ]
-    run.table(key, title, rows, description)
+    return Sheet(key, title, description, rows)
 
 
 def _snapshot(snapshot_id: str, manifest: Manifest) -> tuple[tuple[str, object], ...]:
@@ -319,6 +354,18 @@ def _snapshot(snapshot_id: str, manifest: Manifest) -> tuple[tuple[str, object],
         ("Made", f"{manifest.created:%Y-%m-%d %H:%M:%S} UTC"),
         ("EDMS", manifest.edms.settings_module),
     )
+
+
+def _versions(manifest: Manifest) -> dict[str, str]:
+    """The versions of the EDMS, as the snapshot has them. Its own is its migrations: no two releases with other tables share them."""
+    edms, server = manifest.edms, manifest.native_schema.server_version
+    leaves = ", ".join(f"{app}.{name}" for app, name in edms.migrations_leaves)
+    return {
+        "database of the EDMS": f"{manifest.engine} {server}",
+        "Python of the EDMS": edms.python,
+        "Django of the EDMS": edms.django,
+        "EDMS": f"{edms.settings_module}; migrations {leaves}",
+    }
 
 
 def _read_again(result: BackupResult) -> str:
@@ -338,17 +385,20 @@ def _counts(difference: Difference) -> tuple[tuple[str, object], ...]:
     )
 
 
-def _way_back(result: RestoreResult) -> str:
+def _way_back(result: RestoreResult) -> Paragraph:
     if not result.promoted:
-        return "The live system was not touched.\n"
+        return Paragraph("The way back", text="The live system was not touched.")
     if not result.previous:
-        return "There was nothing to set aside, so there is nothing to go back to.\n"
-    return f"`edms-backup rollback` swaps {plain(result.previous)} back.\n"
+        return Paragraph("The way back", text="There was nothing to set aside, so there is nothing to go back to.")
+    return Paragraph("The way back", text="`edms-backup rollback` swaps {} back.", values=(result.previous,))
 
 
-def _back_to(snapshot_id: str) -> str:
-    return f"`edms-backup restore {snapshot_id[:12]}` brings back what was there before.\n"
+def _back_to(snapshot_id: str | None) -> Paragraph:
+    text = "`edms-backup restore {}` brings back what was there before." if snapshot_id else ""
+    return Paragraph("The way back", text=text, values=((snapshot_id or "")[:12],))
 
 
-def _paths(*paths: Path | None) -> str:
-    return fact_list(("Report", path) for path in paths if path is not None)
+def _on_the_disk(*paths: tuple[str, Path | None]) -> Paragraph:
+    return Paragraph(
+        "On the disk of the machine that ran it", tuple(f"{name}: {path}" for name, path in paths if path is not None)
+    )

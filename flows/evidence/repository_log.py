@@ -1,30 +1,23 @@
-"""Record in the repository's log what a verb did, and how it ended."""
+"""Let a verb leave its evidence: an entry in the repository's log, and the report that this names."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from edms_tasks.errors import EdmsBackupError, Interrupted
+from edms_tasks.evidence.log_facts import LogFacts as LogFacts
 from edms_tasks.package import versions
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
 from edms_tasks.settings import Settings
+from flows.evidence.run_end import conclude
 from flows.running.run import Run
+from flows.running.stopping import sentence_when_stopped
 
 _WRONGLY_USED = 2
-
-
-@dataclass(frozen=True)
-class LogFacts:
-    """What the log says of a run. `facts` are short: an auditor reads them, and they are not encrypted."""
-
-    success: bool
-    edms: str | None = None
-    snapshot: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class LoggedResult(Protocol):
@@ -39,19 +32,35 @@ Result = TypeVar("Result", bound=LoggedResult)
 
 
 def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[[Run, Request], Result]]:
-    """Let a verb leave an entry in the repository's log, also if it fails. Where that cannot be written, a line says so."""
+    """Let a verb leave an entry in the repository's log and a report, also if it fails.
+
+    What a role may not write is said in a line. Any other failure to write it raises EvidenceNotWritten, after all is done.
+    """
 
     def decorate(verb: Callable[[Run, Request], Result]) -> Callable[[Run, Request], Result]:
         @functools.wraps(verb)
         def run_and_record(run: Run, request: Request) -> Result:
+            run = _with_origin(run, request)
             try:
                 result = verb(run, request)
             except EdmsBackupError as error:
                 if error.exit_code != _WRONGLY_USED:  # nothing was begun
                     record_failure(run, event, error, request)
                 raise
+            except KeyboardInterrupt:
+                stopped = Interrupted(f"The {event} was stopped.", why=sentence_when_stopped())
+                record_failure(run, event, stopped, request)
+                raise
+            except Exception as error:
+                # Its text may hold anything, also values of rows.
+                bug = EdmsBackupError("Unexpected error.", why=type(error).__name__)
+                record_failure(run, event, bug, request)
+                raise
             if (said := result.log_facts()) is not None:
-                record(run, event, said)
+                witness = record(run, event, said)
+                if (with_witness := getattr(result, "with_witness", None)) is not None:
+                    told: Result = with_witness(witness)
+                    return told
             return result
 
         return run_and_record
@@ -60,34 +69,42 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
 
 
 def record(run: Run, event: str, said: LogFacts) -> Witness | None:
-    """Leave an entry; None if it could not be written, which is said."""
-    return _append(run, event, "success" if said.success else "failed", said)
+    """Leave an entry and a report; None if this role may not write them, which is said.
+
+    Raises:
+        EvidenceNotWritten: they could not be written for another reason.
+    """
+    end = conclude(run, event, "success" if said.success else "failed", said)
+    return end.require_evidence()
 
 
 def record_failure(run: Run, event: str, error: EdmsBackupError, request: object) -> None:
-    """Leave an entry on a run that an error ended."""
+    """Leave an entry and a report on a run that an error ended; what cannot be written is said."""
     outcome: Outcome = "stopped" if isinstance(error, Interrupted) else "failed"
     facts = {"error": error.code, "what": error.what}
     if named := getattr(request, "snapshot", None):
         facts["asked_for"] = str(named)
-    _append(run, event, outcome, LogFacts(False, facts=facts))
+    conclude(_with_origin(run, request), event, outcome, LogFacts(False, facts=facts), error)
 
 
-def _append(run: Run, event: str, outcome: Outcome, said: LogFacts) -> Witness | None:
-    if run.approved is not None:
-        said = replace(said, facts={**said.facts, "approved_by": [one.as_json() for one in run.approved.approvals]})
-    try:
-        return append_entry(Repository.open(run.settings.repository), run.settings, event, outcome, said)
-    except EdmsBackupError as error:
-        why = f"{error.what} {error.why}".rstrip()
-    except OSError as error:  # of the working folder, which keeps the witness
-        why = f"{error.filename or run.settings.workdir}: {error.strerror or error}."
-    run.say(f"! This {event} is not in the repository's log: {why}")
-    return None
+def _with_origin(run: Run, request: object) -> Run:
+    """The run with Prefect's id, what started it there, and the reason in the request."""
+    reason = " ".join(str(getattr(request, "reason", "")).split())
+    known = run.origin
+    return replace(
+        run,
+        origin=replace(
+            known,
+            run=run.runner.run_id or known.run,
+            through=known.through or run.runner.started_by,
+            reason=known.reason or reason,
+            approvals=run.approved.approvals if run.approved is not None else (),
+        ),
+    )
 
 
 def append_entry(repository: Repository, settings: Settings, event: str, outcome: Outcome, said: LogFacts) -> Witness:
-    """Add an entry to the log of an open repository."""
+    """Add an entry to the log of an open repository, without a report."""
     return repository.log.append(
         event,
         outcome,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from edms_tasks.errors import EdmsBackupError, HookFailed, HookFailedAfterwards, Interrupted
-from flows.evidence.repository_log import LogFacts, LoggedResult, record
+from flows.evidence.repository_log import LoggedResult, record_failure
 from flows.hooks.pending_hooks import abandoned, pending
 from flows.hooks.run_hook import Moment, Situation, run_hook
 from flows.running.flow_decorators import Shortfall
@@ -64,7 +64,7 @@ def _surrounded(
     situation = Situation(verb, snapshot=str(getattr(request, "snapshot", None) or ""))
     with pending(run.settings, situation):
         try:
-            _before(run, situation)
+            _before(run, situation, request)
             result = fn(run, request)
         except BaseException as error:
             failed = situation.ended("stopped" if _is_stop(error) else "failed", error=_what(error))
@@ -80,7 +80,7 @@ def _surrounded(
     return result
 
 
-def _before(run: Run, situation: Situation) -> None:
+def _before(run: Run, situation: Situation, request: object) -> None:
     """Run the commands before; the first that fails stops the verb. Raises HookFailed."""
     for command in run.settings.hooks.of("before", situation.verb):
         if problem := run_hook(run, "before", command, situation):
@@ -90,7 +90,7 @@ def _before(run: Run, situation: Situation) -> None:
                 why=problem,
                 fix="Try the command by hand, as this user; or correct it.",
             )
-            record(run, situation.verb, LogFacts(False, facts={"error": error.code, "what": error.what}))
+            record_failure(run, situation.verb, error, request)
             raise error
 
 

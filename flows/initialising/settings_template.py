@@ -40,6 +40,7 @@ _EXAMPLES = {
     "repository.immutable_days": "30",
     "copy.immutable_days": "30",
     "retention.keep_set_aside": '"14d"',
+    "retention.keep_reports": '"7y"',
     "repository.copies": '".edms-backup/copies"',
     "natural_keys": '"documents.Document" = ["number", "version"]',
     "soft_references": '[{ column = "mail.Rule.document_ids", target = "documents.Document", separator = "," }]',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from edms_tasks.errors import EdmsBackupError
@@ -28,6 +29,10 @@ def _log_witness(repository: Repository) -> str:
         return ""  # the restore is in its place, and its report is written without the line
 
 
+def _repository(repository: Repository, log_witness: str) -> dict[str, str]:
+    return {"id": repository.identity, "place": repository.display, "log_before": log_witness}
+
+
 def report_restore(
     run: Run,
     opened: Opened,
@@ -44,6 +49,7 @@ def report_restore(
     if evidence.verdict == "proved":
         notes = (*notes, *record_proved(opened.repository, opened.snapshot_id, opened.manifest))
     address = target.database.address if target.into is None else target.database.address.renamed(target.into)
+    log_witness = _log_witness(opened.repository)
     facts = RecoveryFacts(
         verdict=evidence.verdict,
         snapshot_id=opened.snapshot_id,
@@ -62,7 +68,8 @@ def report_restore(
         converted=target.converts,
         left_out=[one.label for one in source.left_out],
         made_again=not not_rebuilt and not any(one.open for one in source.left_out),
-        log_witness=_log_witness(opened.repository),
+        run={**run.origin.as_json(), "repository": _repository(opened.repository, log_witness)},
+        log_witness=log_witness,
         drill=drill,
     )
     with raising_evidence_not_written(facts, promotion, evidence.folder):
@@ -88,4 +95,6 @@ def report_restore(
             drill=drill,
         )
         leave_restore(run, facts, result)
+        run.evidence.page, run.evidence.data_docs = html, result.data_docs
+        run.evidence.details = {"recovery": json.loads(json_file.read_bytes())}
     return result

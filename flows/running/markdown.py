@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from edms_tasks.evidence.body import Body, Paragraph
 from flows.running.printable import printable
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]()|~!#:@$^=]")
@@ -42,3 +43,20 @@ def page(heading: str, *parts: str | tuple[str, str]) -> str:
         elif part[1]:
             texts.append(f"## {plain(part[0])}\n\n{part[1]}")
     return "\n\n".join(text.strip("\n") for text in texts) + "\n"
+
+
+def markdown_of(body: Body) -> str:
+    """The body of a run's evidence, without its tables."""
+    findings = [f"{one.severity}: {one.subject}: {one.message} ({one.count:,})" for one in body.findings]
+    return page(
+        body.heading,
+        f"{body.plain}\n" if body.plain else "",
+        fact_list(body.facts),
+        *((section.title, _text_of(section)) for section in body.sections),
+        ("Findings", bullets(findings)),
+    )
+
+
+def _text_of(section: Paragraph) -> str:
+    text = section.text.format(*map(plain, section.values))
+    return f"{text}\n" if text else bullets(section.lines)

@@ -27,6 +27,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, StateDetails, StateType
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -120,6 +121,7 @@ class PrefectRunner:
         self.seconds: dict[str, float] = {}
         self.run_id = str(runtime.flow_run.id or "")
         self.deployed = bool(runtime.deployment.id)
+        self.started_by = _started_by()
         self._refuses_artifacts = False  # whether Prefect refused an artifact; then no more are sent
         self._made: dict[
             int, tuple[object, State[Any]]
@@ -258,6 +260,17 @@ class PrefectRunner:
     def say(self, line: str) -> None:
         """Log the line with the run."""
         get_run_logger().info("%s", printable(line))
+
+
+def _started_by() -> str:
+    """What started this flow run, as Prefect knows it: a deployment, and who or what created the run."""
+    context = FlowRunContext.get()
+    recorded = context.flow_run if context is not None else None
+    creator = recorded.created_by if recorded is not None else None
+    said = f"{creator.type or ''} {creator.display_value or ''}".strip().lower() if creator is not None else ""
+    deployment = runtime.deployment.name
+    parts = [f"deployment {deployment}" if deployment else "", f"started by {said}" if said else ""]
+    return ", ".join(["Prefect", *filter(None, parts)])
 
 
 def artifact_key(text: str) -> str:

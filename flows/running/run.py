@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Concatenate, Generic, NamedTuple, ParamSpec, TypeVar
 
+from edms_tasks.evidence.body import Body, Gathered
+from edms_tasks.evidence.origin import Origin
 from edms_tasks.files.progress import Progress
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe
@@ -15,6 +17,7 @@ from edms_tasks.scratch.workspace import Workspace, open_workspace
 from edms_tasks.settings import Settings
 from flows.running.approvals import Approved
 from flows.running.flow_decorators import Task
+from flows.running.markdown import markdown_of
 from flows.running.runner import Runner
 from flows.running.threads import ThreadRunner
 
@@ -41,6 +44,8 @@ class Run:
         jobs: number of tasks of a kind to run at once; 0: from the settings.
         ask: function that returns the EDMS's report; replaced if the EDMS was inspected ahead.
         approved: what was approved, and by whom; None if the run needs no approval.
+        origin: who started it, why, and who approved it.
+        evidence: what it has left of evidence, for its report.
 
     Example:
         >>> backup.fn(Run(settings), BackupRequest(tag="before-upgrade"))  # doctest: +SKIP
@@ -51,6 +56,8 @@ class Run:
     jobs: int = 0
     ask: Callable[[Settings], ProbeReport] = ask_now
     approved: Approved | None = None
+    origin: Origin = field(default_factory=Origin)
+    evidence: Gathered = field(default_factory=Gathered)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -79,12 +86,19 @@ class Run:
         """Show how a long loop advances; `title` begins with what is counted, `size` are bytes."""
         return self.runner.progress(title, total, size)
 
+    def leave(self, key: str, body: Body) -> None:
+        """Keep the body of the evidence for the report, and record it as artifacts."""
+        self.evidence.body = body
+        for sheet in body.sheets:
+            self.runner.table(sheet.key, sheet.title, sheet.rows, sheet.description)
+        self.runner.markdown(key, markdown_of(body))
+
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
-        """Record a table as evidence."""
+        """Record a table for people who look at the run; it is not in its report."""
         self.runner.table(key, title, rows, description)
 
     def markdown(self, key: str, text: str) -> None:
-        """Record a text as evidence."""
+        """Record a text for people who look at the run; it is not in its report."""
         self.runner.markdown(key, text)
 
     def say(self, line: str) -> None:

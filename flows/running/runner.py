@@ -30,6 +30,9 @@ class Runner(Protocol):
     deployed: bool
     """Whether a deployment started it, so that nobody sits at its terminal."""
 
+    started_by: str
+    """What started this run in Prefect, such as a deployment; empty elsewhere."""
+
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Time a stage such as "extract"; a stage entered twice adds up."""
 

@@ -46,6 +46,7 @@ class ThreadRunner:
 
     run_id = ""
     deployed = False
+    started_by = ""
 
     def __init__(self, console: Console | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.seconds: dict[str, float] = {}

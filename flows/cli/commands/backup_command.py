@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "backup",
     "backup --tag before-upgrade",
+    "backup --reason CHG-1042",
 )
 
 
@@ -26,6 +27,7 @@ def backup(
     tag: Annotated[str | None, from_request(BackupRequest, "tag", metavar="T")] = None,
     create_repository: Annotated[bool, from_request(BackupRequest, "create_repository")] = False,
     accept_repository: Annotated[bool, from_request(BackupRequest, "accept_repository")] = False,
+    reason: Annotated[str, from_request(BackupRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -38,7 +40,9 @@ def backup(
 
         if tag is not None:
             check_tag(tag)  # here as well: Prefect would refuse it with a message of its own
-        request = BackupRequest(tag=tag, create_repository=create_repository, accept_repository=accept_repository)
+        request = BackupRequest(
+            tag=tag, create_repository=create_repository, accept_repository=accept_repository, reason=reason
+        )
         result = options.runner(flow).perform(_verb, request, ask_ahead=True)
 
         def show(console: Console) -> None:

@@ -24,6 +24,7 @@ EXAMPLES = (
 def copy(
     context: typer.Context,
     to: Annotated[str | None, from_request(CopyRequest, "to", metavar="URL")] = None,
+    reason: Annotated[str, from_request(CopyRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -32,7 +33,7 @@ def copy(
     """Bring a second copy of the repository up to date, and read back what was written."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        result = options.runner(flow).perform(_verb, CopyRequest(to=to))
+        result = options.runner(flow).perform(_verb, CopyRequest(to=to, reason=reason))
 
         def show(console: Console) -> None:
             from flows.cli.printing.copies import print_copy

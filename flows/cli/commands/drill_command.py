@@ -30,6 +30,7 @@ def drill(
     ] = "latest",
     random: Annotated[bool, from_request(DrillRequest, "random")] = False,
     seed: Annotated[int | None, from_request(DrillRequest, "seed", metavar="NUMBER")] = None,
+    reason: Annotated[str, from_request(DrillRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -42,7 +43,8 @@ def drill(
     """
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        result = options.runner(flow).perform(_verb, DrillRequest(snapshot=snapshot, random=random, seed=seed))
+        request = DrillRequest(snapshot=snapshot, random=random, seed=seed, reason=reason)
+        result = options.runner(flow).perform(_verb, request)
 
         def show(console: Console) -> None:
             from flows.cli.printing.drilling import print_drill

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Config, Json, Options, Traceback, command_error
+from flows.cli.options import Config, Json, Options, Traceback, command_error, from_request
+from flows.requests import BackupRequest
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -27,6 +28,7 @@ EXAMPLES = (
 VARIABLE = "EDMS_BACKUP_NEW_PASSPHRASE"
 
 KeyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist.")]
+Reason = Annotated[str, from_request(BackupRequest, "reason", metavar="TEXT")]
 Holder = Annotated[str, typer.Argument(metavar="NAME", help="The holder's name, for example `office`.")]
 
 
@@ -75,6 +77,7 @@ def add(
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help=f"Instead of a key, a passphrase: asked for, or from {VARIABLE}.")
     ] = False,
+    reason: Reason = "",
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -88,7 +91,7 @@ def add(
         from flows.keys import add_holder
 
         chosen = _new_passphrase() if passphrase else None
-        holder = add_holder(settings, name, recipient=recipient, passphrase=chosen)
+        holder = add_holder(settings, name, recipient=recipient, passphrase=chosen, reason=reason)
         opens = holder.recipient or "a passphrase"
         _finish(options, holder.model_dump(mode="json", exclude={"secret"}), (f"✓ {name} opens it with {opens}",))
 
@@ -96,6 +99,7 @@ def add(
 def remove(
     context: typer.Context,
     name: Holder,
+    reason: Reason = "",
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -106,7 +110,7 @@ def remove(
         settings = options.settings()
         from flows.keys import remove_holder
 
-        left = remove_holder(settings, name)
+        left = remove_holder(settings, name, reason=reason)
         lines = (
             f"✓ {name} no longer opens it; left: {', '.join(left)}",
             "! A holder may have kept a copy of the repository's secret. `edms-backup key rotate --reencrypt` makes it useless.",
@@ -119,6 +123,7 @@ def rotate(
     reencrypt: Annotated[
         bool, typer.Option("--reencrypt", help="Encrypt what is stored anew, too, and forget the earlier keys.")
     ] = False,
+    reason: Reason = "",
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -129,7 +134,7 @@ def rotate(
         settings = options.settings()
         from flows.keys import rotate_key
 
-        done = rotate_key(settings, reencrypt=reencrypt)
+        done = rotate_key(settings, reencrypt=reencrypt, reason=reason)
         lines = [f"✓ new key of the repository: {done.recipient}"]
         if reencrypt:
             lines.append(f"✓ {done.objects:,} objects encrypted anew; {done.forgotten} earlier keys forgotten")
@@ -149,6 +154,7 @@ def writer(
     renew: Annotated[
         bool, typer.Option("--renew", help="Also if there is a machine of that name; its earlier key goes on counting.")
     ] = False,
+    reason: Reason = "",
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -160,7 +166,7 @@ def writer(
         from flows.keys import make_write_key
 
         named = machine or socket.gethostname()
-        done = make_write_key(settings, file, named, renew=renew)
+        done = make_write_key(settings, file, named, renew=renew, reason=reason)
         lines = [f"✓ {file}, for {named}", f'next: [repository] write_key = "{file}" in the settings of that machine']
         if done.left:
             lines.append(f"! {', '.join(done.left)} will not know it: remove and add them again.")
@@ -170,6 +176,7 @@ def writer(
 def revoke(
     context: typer.Context,
     machine: Annotated[str, typer.Argument(metavar="MACHINE", help="The machine's name, as `key list` shows it.")],
+    reason: Reason = "",
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -180,7 +187,7 @@ def revoke(
         settings = options.settings()
         from flows.keys import revoke_machine
 
-        done = revoke_machine(settings, machine)
+        done = revoke_machine(settings, machine, reason=reason)
         lines = [f"✓ backups of {machine} count no more; those that are there were signed anew by this machine"]
         if done.left:
             lines.append(f"! {', '.join(done.left)} will still take them for right: remove and add them again.")

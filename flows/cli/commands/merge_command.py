@@ -68,6 +68,7 @@ def merge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
+    reason: Annotated[str, from_request(MergeRequest, "reason", metavar="TEXT")] = "",
     no_wait: NoWait = False,
     flow: Flow = None,
     config: Config = None,
@@ -96,6 +97,7 @@ def merge(
             dry_run=dry_run,
             confirm=True,
             wait=not no_wait,
+            reason=reason,
         )
         result = options.runner(flow).perform(_verb, request)
 

@@ -26,6 +26,7 @@ def export(
     context: typer.Context,
     snapshot: Snapshot,
     file: PackageFile,
+    reason: Annotated[str, from_request(ExportRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -34,13 +35,16 @@ def export(
     """Write a snapshot into one file, which can be restored without the repository."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        _print(options, options.runner(flow).perform(_export, ExportRequest(snapshot=snapshot, file=file)))
+        _print(
+            options, options.runner(flow).perform(_export, ExportRequest(snapshot=snapshot, file=file, reason=reason))
+        )
 
 
 def import_(
     context: typer.Context,
     file: PackageFile,
     identity: Annotated[Path | None, from_request(ImportRequest, "identity", metavar="FILE")] = None,
+    reason: Annotated[str, from_request(ImportRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -49,7 +53,9 @@ def import_(
     """Add the snapshot of a package to the repository."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        _print(options, options.runner(flow).perform(_import, ImportRequest(file=file, identity=identity)))
+        _print(
+            options, options.runner(flow).perform(_import, ImportRequest(file=file, identity=identity, reason=reason))
+        )
 
 
 def _print(options: Options, result: PackageResult) -> None:

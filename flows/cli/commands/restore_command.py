@@ -45,6 +45,7 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done and what would prevent it; write nothing.")
     ] = False,
+    reason: Annotated[str, from_request(RestoreRequest, "reason", metavar="TEXT")] = "",
     no_wait: NoWait = False,
     flow: Flow = None,
     config: Config = None,
@@ -94,6 +95,7 @@ def restore(
             drop_unknown=drop_unknown,
             schema=schema,
             wait=not no_wait,
+            reason=reason,
         )
         result = options.runner(flow).perform(_verb, request)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.confirming import confirm
-from flows.cli.options import Config, Json, NoWait, Options, Traceback, command_error
+from flows.cli.options import Config, Json, NoWait, Options, Traceback, command_error, from_request
 from flows.requests import RollbackRequest
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def rollback(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List what can be rolled back to; change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before replacing the live system.")] = False,
+    reason: Annotated[str, from_request(RollbackRequest, "reason", metavar="TEXT")] = "",
     no_wait: NoWait = False,
     config: Config = None,
     as_json: Json = False,
@@ -57,7 +58,7 @@ def rollback(
         from flows.running.run import Run
         from flows.running.threads import ThreadRunner
 
-        request = RollbackRequest(stamp=stamp, confirm=True, wait=not no_wait)
+        request = RollbackRequest(stamp=stamp, confirm=True, wait=not no_wait, reason=reason)
 
         result = swap_back.fn(Run(settings, ThreadRunner(options.progress_console())), request)
 

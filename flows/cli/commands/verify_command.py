@@ -40,6 +40,7 @@ def verify(
             "--chain", help="Check the log, the order and the signatures instead, and print the trail: as `log`."
         ),
     ] = False,
+    reason: Annotated[str, from_request(VerifyRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
@@ -55,7 +56,10 @@ def verify(
                 raise command_error("--chain checks all snapshots.", "Omit the name.")
             show_trail(options, None)
         request = VerifyRequest(
-            snapshot=snapshot, structure=structure, sample=_percent(sample) if sample is not None else None
+            snapshot=snapshot,
+            structure=structure,
+            sample=_percent(sample) if sample is not None else None,
+            reason=reason,
         )
         result = options.runner(flow).perform(_verb, request)
 

@@ -59,6 +59,12 @@ def print_prune(console: Console, result: PruneResult) -> None:
         f"✓ removed {count_text(len(result.removed), 'snapshot')} and {count_text(result.swept.objects, 'object')}; "
         f"{filesize.decimal(result.swept.bytes)} are free",
     )
+    if result.reports_before is not None:
+        refused = f"; the store refuses to remove {result.reports.refused}" if result.reports.refused else ""
+        line(
+            console,
+            f"reports   {count_text(result.reports.removed, 'file')} of runs before {result.reports_before:%Y-%m-%d} removed{refused}",
+        )
     for name in result.spared:
         line(console, f"! {name[:12]} stays: it is being read or held since the prune began")
 
