@@ -122,15 +122,18 @@ class AuditLog:
         edms: str | None = None,
         snapshot: str | None = None,
         facts: Mapping[str, Any] | None = None,
+        after: Witness | None = None,
     ) -> Witness:
         """Add an entry; returns its number and hash. Runs that add one at the same time get one number each.
+
+        `after`: the last entry, if it was just read; it is read again only if another run has added one since.
 
         Raises:
             RepositoryForbidden, RepositoryUnreachable, …: it cannot be written.
         """
         key = self._keys.write_key
-        for _ in range(_ATTEMPTS):
-            last = self.last()
+        for attempt in range(_ATTEMPTS):
+            last = after if after is not None and attempt == 0 else self.last()
             entry = LogEntry(
                 repository=self._identity,
                 number=last.number + 1 if last else 1,

@@ -130,6 +130,7 @@ def _leave(run: Run, ended: Ended, said: LogFacts, opened: Repository | None) ->
             edms=place.edms,
             snapshot=said.snapshot,
             facts={**said.facts, **run.origin.facts(), "seconds": _taken(run, ended), **named},
+            after=last,
         )
     except EdmsBackupError as error:
         return RunEnd(ended.event, report, refs, None, files, _said(error), isinstance(error, _ROLES))
