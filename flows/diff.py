@@ -22,7 +22,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from flows.diffing.compare_sources import CompareOptions, compare_sources
 from flows.diffing.diff_sources import DiffSource, live_source, snapshot_source
-from flows.evidence.artifacts import leave_diff
+from flows.evidence.comparison_artifacts import leave_diff
 from flows.requests import DiffRequest
 from flows.restoring.target import ask_edms
 from flows.running.flow_decorators import Shortfall, flow

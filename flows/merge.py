@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import LiveTarget, Patience
 from edms_tasks.promotion.target_locks import HeldLocks
-from edms_tasks.report.page import keep_page, render
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.scratch.run_folder import run_folder
@@ -41,8 +39,6 @@ from edms_tasks.settings import Settings
 from flows.approval.approving import after_approval
 from flows.approval.proposal import Proposal
 from flows.backup import make_snapshot
-from flows.evidence.artifacts import leave_merge
-from flows.evidence.reports import new_page
 from flows.evidence.repository_log import LogFacts, logged
 from flows.evidence.run_end import conclude
 from flows.hooks.with_hooks import with_hooks
@@ -51,6 +47,7 @@ from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
 from flows.merging.merge_options import MergeChoices
 from flows.merging.merge_proposal import proposal_of
+from flows.merging.merge_report import report_merge
 from flows.merging.merge_stages import MergeStages
 from flows.requests import BackupRequest, MergeRequest
 from flows.restoring.target import address_of, ask_edms
@@ -158,7 +155,7 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
             with opened.database.view(scratch, run.settings.jobs) as view:
                 stages.read_target(view)
             plan = stages.plan(opened.snapshot_id, opened.database.address.display, notes)
-            return _reported(run, opened.repository, MergeResult(plan, False, None, (), tuple(notes), run.seconds))
+            return report_merge(run, opened.repository, MergeResult(plan, False, None, (), tuple(notes), run.seconds))
         when_stopped(
             f"The live database is unchanged. Snapshot {safety[:12] if safety else ''} of it was made before; staged files were removed."
         )
@@ -166,9 +163,9 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         not_rebuilt = () if plan.conflicts else _rebuild(run, opened, plan, notes)
     done = MergeResult(plan, not plan.conflicts, safety, proved, tuple(notes), run.seconds, not_rebuilt=not_rebuilt)
     if not done.done:
-        return _reported(run, opened.repository, done)
+        return report_merge(run, opened.repository, done)
     with _committed_whatever_fails(done, run.settings):
-        return _reported(run, opened.repository, done)
+        return report_merge(run, opened.repository, done)
 
 
 @dataclass(frozen=True)
@@ -332,21 +329,6 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
             + (f"The state before is snapshot {done.safety_snapshot[:12]}. " if done.safety_snapshot else "")
             + "Free some space, or fix the folder's permissions.",
         ) from error
-
-
-def _reported(run: Run, repository: Repository, result: MergeResult) -> MergeResult:
-    """Write the evidence: a page, the same as JSON, and Prefect's artifacts."""
-    shown = replace(result, plan=result.plan.without_values_of(run.settings.validate_.sensitive))
-    page = new_page(run.settings, "merge")
-    shown = replace(shown, report=page)
-    made, version = datetime.now(UTC), metadata.version("edms-backup")
-    place = {"id": repository.identity, "place": repository.display, "log_before": ""}
-    origin = {**run.origin.as_json(), "repository": place}
-    text = render("merge.html.j2", result=shown, run=origin, made=made, version=version)
-    keep_page(page, text, shown.as_json())
-    leave_merge(run, shown)
-    run.evidence.page, run.evidence.details = page, {"merge": shown.as_json()}
-    return shown
 
 
 def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside: Path) -> None:

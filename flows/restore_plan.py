@@ -32,7 +32,7 @@ from edms_tasks.settings import Settings
 from flows.backing_up.preflight_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import CompareOptions, compare_sources
 from flows.diffing.diff_sources import DiffSource, database_source, empty_source, labels_of, snapshot_source
-from flows.evidence.artifacts import leave_restore_plan
+from flows.evidence.comparison_artifacts import leave_restore_plan
 from flows.evidence.reports import new_page
 from flows.live.live_target import journal_of
 from flows.requests import RestorePlanRequest, SchemaSource

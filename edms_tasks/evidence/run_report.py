@@ -17,7 +17,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunOutcome:
     """How a run ended."""
 
     event: str  # the verb
@@ -40,7 +40,7 @@ class Place:
 
 def make_report(
     origin: Origin,
-    ended: Ended,
+    ended: RunOutcome,
     place: Place,
     evidence: Gathered,
     versions: Mapping[str, str],
@@ -108,7 +108,7 @@ def _key(finding: Mapping[str, Any]) -> tuple[str, str]:
     return str(finding["code"]), str(finding["subject"])
 
 
-def _of_the_log(ended: Ended, said: Mapping[str, Any]) -> Body:
+def _of_the_log(ended: RunOutcome, said: Mapping[str, Any]) -> Body:
     """The body for a verb that measures nothing: what the log says of it."""
     facts = tuple((name.replace("_", " ").capitalize(), value) for name, value in said.items())
     return Body("Done" if ended.outcome == "success" else "FAILED", facts)

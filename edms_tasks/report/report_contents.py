@@ -71,10 +71,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "checks": facts.validation.evaluated if facts.validation else 0,
             "seconds": round(sum(facts.seconds.values()), 3),
         },
-        "failures": [
-            {"subject": failure.subject, "check": failure.check, "message": failure.message}
-            for failure in (facts.validation.failures if facts.validation else ())
-        ],
+        "failures": _failures(facts.validation),
         "own_suites": [
             {"suite": suite.title, "expectations": len(suite.checks), "passed": suite.passed, "success": suite.success}
             for suite in (facts.validation.suites if facts.validation else ())
@@ -104,6 +101,13 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
         "backup_versions": dict(manifest.versions),
         "data_docs": str(facts.validation.data_docs) if facts.validation else "",
     }
+
+
+def _failures(validation: ValidationResult | None) -> list[dict[str, str]]:
+    return [
+        {"subject": failure.subject, "check": failure.check, "message": failure.message}
+        for failure in (validation.failures if validation else ())
+    ]
 
 
 def _verdict(facts: RecoveryFacts) -> tuple[str, str]:

@@ -12,16 +12,13 @@ from edms_tasks.evidence.body import Body, Paragraph, Sheet
 from flows.running.run import Run
 
 if TYPE_CHECKING:
-    from edms_tasks.comparing.comparison_result import Difference
     from edms_tasks.manifest import Manifest
     from edms_tasks.report import RecoveryFacts
     from flows.backing_up.backup_result import BackupResult
     from flows.copy import CopyResult
-    from flows.diff import DiffResult
     from flows.doctor import Examined
     from flows.merge import MergeResult
     from flows.prune import PruneResult
-    from flows.restore_plan import RestorePlan
     from flows.restoring.restore_result import RestoreResult
     from flows.verify import VerifyResult
 
@@ -216,7 +213,7 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
                 Paragraph("What is lost", known.losses.sentences() if known.losses else ()),
                 _way_back(result),
                 Paragraph("Notes", result.notes),
-                _on_the_disk(
+                on_the_disk(
                     ("Report", result.report_html), ("JSON", result.report_json), ("Data Docs", result.data_docs)
                 ),
             ),
@@ -233,63 +230,6 @@ def _verdict(result: RestoreResult) -> str:
     if result.drill is None or result.verdict != "proved":
         return _RESTORED[result.verdict]
     return "DRILL FAILED" if result.drill.problems else "DRILL PASSED: what was restored equals the snapshot"
-
-
-def leave_restore_plan(run: Run, plan: RestorePlan) -> None:
-    """Record what a restore would do now, and what would stop it."""
-    names = {"model": "model", "added": "comes back", "removed": "goes", "changed": "changes back", "same": "the same"}
-    models = _models(
-        "restore-plan-tables",
-        "Models that a restore would change",
-        plan.difference,
-        names,
-        f"Snapshot {plan.snapshot_id}",
-    )
-    run.leave(
-        "restore-plan-verdict",
-        Body(
-            "A restore would be refused now" if plan.in_use else "Nothing prevents a restore",
-            (("Snapshot", plan.snapshot_id), ("In the way", plan.in_use or ""), *_counts(plan.difference)),
-            (
-                Paragraph("Migrations that would run after validation", tuple(plan.migrate)),
-                Paragraph("Notes", tuple(plan.notes)),
-                _on_the_disk(("Report", plan.report)),
-            ),
-            (models,),
-            tuple(plan.findings),
-            plain="Nothing was changed.",
-        ),
-    )
-
-
-def leave_diff(run: Run, result: DiffResult) -> None:
-    """Record what differs between two states, by model and folder."""
-    names = {name: name.replace("_", " ") for name in ("model", "added", "removed", "changed", "same", "other_ids")}
-    difference = result.difference
-    models = _models(
-        "diff-tables", "Models that differ", difference, names, f"{difference.first} · {difference.second}"
-    )
-    columns = tuple(f"{one.model}.{one.column}: {one.first_type} → {one.second_type}" for one in difference.columns)
-    run.leave(
-        "diff-verdict",
-        Body(
-            "No difference" if difference.equal else "They differ",
-            (("First", difference.first), ("Second", difference.second), *_counts(difference)),
-            (
-                Paragraph(
-                    "Only in the first", tuple(f"table {one.model}, {one.rows:,} rows" for one in difference.only_first)
-                ),
-                Paragraph(
-                    "Only in the second",
-                    tuple(f"table {one.model}, {one.rows:,} rows" for one in difference.only_second),
-                ),
-                Paragraph("Columns", columns),
-                Paragraph("Notes", tuple(difference.notes)),
-                _on_the_disk(("Report", result.out)),
-            ),
-            (models,),
-        ),
-    )
 
 
 def leave_merge(run: Run, shown: MergeResult) -> None:
@@ -315,7 +255,7 @@ def leave_merge(run: Run, shown: MergeResult) -> None:
                 Paragraph("Conflicts", conflicts),
                 _back_to(shown.safety_snapshot if shown.done else None),
                 Paragraph("Notes", shown.notes),
-                _on_the_disk(("Report", shown.report)),
+                on_the_disk(("Report", shown.report)),
             ),
             (Sheet("merge-tables", "Models in the merge", f"Snapshot {plan.snapshot_id}", rows),),
         ),
@@ -336,15 +276,6 @@ def leave_diagnosis(run: Run, result: Examined) -> None:
             (Paragraph("Findings", found) if found else Paragraph("Findings", text="None."),),
         ),
     )
-
-
-def _models(key: str, title: str, difference: Difference, names: dict[str, str], description: str) -> Sheet:
-    rows = [
-        {shown: getattr(table, name) for name, shown in names.items()}
-        for table in difference.tables
-        if table.differences
-    ]
-    return Sheet(key, title, description, rows)
 
 
 def _snapshot(snapshot_id: str, manifest: Manifest) -> tuple[tuple[str, object], ...]:
@@ -375,16 +306,6 @@ def _read_again(result: BackupResult) -> str:
     return f"{result.objects_read:,} objects{unread}"
 
 
-def _counts(difference: Difference) -> tuple[tuple[str, object], ...]:
-    counts = [
-        f"{sum(getattr(one, name) for one in difference.tables):,} {name}" for name in ("removed", "added", "changed")
-    ]
-    return ("Rows", ", ".join(counts)), (
-        "Files and folders that differ",
-        f"{sum(one.differences for one in difference.files):,}",
-    )
-
-
 def _way_back(result: RestoreResult) -> Paragraph:
     if not result.promoted:
         return Paragraph("The way back", text="The live system was not touched.")
@@ -398,7 +319,8 @@ def _back_to(snapshot_id: str | None) -> Paragraph:
     return Paragraph("The way back", text=text, values=((snapshot_id or "")[:12],))
 
 
-def _on_the_disk(*paths: tuple[str, Path | None]) -> Paragraph:
+def on_the_disk(*paths: tuple[str, Path | None]) -> Paragraph:
+    """Where files are that stand on the disk of the machine that ran it."""
     return Paragraph(
         "On the disk of the machine that ran it", tuple(f"{name}: {path}" for name, path in paths if path is not None)
     )

@@ -19,7 +19,7 @@ from edms_tasks.errors import (
     SettingsError,
 )
 from edms_tasks.evidence.log_facts import LogFacts
-from edms_tasks.evidence.run_report import Ended, Place, make_report
+from edms_tasks.evidence.run_report import Place, RunOutcome, make_report
 from edms_tasks.package import versions
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
@@ -91,7 +91,7 @@ def conclude(
         repository: if it is open already, as after a change of its keys.
     """
     told = {"what": error.what, "where": error.where, "why": error.why, "fix": error.fix} if error else None
-    ended = Ended(event, outcome, datetime.now(UTC), run.seconds, told)
+    ended = RunOutcome(event, outcome, datetime.now(UTC), run.seconds, told)
     try:
         end = _leave(run, ended, said, repository)
     except Exception as failure:  # whatever it is, what was done is done
@@ -101,7 +101,7 @@ def conclude(
     return end
 
 
-def _leave(run: Run, ended: Ended, said: LogFacts, opened: Repository | None) -> RunEnd:
+def _leave(run: Run, ended: RunOutcome, said: LogFacts, opened: Repository | None) -> RunEnd:
     folder, previous = _latest(run, ended.event)
     try:
         repository = opened or Repository.open(run.settings.repository)
@@ -137,12 +137,16 @@ def _leave(run: Run, ended: Ended, said: LogFacts, opened: Repository | None) ->
     return RunEnd(ended.event, report, refs, witness, files, problem, excused)
 
 
-def _without_repository(run: Run, ended: Ended, said: LogFacts, previous: Mapping[str, Any] | None) -> dict[str, Any]:
+def _without_repository(
+    run: Run, ended: RunOutcome, said: LogFacts, previous: Mapping[str, Any] | None
+) -> dict[str, Any]:
     place = Place("", "the repository of the settings", said.edms or run.settings.edms.id, said.snapshot, "")
     return _report(run, ended, place, said, previous)
 
 
-def _report(run: Run, ended: Ended, place: Place, said: LogFacts, previous: Mapping[str, Any] | None) -> dict[str, Any]:
+def _report(
+    run: Run, ended: RunOutcome, place: Place, said: LogFacts, previous: Mapping[str, Any] | None
+) -> dict[str, Any]:
     return make_report(run.origin, ended, place, run.evidence, versions(), said.facts, previous)
 
 
@@ -186,7 +190,7 @@ def _keep(run: Run, folder: Path, event: str, data: bytes, page: bytes) -> Path 
     return folder / f"{event}.html"
 
 
-def _taken(run: Run, ended: Ended) -> float:
+def _taken(run: Run, ended: RunOutcome) -> float:
     return round((ended.at - run.origin.started).total_seconds(), 3)
 
 
