@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edms_tasks.drill_settings import seconds_of
-from edms_tasks.errors import CheckFailed
+from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.report.drill_facts import DrillFacts, Measured
-from edms_tasks.scratch.run_folder import run_folder
 from flows.drilling.acceptance import require_reachable_folder, run_acceptance
+from flows.drilling.drill_folder import drill_folder
 from flows.drilling.drilled_snapshot import choose_for_drill
 from flows.drilling.recovery_point import RecoveryPoint, recovery_point
-from flows.evidence.repository_log import LogFacts, logged
+from flows.evidence.repository_log import LogFacts, logged, record
 from flows.hooks.with_hooks import with_hooks
 from flows.requests import DrillRequest, RestoreRequest
 from flows.restore import BeforeValidation, restore_snapshot
@@ -145,7 +145,13 @@ def drill(run: Run, request: DrillRequest) -> DrillResult:
         DamagedRepository, RepositorySealed, MayNotCreateDatabases, NoSpace, SnapshotNewerThanCode, …: a restore would have failed,
             too. The live system is untouched, and nothing is left.
     """
-    return drill_snapshot(run, request)
+    try:
+        return drill_snapshot(run, request)
+    except EdmsBackupError as error:
+        # A missing key, snapshot or EDMS is what a drill is to find; for other verbs it is a command that was used wrongly.
+        if error.exit_code == CommandError.exit_code and not isinstance(error, CommandError):
+            record(run, "drill", LogFacts(False, facts={"error": error.code, "what": error.what}))
+        raise
 
 
 def drill_snapshot(
@@ -156,7 +162,7 @@ def drill_snapshot(
     require_reachable_folder(run.settings)
     chosen = choose_for_drill(run.settings, request)
     at_risk = recovery_point(run.settings, now)
-    with run_folder(run.settings.drill.folder or run.settings.workdir, "drill") as folder:
+    with drill_folder(run.settings.drill.folder or run.settings.workdir) as folder:
         trial = _Acceptance(run, chosen.how, now, at_risk, lambda: time.monotonic() - began)
         name = folder / f"{_NAME}{secrets.token_hex(4)}"  # on a server, the last part of it
         restore = RestoreRequest(snapshot=chosen.name, into=str(name), into_files=folder / "files")

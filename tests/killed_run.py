@@ -1,4 +1,4 @@
-"""Run a backup or a restore that kills itself with SIGKILL at a named point; to be called in a process of its own.
+"""Run a backup, a restore or a drill that kills itself with SIGKILL at a named point; to be called in a process of its own.
 
 A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "inside swap"
 (SQLite: between its two calls), "after swap" and "between renames" inside the promotion. For a folder that holds the database
@@ -17,7 +17,10 @@ from typing import Any
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.databases.sqlite.database import SqliteDatabase
 from edms_tasks.settings import load_settings
+from flows.drill import drill
+from flows.requests import DrillRequest
 from flows.running.flow_decorators import Task
+from flows.running.run import Run
 from flows.running.threads import ThreadRunner
 from tests.running import run_backup, run_restore
 
@@ -103,6 +106,8 @@ def main(verb: str, config: str, point: str, environment: Mapping[str, str]) -> 
     settings = load_settings(Path(config))
     if verb == "backup":
         run_backup(settings, KillingRunner(point))
+    elif verb == "drill":
+        drill.fn(Run(settings, KillingRunner(point)), DrillRequest())
     else:
         _arm_promotion(point)
         run_restore(settings, KillingRunner(point), snapshot="latest")

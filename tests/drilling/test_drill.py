@@ -65,7 +65,7 @@ def left_in(protected: Protected) -> list[str]:
     beside = [path.name for path in protected.edms.media.parent.iterdir()]
     known = {"media", "edms.sqlite3"}
     return sorted({name for name in beside if not name.endswith(".lock")} - known) + sorted(
-        path.name for path in work.glob("drill-*")
+        path.name for path in work.glob("edms-drill-*")
     )
 
 
