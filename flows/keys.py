@@ -16,9 +16,11 @@ from edms_tasks.encryption.write_key import new_write_key, store_write_key
 from edms_tasks.errors import CommandError
 from edms_tasks.evidence.origin import Origin
 from edms_tasks.repository import Repository
+from edms_tasks.repository.audit_log import REVOKED
 from edms_tasks.repository.encrypted_repository import store_new_file
 from edms_tasks.repository.key_holders import KeyHolder
 from edms_tasks.repository.keyring import RenewedHolders
+from edms_tasks.repository.proved_snapshots import sign_proofs_again
 from edms_tasks.settings import Settings
 from flows.evidence.repository_log import LogFacts
 from flows.evidence.run_end import RunEnd, conclude
@@ -166,11 +168,13 @@ def revoke_machine(settings: Settings, machine: str, *, reason: str = "") -> Ren
         )
     with repository.lock("key revoke"):
         repository.sign_again(revoked)
-        left = {signer: name for signer, name in secret.signers.items() if signer not in revoked}
-        done = repository.keyring.write_secret(replace(secret, signers=left), _passphrases(settings))
+        sign_proofs_again(repository, revoked)
+        repository.records.vouch(revoked)
+        # The entry first: what the machine had written before it in the log goes on counting.
         facts = {"machine": machine, "signers": sorted(revoked)}
-        _evidence(repository, settings, "key-revoke", reason, facts).require_evidence()
-        return done
+        _evidence(repository, settings, REVOKED, reason, facts).require_evidence()
+        left = {signer: name for signer, name in secret.signers.items() if signer not in revoked}
+        return repository.keyring.write_secret(replace(secret, signers=left), _passphrases(settings))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -267,9 +268,21 @@ class AuditLog:
             return "it is not signed." if signers.required and writes else ""
         if not entry.is_rightly_signed:
             return "its signature is not right: it was changed."
-        if signers.complete and signers.known and entry.signer not in signers.known:
+        strange = signers.complete and signers.known and entry.signer not in signers.known
+        if strange and entry.number >= self._revoked.get(entry.signer, 0):
             return f"it is signed with the key {entry.signer}, which is none of those this repository knows."
         return ""
+
+    @cached_property
+    def _revoked(self) -> dict[str, int]:
+        """Public key of a machine that counts no more -> the entry that says so. What it had written before goes on counting."""
+        found: dict[str, int] = {}
+        for entry in self.backwards():
+            counts = entry.signer in self._keys.signers.known or entry.number < found.get(entry.signer, 0)
+            if entry.event == REVOKED and counts and entry.is_rightly_signed:
+                named = entry.facts.get("signers")
+                found |= {str(one): entry.number for one in named} if isinstance(named, list) else {}
+        return found
 
     def _numbers(self) -> list[int]:
         found = [_NAME.fullmatch(name) for name, _ in self._backend.names(_FOLDER)]
@@ -287,6 +300,9 @@ class AuditLog:
             entry = None
         return entry, hashlib.sha256(data).hexdigest()
 
+
+REVOKED = "key-revoke"
+"""The event that a machine counts no more; `signers` of its facts are its public keys."""
 
 UNSIGNED_EVENTS = frozenset({"restore", "verify", "merge", "rollback", "drill"})
 """What a machine without a write key may do: none of it changes the repository."""

@@ -7,7 +7,7 @@ another one, so where snapshots are signed a record counts only with a signature
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
@@ -118,6 +118,14 @@ def write_proved(repository: Repository, proved: ProvedSnapshot) -> bool:
     signed = proved.model_copy(update={"repository": repository.identity}).signed_with(key)
     repository.backend.write(_name(proved.edms), [indented_json(signed.model_dump(mode="json"))])
     return True
+
+
+def sign_proofs_again(repository: Repository, signers: Collection[str]) -> None:
+    """Sign the records that these machines (public keys) signed with this machine's key, before they count no more."""
+    for edms, proved in read_proved(repository).by_edms.items():
+        if proved.signer in signers:
+            signed = proved.signed_with(repository.keys.write_key)
+            repository.backend.write(_name(edms), [indented_json(signed.model_dump(mode="json"))])
 
 
 def _counts(repository: Repository, proved: ProvedSnapshot) -> bool:

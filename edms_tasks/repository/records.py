@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -36,7 +36,7 @@ _LARGEST = 64 * 1024 * 1024
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost"]
+Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost", "vouched"]
 
 
 class NamedSnapshot(Value):
@@ -57,7 +57,7 @@ class NamedSnapshot(Value):
 
 
 class Record(SignedValue):
-    """One record. `lost` says that records were lost for good, and who says so."""
+    """One record. `lost` says that records were lost for good, and who says so; `vouched` that records of a revoked machine stay."""
 
     purpose: ClassVar[str] = "record"
 
@@ -69,7 +69,7 @@ class Record(SignedValue):
     reason: str = ""
     snapshots: tuple[NamedSnapshot, ...] = ()
     tag: str = ""
-    of: tuple[_Id, ...] = ()  # release, untag: the records that end · pruned: the prune · lost: the lost records
+    of: tuple[_Id, ...] = ()  # release, untag: the records that end · pruned: the prune · lost, vouched: those records
     after: tuple[_Id, ...] = ()
     machine: str = ""
 
@@ -198,18 +198,34 @@ class StoredRecords:
     def read(self) -> Records:
         """Read every record."""
         found: dict[str, Record] = {}
+        of_others: dict[str, Record] = {}  # right, but of a machine that does not count, or not any more
         unreadable: list[str] = []
         for name, _ in self._backend.names("records"):
             try:
                 data = self._fetched(name)
             except FileNotFoundError:
                 continue  # then others name it as missing
-            record = self._checked(data)
-            if record is None or name != record_name(hashlib.sha256(data).hexdigest()):
+            record_id, record = hashlib.sha256(data).hexdigest(), self._parsed(data)
+            if record is None or name != record_name(record_id):
                 unreadable.append(name)
+            elif self._keys.signers.accepts(record):
+                found[record_id] = record
+            elif record.is_rightly_signed:
+                of_others[record_id] = record
             else:
-                found[hashlib.sha256(data).hexdigest()] = record
-        return Records(found, tuple(unreadable))
+                unreadable.append(name)
+        # Whoever vouched may have been revoked later, and been vouched for.
+        while (
+            vouched := {one for each in found.values() if each.kind == "vouched" for one in each.of} & of_others.keys()
+        ):
+            found |= {one: of_others.pop(one) for one in vouched}
+        return Records(dict(sorted(found.items())), tuple(sorted([*unreadable, *map(record_name, of_others)])))
+
+    def vouch(self, signers: Collection[str]) -> None:
+        """Record that what these machines (public keys) recorded until now stays, before they count no more."""
+        theirs = [record_id for record_id, record in self.read().by_id.items() if record.signer in signers]
+        if theirs:
+            self.write("vouched", reason="the machine was revoked", of=theirs)
 
     def write(
         self,
@@ -262,15 +278,13 @@ class StoredRecords:
             self._copies.keep(path.name, data)
         return data
 
-    def _checked(self, data: bytes) -> Record | None:
-        """The record; None if it is none, of another repository, or not signed as it must be."""
+    def _parsed(self, data: bytes) -> Record | None:
+        """The record, whoever signed it; None if it is none, or of another repository."""
         try:
             record = Record.model_validate_json(data)
         except ValidationError:
             return None
-        if record.repository != self._repository:
-            return None
-        return record if self._keys.signers.accepts(record) else None
+        return record if record.repository == self._repository else None
 
 
 def record_name(record_id: str) -> str:

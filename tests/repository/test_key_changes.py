@@ -21,13 +21,17 @@ from edms_tasks.errors import (
     RepositoryUnreachable,
     SettingsError,
 )
+from edms_tasks.pruning.mark_snapshots import hold
 from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import Backend, LocalBackend, open_backend
 from edms_tasks.repository.encrypted_repository import make_encrypted
+from edms_tasks.repository.proved_snapshots import write_proved
 from edms_tasks.settings import RepositorySettings, Settings
 from flows import keys
 from tests.repository.conftest import encrypted_settings
 from tests.repository.encrypted import CONTENT, files_of, store_snapshot, without_recovery_key
+from tests.retention.library import Library
+from tests.retention.test_records import proof_of
 
 
 @pytest.fixture
@@ -252,6 +256,36 @@ def test_a_revoked_machine_counts_no_more_and_what_it_made_stays(place: Reposito
     for name, why in (("plant-2", "no machine"), ("plant-1", "another one")):
         with pytest.raises(CommandError, match=why):
             keys.revoke_machine(settings_of(place), name)
+
+
+def test_what_a_machine_recorded_before_it_was_revoked_goes_on_counting(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    """Its hold holds, its proof proves and its entries are those of the log; also after who revoked it is revoked."""
+    machines = {name: place.model_copy(update={"write_key": tmp_path / name}) for name in ("plant-2", "plant-3")}
+    for name in machines:
+        keys.make_write_key(settings_of(place), tmp_path / name, name)
+    library = Library(machines["plant-2"], tmp_path / "work")
+    made = [library.add(day) for day in range(3)]
+    hold(library.repository, library.workdir, made[0], reason="case 7", by="Ann")
+    write_proved(library.repository, proof_of(made[1], 2))
+    library.repository.log.append("backup", "success", version="1", snapshot=made[2])
+
+    for revoking, revoked in ((place, "plant-2"), (machines["plant-3"], "plant-1")):
+        keys.revoke_machine(settings_of(revoking), revoked)
+        own = Library(revoking, tmp_path / revoked)
+        fates = {fate.id: fate.keeps for fate in own.plan(last=1).fates}
+        assert fates == {made[0]: ("held",), made[1]: ("proved",), made[2]: ("newest", "last")}
+        assert own.repository.log.check().problems == ()
+        # What the stolen key signs from now on counts for nothing.
+        library.repository.log.append("prune", "success", version="1")
+        late = library.repository.records.write("release", by="a thief", of=own.repository.records.read().by_id)
+        assert own.repository.records.read().unreadable == (f"records/{late}.json",)
+        (problem,) = own.repository.log.check().problems
+        assert "none of those" in problem
+        own.repository.backend.remove(f"records/{late}.json")
+        own.repository.backend.remove(f"log/{own.repository.log.last().number:012d}.json")  # type: ignore[union-attr]
+        own.repository.log.accept()
 
 
 def test_a_recovery_key_that_opens_nothing_any_more_stops_no_backup(place: RepositorySettings, tmp_path: Path) -> None:
