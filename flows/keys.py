@@ -172,9 +172,11 @@ def revoke_machine(settings: Settings, machine: str, *, reason: str = "") -> Ren
         repository.records.vouch(revoked)
         # The entry first: what the machine had written before it in the log goes on counting.
         facts = {"machine": machine, "signers": sorted(revoked)}
-        _evidence(repository, settings, REVOKED, reason, facts).require_evidence()
+        end = _evidence(repository, settings, REVOKED, reason, facts)
         left = {signer: name for signer, name in secret.signers.items() if signer not in revoked}
-        return repository.keyring.write_secret(replace(secret, signers=left), _passphrases(settings))
+        done = repository.keyring.write_secret(replace(secret, signers=left), _passphrases(settings))
+        end.require_evidence()
+        return done
 
 
 @dataclass(frozen=True)
