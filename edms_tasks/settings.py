@@ -31,9 +31,12 @@ from edms_tasks.json_text import parsed_json
 from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
+from edms_tasks.schedule_settings import ScheduleSettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
 
 PREFIX = "EDMS_BACKUP__"
+CONFIG_FOLDERS = "EDMS_BACKUP_CONFIG_FOLDERS"
+"""Variable of a worker: the folders that hold the settings files which its runs may use."""
 
 
 class EdmsSettings(Section):
@@ -177,6 +180,7 @@ class Settings(BaseSettings):
     merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
     retention: RetentionSettings = RetentionSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     workdir: Path = Field(default=Path(".edms-backup"), description="Scratch files, reports and the promotion journal.")
     memory_limit_mb: int = Field(default=320, ge=128, description="Memory for set-based work; the rest goes to disk.")

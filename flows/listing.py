@@ -12,6 +12,10 @@ from edms_tasks.lineage.snapshot_history import description_of
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.seen_whole import Ages, SeenWhole
 from edms_tasks.settings import Settings
+from flows.evidence.repository_artifacts import leave_listing
+from flows.requests import ListRequest
+from flows.running.flow_decorators import Shortfall, flow
+from flows.running.run import Run
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Listing:
         """Whether no snapshot is damaged, missing or uncertain."""
         return not self.damaged and not self.problems
 
+    def shortfall(self) -> Shortfall | None:
+        """What is wrong; None if nothing is."""
+        damaged = tuple(f"The manifest {one[:12]} is damaged." for one in self.damaged)
+        return None if self.success else Shortfall("Snapshots are damaged or missing.", (*self.problems, *damaged))
+
     def as_json(self) -> dict[str, Any]:
         """The result for `--json`."""
         return {
@@ -69,6 +78,18 @@ class Listing:
             "others": list(self.others),
             "last_read": self.ages.as_json(),
         }
+
+
+@flow(name="edms-list", description="Lists the snapshots of the repository. Writes nothing.", repeatable=True)
+def list_(run: Run, request: ListRequest) -> Listing:
+    """List the snapshots of this EDMS; the run fails where one is damaged or missing.
+
+    Raises:
+        RepositoryUnreachable: it cannot be read.
+    """
+    found = list_snapshots(run.settings, everyone=request.all_edms)
+    leave_listing(run, found)
+    return found
 
 
 def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:

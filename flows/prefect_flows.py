@@ -11,13 +11,16 @@ from __future__ import annotations
 import flows.backup
 import flows.copy
 import flows.diff
+import flows.doctor
 import flows.drill
+import flows.listing
 import flows.merge
 import flows.packages
 import flows.prune
 import flows.restore
 import flows.restore_plan
 import flows.rollback
+import flows.status
 import flows.verify
 from flows.running.prefect_logging import shorten_known_errors
 
@@ -35,3 +38,6 @@ diff = flows.diff.diff.on_prefect
 drill = flows.drill.drill.on_prefect
 prune = flows.prune.prune.on_prefect
 rollback = flows.rollback.rollback.on_prefect
+doctor = flows.doctor.doctor.on_prefect
+list_ = flows.listing.list_.on_prefect
+status = flows.status.status.on_prefect

@@ -81,6 +81,28 @@ class DoctorRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListRequest:
+    """A list of the snapshots."""
+
+    all_edms: Annotated[bool, FieldDescription("Also the snapshots of other EDMSs in the repository.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRequest:
+    """A look at whether there is a backup to rely on."""
+
+    max_age: Annotated[
+        str | None, FieldDescription("How old the newest snapshot may be: 26h, 2d. Empty: see the settings.")
+    ] = None
+    max_proof_age: Annotated[
+        str | None, FieldDescription("How long ago a restore may last have proved one: 35d. Empty: see the settings.")
+    ] = None
+    max_drill_age: Annotated[
+        str | None, FieldDescription("How long ago the last drill may have passed: 8d. Empty: see the settings.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
     """A verification: which snapshots, and how much of them is read. Neither `structure` nor `sample`: everything."""
 

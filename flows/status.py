@@ -17,6 +17,10 @@ from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
 from flows.drilling.drilled_snapshot import is_proving_drill
+from flows.evidence.repository_artifacts import leave_status
+from flows.requests import StatusRequest
+from flows.running.flow_decorators import Shortfall, flow
+from flows.running.run import Run
 from flows.verifying.listed_objects import list_objects, missing_or_cut, named_objects
 
 _MOST_ENTRIES = 100
@@ -41,6 +45,10 @@ class Status:
     def success(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+    def shortfall(self) -> Shortfall | None:
+        """What is wrong; None if nothing is."""
+        return Shortfall("The backups are not well.", self.problems) if self.problems else None
 
     @property
     def line(self) -> str:
@@ -75,6 +83,28 @@ class Status:
             "snapshots": self.snapshots,
             "problems": list(self.problems),
         }
+
+
+@flow(
+    name="edms-status",
+    description="Says whether there is a backup to rely on. Writes nothing.",
+    repeatable=True,
+)
+def status(run: Run, request: StatusRequest) -> Status:
+    """Say whether the newest snapshot is young enough, was read back, and has all its objects; the run fails if not.
+
+    Raises:
+        RepositoryUnreachable, DamagedRepository: it cannot be said.
+    """
+    found = read_status(
+        run.settings,
+        max_age=request.max_age,
+        max_proof_age=request.max_proof_age,
+        max_drill_age=request.max_drill_age,
+    )
+    run.say(found.line)
+    leave_status(run, found)
+    return found
 
 
 def read_status(

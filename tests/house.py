@@ -26,6 +26,7 @@ WORDS = {
     "soft_reference_settings",
     "retention_settings",
     "approval_settings",
+    "schedule_settings",
     "repository_settings",
     "drill_settings",
     "hook_settings",

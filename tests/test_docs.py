@@ -155,7 +155,7 @@ def _setting_keys() -> dict[str, Any]:
         if inner is None:
             keys[key] = field.default
         else:
-            keys.update({f"{key}.{part}": found.default for part, found in inner.items()})
+            keys.update({f"{key}.{found.alias or part}": found.default for part, found in inner.items()})
     return keys
 
 

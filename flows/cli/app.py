@@ -21,6 +21,7 @@ from flows.cli.commands import (
     config_files_command,
     copy_command,
     demo_command,
+    deploy_command,
     diff_command,
     doctor_command,
     drill_command,
@@ -35,6 +36,7 @@ from flows.cli.commands import (
     prune_command,
     restore_command,
     rollback_command,
+    schedule_command,
     show_command,
     status_command,
     unlock_command,
@@ -73,12 +75,15 @@ def root(
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing unless something is wrong, for cron.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Backups of a Django document system that prove they can be restored."""
-    context.obj = Options(config=config, as_json=as_json, traceback=traceback)
+    context.obj = Options(config=config, as_json=as_json, traceback=traceback, quiet=quiet)
 
 
 _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
@@ -105,6 +110,9 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "log": (log_command.log, log_command.EXAMPLES),
     "unlock": (unlock_command.unlock, unlock_command.EXAMPLES),
     "rollback": (rollback_command.rollback, rollback_command.EXAMPLES),
+    "schedule": (schedule_command.schedule, schedule_command.EXAMPLES),
+    "deploy": (deploy_command.deploy, deploy_command.EXAMPLES),
+    "serve": (deploy_command.serve, deploy_command.SERVE_EXAMPLES),
     "approver": (approver_command.approver, approver_command.EXAMPLES),
     "demo": (demo_command.demo, demo_command.EXAMPLES),
 }

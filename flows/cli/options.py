@@ -65,6 +65,7 @@ class Options:
     config: Path | None
     as_json: bool
     traceback: bool
+    quiet: bool = False
     workdir: Path | None = None
     chosen: VerbRunner | None = None
 
@@ -76,6 +77,7 @@ class Options:
             config=config or given.config,
             as_json=as_json or given.as_json,
             traceback=traceback or given.traceback,
+            quiet=given.quiet,
         )
 
     @property
@@ -100,7 +102,7 @@ class Options:
 
     def progress_console(self) -> Console | None:
         """The console for progress: stderr, so that stdout has only the result."""
-        if self.as_json:
+        if self.as_json or self.quiet:
             return None
         from rich.console import Console
 
@@ -122,6 +124,8 @@ class Options:
         The exit code says what was done, whether or not it could be printed. A command that `only_prints`, such as `list`,
         exits with 3 if printing failed.
         """
+        if self.quiet and not exit_code:
+            raise typer.Exit(exit_code)
         from flows.cli.output import is_broken_pipe, json_line, write_out
 
         notes = self.chosen.notes if self.chosen else []

@@ -12,8 +12,7 @@ from pathlib import Path
 from prefect import get_client, runtime
 
 from edms_tasks.errors import SettingsError
-
-FOLDERS = "EDMS_BACKUP_CONFIG_FOLDERS"
+from edms_tasks.settings import CONFIG_FOLDERS
 
 
 def allowed_settings(config: str) -> Path:
@@ -22,7 +21,7 @@ def allowed_settings(config: str) -> Path:
     deployment = runtime.deployment.id
     if not deployment:
         return path
-    folders = [Path(folder) for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
+    folders = [Path(folder) for folder in os.environ.get(CONFIG_FOLDERS, "").split(os.pathsep) if folder]
     if any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
         return path
     if not folders and config == _of_the_deployment(deployment):
@@ -32,8 +31,8 @@ def allowed_settings(config: str) -> Path:
         where=config,
         why=f"It is not below {os.pathsep.join(map(str, folders))}."
         if folders
-        else f"The deployment names another one, and {FOLDERS} is not set where the worker runs.",
-        fix=f"Set {FOLDERS} to the folder of the settings files in the worker's environment, or deploy this file.",
+        else f"The deployment names another one, and {CONFIG_FOLDERS} is not set where the worker runs.",
+        fix=f"Set {CONFIG_FOLDERS} to the folder of the settings files in the worker's environment, or deploy this file.",
     )
 
 

@@ -8,11 +8,15 @@ import os
 import tomllib
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from typing import cast
 
 _SECONDS_TO_ANSWER = 10
+_NOTHING: Mapping[str, str] = {}
 _REFUSALS = {401: "It refuses the login", 403: "It refuses the login", 404: "There is no Prefect API"}
 
 
@@ -50,16 +54,8 @@ def why_unusable(api: PrefectApi) -> str:
     """Why the API cannot be used, or "". It must return its number of runs, which needs its database and our login."""
     if not api.url.startswith(("http://", "https://")):
         return "It is not an http or https address."
-    request = urllib.request.Request(  # noqa: S310 - http or https, as was just made sure
-        f"{api.url.rstrip('/')}/flow_runs/count",
-        data=b"{}",
-        headers={"Content-Type": "application/json", "User-Agent": "edms-backup"},
-    )
-    if api.authorization:
-        request.add_header("Authorization", api.authorization)
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS_TO_ANSWER) as answer:  # noqa: S310
-            counted = json.load(answer)
+        counted = _count_runs(api)
     except urllib.error.HTTPError as error:
         return f"{_REFUSALS.get(error.code, 'It answers with an error')} (HTTP {error.code})."
     except (OSError, ValueError) as error:
@@ -67,6 +63,36 @@ def why_unusable(api: PrefectApi) -> str:
     except Exception as error:  # http.client raises exceptions of its own for answers that are not HTTP
         return f"{type(error).__name__}: {error}"
     return "" if isinstance(counted, int) else "It is not a Prefect API."
+
+
+def _count_runs(api: PrefectApi) -> object:
+    """The number of runs. A server that protects from requests of foreign pages (CSRF) refuses them without a token of its own."""
+    try:
+        return _answer(api, "/flow_runs/count", b"{}")
+    except urllib.error.HTTPError as refused:
+        if refused.code != HTTPStatus.FORBIDDEN:
+            raise
+        client = str(uuid.uuid4())
+        try:
+            token = _answer(api, f"/csrf-token?client={client}", None)
+        except urllib.error.HTTPError:
+            raise refused from None
+        if not isinstance(token, dict):
+            raise
+        given = {"Prefect-Csrf-Token": str(token.get("token")), "Prefect-Csrf-Client": client}
+        return _answer(api, "/flow_runs/count", b"{}", given)
+
+
+def _answer(api: PrefectApi, path: str, data: bytes | None, headers: Mapping[str, str] = _NOTHING) -> object:
+    request = urllib.request.Request(  # noqa: S310 - http or https, as the caller has made sure
+        f"{api.url.rstrip('/')}{path}",
+        data=data,
+        headers={"Content-Type": "application/json", "User-Agent": "edms-backup", **headers},
+    )
+    if api.authorization:
+        request.add_header("Authorization", api.authorization)
+    with urllib.request.urlopen(request, timeout=_SECONDS_TO_ANSWER) as answer:  # noqa: S310
+        return cast("object", json.load(answer))
 
 
 def _active_profile(environ: Mapping[str, str]) -> Mapping[str, object]:

@@ -57,7 +57,7 @@ class TemporaryServer:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C must not reach the server, which has to record the flow's end
-            preexec_fn=_ends_with_its_parent(),
+            preexec_fn=ends_with_its_parent(),
         )
         atexit.register(self.stop)
 
@@ -130,7 +130,7 @@ class TemporaryServer:
         return errors[-1] if errors else "\n".join(lines[-_LINES_SHOWN:]) or "It said nothing."
 
 
-def _ends_with_its_parent() -> Callable[[], None] | None:
+def ends_with_its_parent() -> Callable[[], None] | None:
     """For the child process: end when the parent is killed. Linux only."""
     if sys.platform != "linux":
         return None

@@ -46,6 +46,7 @@ def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed
     deployments = deployed.deployments
     assert set(deployments) == {
         "backup",
+        "verify-sample",
         "verify",
         "drill",
         "copy",
@@ -55,6 +56,9 @@ def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed
         "merge",
         "diff",
         "rollback",
+        "doctor",
+        "list",
+        "status",
     }
     for name, deployment in deployments.items():
         form = deployment["parameter_openapi_schema"]["properties"]

@@ -1,0 +1,112 @@
+"""Deploy: register the schedules and forms of one or more EDMSs with a Prefect server; and serve: run one here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import Config, Json, Options, Traceback, command_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.scheduling.prefect_service import PrefectService
+
+EXAMPLES = ("deploy", "deploy --all /etc/edms-backup", "deploy --print")
+SERVE_EXAMPLES = ("serve", "serve --all /etc/edms-backup --home /var/lib/edms-backup/prefect")
+
+AllIn = Annotated[
+    Path | None,
+    typer.Option("--all", metavar="FOLDER", help="The EDMSs of all settings files (*.toml) in this folder."),
+]
+
+
+def deploy(
+    context: typer.Context,
+    all_in: AllIn = None,
+    pool: Annotated[
+        str, typer.Option(metavar="NAME", help="The work pool; it is made if there is none.")
+    ] = "edms-backup",
+    pool_type: Annotated[
+        str, typer.Option(metavar="TYPE", help="The type of a new pool: process, docker, kubernetes, …")
+    ] = "process",
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the prefect.yaml instead, for `prefect deploy`.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Register schedules and forms with the Prefect server of PREFECT_API_URL."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        from flows.scheduling.deploying import deploy as register
+        from flows.scheduling.deploying import systems_in
+        from flows.scheduling.prefect_deployments import prefect_file
+
+        systems = systems_in(_files(options, all_in))
+        if print_only:
+            text = prefect_file(systems, pool)
+            options.finish({"prefect.yaml": text}, lambda console: console.print(text, end="", soft_wrap=True), 0)
+        register(systems, pool, pool_type)
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.layout import line
+
+            for one in systems:
+                line(console, f"deployed  {one.name}  ({one.config})")
+            line(console, f"now run   prefect worker start --pool {pool}, where the EDMS can be reached")
+
+        options.finish({"deployed": [{"name": one.name, "config": str(one.config)} for one in systems]}, show, 0)
+
+
+def serve(
+    context: typer.Context,
+    all_in: AllIn = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="For the server's database, logs and login (default: in the workdir)."),
+    ] = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="The port to listen on.")] = 4200,
+    config: Config = None,
+    as_json: Json = False,
+    traceback: Traceback = False,
+) -> None:
+    """Run a Prefect server, a worker and the schedules on this machine, until it is stopped."""
+    options = Options.of(context, config, as_json, traceback)
+    with options.reporting():
+        from rich.console import Console
+
+        from flows.cli.printing.layout import line
+        from flows.scheduling.deploying import systems_in
+        from flows.scheduling.prefect_service import PrefectService
+
+        systems = systems_in(_files(options, all_in))
+        folder = home or systems[0].settings.workdir / "prefect"
+        console = Console(highlight=False, markup=False, stderr=True)
+        service = PrefectService(folder.absolute(), systems, host, port, lambda text: line(console, text))
+        service.run(when_ready=lambda: _announce(options, service))
+
+
+def _announce(options: Options, service: PrefectService) -> None:
+    """Say on standard output where it can be reached; the command goes on."""
+    from flows.cli.output import json_line, write_out
+
+    facts = {"url": service.url, "login_file": str(service.login_file)}
+    write_out(
+        json_line(facts) if options.as_json else f"serving   {service.url}  (the login is in {service.login_file})\n"
+    )
+
+
+def _files(options: Options, folder: Path | None) -> list[Path]:
+    if folder is None:
+        return [options.path]
+    if options.config is not None:
+        raise command_error("--config and --all cannot be combined.", "Omit one of them.")
+    found = sorted(folder.glob("*.toml"))
+    if not found:
+        raise command_error(f"There is no settings file (*.toml) in {folder}.", "Name the folder that holds them.")
+    return found

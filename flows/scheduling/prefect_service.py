@@ -1,0 +1,197 @@
+"""A Prefect server, a worker and the schedules on one machine, for those who have no Prefect: `edms-backup serve`.
+
+The server listens on this machine only, unless it is told otherwise, and always with a login: whoever may start runs may replace the
+EDMS. Both processes end with this one, and are started again if they end by themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edms_tasks.durable import private_folder, write_durably
+from edms_tasks.errors import TerminalError, TransientError
+from edms_tasks.settings import CONFIG_FOLDERS
+from flows.running.temporary_server import ends_with_its_parent
+from flows.scheduling.deploying import POOL, deploy
+from flows.scheduling.prefect_deployments import DeployedEdms
+
+_SECONDS_TO_START = 300.0
+_SECONDS_TO_STOP = 60.0
+_BETWEEN = 0.3
+_SHORTEST_LIFE = 30.0  # seconds; a process that ends sooner is started again later and later
+_LONGEST_PAUSE = 300.0
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass
+class PrefectService:
+    """The server and the worker.
+
+    Args:
+        home: folder of the server's database, its log and the login.
+        systems: the EDMSs to run.
+        host: the address to listen on.
+        port: the port to listen on.
+        say: prints a line.
+    """
+
+    home: Path
+    systems: Sequence[DeployedEdms]
+    host: str
+    port: int
+    say: Callable[[str], None]
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _started: dict[str, tuple[Sequence[str], float]] = field(default_factory=dict)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        """The address of the UI."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def login_file(self) -> Path:
+        """The file with the login, `user:password`."""
+        return self.home / "login"
+
+    def run(self, when_ready: Callable[[], None]) -> None:
+        """Start both, deploy, and keep them running until SIGTERM or Ctrl-C. `when_ready` is called once they run.
+
+        Raises:
+            TransientError: the server does not start.
+            TerminalError: its address is in use, or Prefect refuses the deployments.
+        """
+        private_folder(self.home)
+        environ = self._environment()
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self._require_free()
+            self._start("server", ["server", "start", "--host", self.host, "--port", str(self.port)], environ)
+            self._wait_for_server()
+            deploy(self.systems, POOL, "process", environ)
+            self._start("worker", ["worker", "start", "--pool", POOL, "--type", "process"], environ)
+            when_ready()
+            self._watch(environ)
+        finally:
+            self._end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _environment(self) -> Mapping[str, str]:
+        login = self._login()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        around = [part for part in (kept.get("NO_PROXY"), kept.get("no_proxy"), self.host) if part]
+        return kept | {
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_API_URL": f"{self.url}/api",
+            "PREFECT_API_AUTH_STRING": login,
+            "PREFECT_SERVER_API_AUTH_STRING": login,
+            "PREFECT_SERVER_API_HOST": self.host,
+            "PREFECT_SERVER_API_PORT": str(self.port),
+            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "NO_PROXY": ",".join(around),
+            "no_proxy": ",".join(around),
+            CONFIG_FOLDERS: os.pathsep.join(sorted({str(one.config.parent) for one in self.systems})),
+        }
+
+    def _login(self) -> str:
+        """The login, made at the first start; it is in a file that only this user reads, and never printed."""
+        try:
+            return self.login_file.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            login = f"admin:{secrets.token_urlsafe(18)}"
+            write_durably(self.login_file, login + "\n")
+            return login
+
+    def _require_free(self) -> None:
+        try:
+            _DIRECTLY.open(f"{self.url}/api/health", timeout=5).close()
+        except (urllib.error.URLError, OSError) as error:
+            if not isinstance(error, urllib.error.HTTPError):
+                return
+        raise TerminalError(
+            "Another server answers at this address.",
+            where=self.url,
+            fix="Stop it, name another port with --port, or register with it: `edms-backup deploy`.",
+        )
+
+    def _start(self, name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+        with (self.home / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "prefect", *arguments],
+                env=dict(environ),
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C must reach the worker only after its runs were told to end
+                preexec_fn=ends_with_its_parent(),
+            )
+        self._started[name] = (arguments, time.monotonic())
+
+    def _wait_for_server(self) -> None:
+        until = time.monotonic() + _SECONDS_TO_START
+        while time.monotonic() < until and self._running["server"].poll() is None and not self._stopping.is_set():
+            try:
+                _DIRECTLY.open(f"{self.url}/api/health", timeout=10).close()
+            except urllib.error.HTTPError:
+                return  # it wants the login
+            except (urllib.error.URLError, OSError):
+                time.sleep(_BETWEEN)
+            else:
+                return
+        raise TransientError(
+            "Prefect's server did not start.",
+            where=self.url,
+            why=_last_line(self.home / "server.log"),
+            fix=f"Its log is {self.home / 'server.log'}.",
+        )
+
+    def _watch(self, environ: Mapping[str, str]) -> None:
+        """Start again what ends by itself, until this process is told to stop."""
+        pause = 1.0
+        while not self._stopping.wait(1.0):
+            for name, process in list(self._running.items()):
+                if process.poll() is None:
+                    continue
+                arguments, began = self._started[name]
+                pause = 1.0 if time.monotonic() - began > _SHORTEST_LIFE else min(2 * pause, _LONGEST_PAUSE)
+                self.say(f"! The {name} ended with {process.returncode} and is started again in {pause:.0f} s.")
+                self.say(f"  log: {self.home / name}.log")
+                if self._stopping.wait(pause):
+                    return
+                self._start(name, arguments, environ)
+
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping.set()
+
+    def _end(self) -> None:
+        """End the worker first, so that the server records how its runs ended."""
+        for name in ("worker", "server"):
+            process = self._running.get(name)
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            try:
+                process.wait(_SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "It said nothing."
