@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import cache
 
 import duckdb
 
@@ -12,13 +13,16 @@ from edms_tasks.digests.value_equality import ColumnStorage, bare_if_uuid, objec
 from edms_tasks.digests.value_text import untagged
 from edms_tasks.inventory.model import CONTENT_TYPES, Finding, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.manifest import Encoding
-from edms_tasks.quoting import identifier, literal
+from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, relation
 from edms_tasks.soft.id_lookup import Ids, no_ids, tabulate_ids
 from edms_tasks.soft.soft_columns import SoftColumn
 
 GENERIC_TARGETS = "generic_targets"
+
+
+ContentTypeIds = Callable[[Sequence[str]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,20 @@ def ids_of(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, target: str, co
     return tabulate_ids(cursor, table, column, keys.raws[target], keys.types[target], rows=rows, key=key.expression)
 
 
-def content_type_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys, labels: Sequence[str]) -> list[str]:
-    """The ids, as text, of the content types of these models ("documents.document")."""
-    if CONTENT_TYPES not in keys.tables:
-        return []
-    rows = relation(keys.tables[CONTENT_TYPES], keys.raws[CONTENT_TYPES])
-    wanted = ", ".join(literal(label) for label in labels)
-    found = cursor.execute(
-        f"SELECT CAST(id AS VARCHAR) FROM {rows} WHERE app_label || '.' || model IN ({wanted}) ORDER BY 1"
-    ).fetchall()
-    return [str(number) for (number,) in found]
+def content_type_ids(cursor: duckdb.DuckDBPyConnection, keys: CheckedKeys) -> ContentTypeIds:
+    """Labels of models ("documents.document") -> the ids, as text, of their content types; the rows are read once, if at all."""
+
+    @cache
+    def known() -> Mapping[str, Sequence[str]]:
+        if CONTENT_TYPES not in keys.tables:
+            return {}
+        rows = relation(keys.tables[CONTENT_TYPES], keys.raws[CONTENT_TYPES])
+        listed = cursor.execute(
+            f"SELECT app_label || '.' || model, list(CAST(id AS VARCHAR)) FROM {rows} GROUP BY 1"
+        ).fetchall()
+        return dict(listed)
+
+    return lambda labels: sorted(number for label in set(labels) for number in known().get(label, ()))
 
 
 def generic_object_id(

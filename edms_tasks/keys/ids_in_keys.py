@@ -19,6 +19,7 @@ from edms_tasks.inventory.model import CONTENT_TYPES, GenericReference, Table
 from edms_tasks.inventory.natural_keys import generic_of
 from edms_tasks.keys.checked_keys import (
     CheckedKeys,
+    ContentTypeIds,
     TableKey,
     content_type_ids,
     generic_content_type,
@@ -133,7 +134,9 @@ class Meanings:
         if any(self.key_of(target) is None for target in targets if target in self.keys.tables):
             return None
         folder = Path(tempfile.mkdtemp(prefix="soft-key-", dir=self.keys.workspace.folder))
-        found = tabulate_column(self.cursor, self.keys, table, column, {}, folder)
+        found = tabulate_column(
+            self.cursor, self.keys, table, column, {}, content_type_ids(self.cursor, self.keys), folder
+        )
         self._known[table.id, column] = found
         return found
 
@@ -154,6 +157,7 @@ def tabulate_column(
     table: Table,
     column: str,
     known: dict[tuple[str, str], Ids],
+    content_types: ContentTypeIds,
     folder: Path,
 ) -> SoftColumn:
     """The contents of a column with soft references; `known` are the ids of targets that were tabulated before."""
@@ -171,7 +175,7 @@ def tabulate_column(
         keys.types[table.id],
         ids,
         folder,
-        content_types=lambda labels: content_type_ids(cursor, keys, labels),
+        content_types=content_types,
     )
 
 
@@ -184,8 +188,11 @@ def tabulate_columns(
     """
     folder = Path(tempfile.mkdtemp(prefix="soft-", dir=keys.workspace.folder))
     known: dict[tuple[str, str], Ids] = {}
+    content_types = content_type_ids(cursor, keys)
     found = {
-        table_id: [tabulate_column(cursor, keys, table, column, known, folder) for column in table.soft_columns]
+        table_id: [
+            tabulate_column(cursor, keys, table, column, known, content_types, folder) for column in table.soft_columns
+        ]
         for table_id, table in keys.tables.items()
         if table.soft_columns and table_id not in unchanged
     }

@@ -7,7 +7,7 @@ reference would then refer to the new row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +70,12 @@ def collect_dangling(
         if not found.rows:
             continue
         others = None if but_not_in is None else but_not_in[found.table.id].relation
+        orphaned = _orphaned(cursor, found)
         queries = []
         marks = []
         for reference in found.table.references:
             if isinstance(reference, SoftReference):
-                for soft in _soft_dangling(found, reference, rows, _without(found.relation, others)):
+                for soft in _soft_dangling(found, reference, rows, _without(found.relation, others), orphaned):
                     cursor.execute(f"INSERT INTO {name} {soft}")
             elif query := _dangling(cursor, found, reference, rows):
                 queries.append(query)
@@ -122,9 +123,16 @@ def _dangling(
 
 
 def _soft_dangling(
-    found: Identified, reference: SoftReference, rows: Mapping[str, Identified], relation: str
+    found: Identified,
+    reference: SoftReference,
+    rows: Mapping[str, Identified],
+    relation: str,
+    orphaned: Collection[tuple[str, str]],
 ) -> list[str]:
-    """SELECT the (table_id, id) of a soft reference that rows of a relation contain, for each form of its column's values."""
+    """SELECT the (table_id, id) of a soft reference that rows of a relation contain, for each form of its column's values.
+
+    `orphaned`: the references with an id without a row (`_orphaned`).
+    """
     kinds = found.side.keys.types[found.table.id]
     target = rows.get(reference.target)
     if target is None or target.table.primary_key != (reference.target_column,):
@@ -137,9 +145,21 @@ def _soft_dangling(
         f"WHERE contains({held}, {literal(ORPHAN)})"
         for column in found.side.keys.soft.get(found.table.id, ())
         for place, one in enumerate(column.references)
-        if one == reference.name
         for held in [f"r{place}"]
+        if one == reference.name and (column.relation, held) in orphaned
     ]
+
+
+def _orphaned(cursor: duckdb.DuckDBPyConnection, found: Identified) -> set[tuple[str, str]]:
+    """The relation and the column of each soft reference of a table that has an id without a row anywhere; most have none."""
+    orphaned: set[tuple[str, str]] = set()
+    for column in found.side.keys.soft.get(found.table.id, ()):
+        held = [f"r{place}" for place in range(len(column.references))]
+        marks = ", ".join(f"bool_or(contains({one}, {literal(ORPHAN)}))" for one in held)
+        row = cursor.execute(f"SELECT {marks} FROM {column.relation}").fetchone()
+        assert row is not None  # an aggregate always returns one row
+        orphaned.update((column.relation, one) for one, is_orphaned in zip(held, row, strict=True) if is_orphaned)
+    return orphaned
 
 
 def content_type_ids(cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, Identified]) -> dict[str, str]:

@@ -112,17 +112,27 @@ class _Walk:
             if named := self.paths.keys(self.states[state]):
                 keys.setdefault(self.spots[named[0]].reference, []).append(state)
         self._decide(settled, here, values, texts, keys)
+        # What does not occur is left out: for small tables, preparing its queries would be most of the work.
+        occurring = set(self.cursor.execute(f"SELECT DISTINCT action, state FROM {_HERE}").fetchall())
+        actions = {action for action, _ in occurring}
         for reference, states in values.items():
-            self._insert_ids(reference, states)
+            if any(("id", state) in occurring for state in states):
+                self._insert_ids(reference, states)
         for spots, states in texts.items():
-            self._insert_texts(spots, states)
-        self.cursor.execute(
-            f"INSERT INTO {_ENTRIES} SELECT n, '[[' || steps || '],' || CAST(value AS VARCHAR) || ']', NULL, NULL "
-            f"FROM {_HERE} WHERE action = 'plain'"
-        )
-        self._open(keys)
-        self._enter_strings(here)
-        return True
+            if any(("text", state) in occurring for state in states):
+                self._insert_texts(spots, states)
+        if "plain" in actions:
+            self.cursor.execute(
+                f"INSERT INTO {_ENTRIES} SELECT n, '[[' || steps || '],' || CAST(value AS VARCHAR) || ']', NULL, NULL "
+                f"FROM {_HERE} WHERE action = 'plain'"
+            )
+        if "open" in actions:
+            self._open(keys)
+        else:
+            self.cursor.execute(f"TRUNCATE {_NODES}")
+        if "string" in actions:
+            self._enter_strings(here)
+        return "open" in actions or "string" in actions
 
     def _settle(self) -> tuple[str, list[int]] | None:
         """This level's nodes as a relation, with the states in which they settle, and these states; None without nodes."""
