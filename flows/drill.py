@@ -20,7 +20,7 @@ from flows.drilling.acceptance import require_reachable_folder, run_acceptance
 from flows.drilling.drill_folder import drill_folder
 from flows.drilling.drilled_snapshot import choose_for_drill
 from flows.drilling.recovery_point import RecoveryPoint, recovery_point
-from flows.evidence.repository_log import LogFacts, logged, record
+from flows.evidence.repository_log import LogFacts, logged, record_failure
 from flows.hooks.with_hooks import with_hooks
 from flows.requests import DrillRequest, RestoreRequest
 from flows.restore import BeforeValidation, restore_snapshot
@@ -150,7 +150,7 @@ def drill(run: Run, request: DrillRequest) -> DrillResult:
     except EdmsBackupError as error:
         # A missing key, snapshot or EDMS is what a drill is to find; for other verbs it is a command that was used wrongly.
         if error.exit_code == CommandError.exit_code and not isinstance(error, CommandError):
-            record(run, "drill", LogFacts(False, facts={"error": error.code, "what": error.what}))
+            record_failure(run, "drill", error, request)
         raise
 
 

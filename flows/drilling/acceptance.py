@@ -60,7 +60,7 @@ def name_of(command: Command) -> str:
     for word in words[1:]:
         first, *more = word.strip().splitlines() or [""]
         if more and first.startswith("#"):
-            return printable(first.lstrip("# "))[:_LONGEST_NAME]
+            return printable(first.strip("# "))[:_LONGEST_NAME]
     text = printable(" ".join(shlex.join(words).split()))
     return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 

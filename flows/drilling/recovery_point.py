@@ -38,7 +38,7 @@ def recovery_point(settings: Settings, now: datetime) -> RecoveryPoint:
             times.append(created.get(entry.snapshot, entry.at))
             if times[-1] < since:
                 break  # a gap may have begun with this one
-        elif ours and entry.event == "drill":
+        elif ours and entry.event == "drill" and "rpo_seconds" in entry.facts:  # one that came so far as to measure it
             since = max(since, entry.at)
         if number >= _MOST_ENTRIES:
             break
