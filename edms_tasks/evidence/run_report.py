@@ -10,6 +10,7 @@ from typing import Any
 
 from edms_tasks.evidence.body import Body, Gathered
 from edms_tasks.evidence.origin import Origin
+from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.audit_log import Outcome
 
 REPORT = "edms-backup/run"
@@ -80,6 +81,15 @@ def make_report(
         "data_docs": str(evidence.data_docs) if evidence.data_docs is not None else "",
         "details": dict(evidence.details),
     }
+
+
+def report_in(data: bytes) -> dict[str, Any]:
+    """A report from its JSON; empty if it is none, as of a release that is not known."""
+    try:
+        found = parsed_json(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def findings_change(

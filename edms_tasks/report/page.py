@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,7 @@ def _environment() -> Environment:
     environment.filters["bytes"] = filesize.decimal
     environment.filters["duration"] = duration_text
     environment.filters["code"] = _with_code
+    environment.filters["short"] = _short
     environment.filters["utc"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")
     return environment
 
@@ -62,3 +64,10 @@ def _with_code(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in parts
     )
+
+
+def _short(value: object) -> object:
+    """A SHA-256 as its first digits, all of them when it is pointed at; anything else as it is."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
+        return Markup('<code title="{}">{}</code>').format(value, value[:12])
+    return value

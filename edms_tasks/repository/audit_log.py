@@ -179,6 +179,19 @@ class AuditLog:
             if entry is not None:
                 yield entry
 
+    def files(self, first: int) -> Iterator[tuple[int, bytes]]:
+        """The files of the entries from a number on, as they are stored."""
+        for number in self._numbers():
+            if number >= first:
+                try:
+                    yield number, self._backend.read(_file_of(number), _LARGEST)
+                except FileNotFoundError:
+                    continue  # removed after it was listed; the check finds the gap
+
+    def entry(self, number: int) -> LogEntry | None:
+        """One entry; None if there is none, or it cannot be read."""
+        return self._entry(number)[0]
+
     def remembered(self) -> Witness | None:
         """The last entry that this machine knows of; None if it knows of none."""
         if self._witness is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from edms_tasks.errors import (
 )
 from edms_tasks.evidence.log_facts import LogFacts
 from edms_tasks.evidence.run_report import Place, RunOutcome, make_report
+from edms_tasks.json_text import indented_json, parsed_json
 from edms_tasks.package import versions
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
@@ -157,7 +157,7 @@ def _parts(run: Run, report: dict[str, Any]) -> tuple[bytes, bytes]:
     own = run.evidence.page
     page = own.read_bytes() if own is not None else _encoded(render("run.html.j2", report=report))
     report["page"] = {"sha256": hashlib.sha256(page).hexdigest(), "size": len(page)}
-    return _encoded(json.dumps(report, indent=1, ensure_ascii=False, default=str) + "\n"), page
+    return indented_json(report) + b"\n", page
 
 
 def _encoded(text: str) -> bytes:
@@ -168,7 +168,7 @@ def _latest(run: Run, event: str) -> tuple[Path, Mapping[str, Any] | None]:
     """The folder with the last report of each verb on this machine, and that of this one; None if there is none to compare with."""
     folder = run.settings.workdir / "reports" / "latest"
     try:
-        found = json.loads((folder / f"{event}.json").read_bytes())
+        found = parsed_json((folder / f"{event}.json").read_bytes())
     except FileNotFoundError:
         return folder, None
     except (OSError, ValueError) as error:

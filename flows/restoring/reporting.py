@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from edms_tasks.errors import EdmsBackupError
+from edms_tasks.json_text import parsed_json
 from edms_tasks.lineage.record_proved import record_proved
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.package import versions
@@ -96,5 +96,5 @@ def report_restore(
         )
         leave_restore(run, facts, result)
         run.evidence.page, run.evidence.data_docs = html, result.data_docs
-        run.evidence.details = {"recovery": json.loads(json_file.read_bytes())}
+        run.evidence.details = {"recovery": parsed_json(json_file.read_bytes())}
     return result

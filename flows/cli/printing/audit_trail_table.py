@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.cli.printing.layout import line, print_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from edms_tasks.repository.audit_log import LogEntry
     from flows.audit_trail import AuditTrail
+    from flows.auditing.one_report import FoundReport
 
 
 def print_audit_trail(console: Console, trail: AuditTrail) -> None:
@@ -46,3 +50,30 @@ def _row(entry: LogEntry) -> tuple[object, ...]:
         f"{entry.user}@{entry.machine}",
         signed,
     )
+
+
+def print_report(console: Console, found: FoundReport, written: Sequence[Path]) -> None:
+    """Print an entry of the log, and the most important of its report."""
+    entry, report = found.entry, found.report
+    run = report.get("run", {})
+    line(console, f"entry     {entry.number}, {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.event}, {entry.outcome}")
+    line(
+        console,
+        f"by        {run.get('by', entry.user)} on {entry.machine}, {'signed' if entry.signer else 'not signed'}",
+    )
+    if entry.facts.get("reason"):
+        line(console, f"why       {entry.facts['reason']}")
+    for one in entry.facts.get("approved_by") or ():
+        line(console, f"approved  by {one.get('by')}, {one.get('at')}")
+    if not report:
+        line(console, f"! no report: {entry.facts.get('report_missing') or 'the entry names none'}")
+        return
+    line(console, f"verdict   {report.get('verdict', '')}")
+    for fact in report.get("facts", ()):
+        line(console, f"          {fact['name']}: {fact['value']}")
+    for section in report.get("sections", ()):
+        for text in section["lines"]:
+            line(console, f"          {section['title']}: {text}")
+    line(console, f"findings  {len(report.get('findings', ())):,}")
+    for path in written:
+        line(console, f"✓ {path}")

@@ -1,0 +1,1 @@
+"""For auditors: one report, and the evidence of a period."""

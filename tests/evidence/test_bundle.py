@@ -1,0 +1,235 @@
+"""The evidence of a period: an auditor checks it with VERIFY.md and standard tools, and finds what was forged."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from typer.testing import CliRunner
+
+from edms_tasks.errors import CommandError, EdmsBackupError, ToolMissing
+from edms_tasks.repository.audit_log import LogEntry
+from flows.auditing.bundle import bundle_evidence
+from flows.auditing.period import Period, gaps, period_from
+from flows.cli.app import app
+from tests.reference_system import EdmsTemplates
+from tests.running import Protected, encrypt, protect, run_backup, run_verify
+
+DAYS = ("2026-01-01", "2099-12-31")
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Protected:
+    """An encrypted, signed repository with a backup, a failed backup and a verification."""
+    folder = tmp_path_factory.mktemp("signed")
+    edms = _edms_templates.copy(_edms_templates.get("sqlite", 2, 1), folder / "edms", "signed")
+    protected = encrypt(protect(edms, folder / "protected"))
+    run_backup(protected.settings, reason='CHG-7 "quoted" <b>é</b>')
+    whole = edms.database_path.read_bytes()
+    edms.database_path.write_bytes(b"no database")
+    with pytest.raises(EdmsBackupError):
+        run_backup(protected.settings)
+    edms.database_path.write_bytes(whole)
+    run_verify(protected.settings)
+    return protected
+
+
+@pytest.fixture(scope="module")
+def bundle(signed: Protected, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("inspection") / "evidence"
+    made = bundle_evidence(signed.settings, *DAYS, out)
+    assert (made.problems, made.runs, made.reports) == ((), 3, 3)
+    return out
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "copy"))
+
+
+def steps(folder: Path) -> list[str]:
+    """The blocks of VERIFY.md, in their order."""
+    return re.findall(r"^```sh\n(.*?)^```", (folder / "VERIFY.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def follow(folder: Path, shell: str = "sh") -> list[str]:
+    """What each step says, with the tools of the system alone."""
+    environment = {"PATH": "/usr/bin:/bin"}
+    return [
+        subprocess.run(
+            [shell, "-c", step], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for step in steps(folder)
+    ]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_page_for_auditors_works_word_for_word(bundle: Path, shell: str) -> None:
+    said = follow(bundle, shell)
+    assert len(said) == 5
+    assert [text.splitlines()[-1] for text in said] == ["OK"] * 5
+
+
+def _sums_anew(folder: Path) -> None:
+    subprocess.run(
+        "find . -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS", shell=True, cwd=folder, check=True
+    )
+
+
+def _first(folder: Path, pattern: str) -> Path:
+    return sorted(folder.glob(pattern))[0]
+
+
+def _report(folder: Path) -> None:
+    path = _first(folder, "reports/*.json")
+    path.write_bytes(path.read_bytes().replace(b"Backed up", b"Packed up"))
+
+
+def _page(folder: Path) -> None:
+    path = _first(folder, "reports/*.html")
+    path.write_bytes(path.read_bytes().replace(b"Backed up", b"Packed up"))
+
+
+def _entry(folder: Path) -> None:
+    path = sorted(folder.glob("log/*.json"))[1]
+    path.write_text(path.read_text().replace('"failed"', '"success"'))
+
+
+def _last_entry(folder: Path) -> None:
+    path = sorted(folder.glob("log/*.json"))[-1]
+    path.write_text(path.read_text().replace('"success"', '"failed"'))
+
+
+def _missing_entry(folder: Path) -> None:
+    sorted(folder.glob("log/*.json"))[1].unlink()
+
+
+def _message(folder: Path) -> None:
+    path = _first(folder, "signatures/*.message")
+    path.write_text(path.read_text().replace("success", "failed"))
+
+
+def _signature(folder: Path) -> None:
+    one, other = sorted(folder.glob("signatures/*.sig"))[:2]
+    one.write_bytes(other.read_bytes())
+
+
+def _key(folder: Path) -> None:
+    path = _first(folder, "keys/*.pem")
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", "private.pem"], cwd=folder, check=True)
+    subprocess.run(["openssl", "pkey", "-in", "private.pem", "-pubout", "-out", str(path)], cwd=folder, check=True)
+
+
+@pytest.mark.parametrize(
+    ("forge", "step"),
+    [
+        (_report, 3),
+        (_page, 3),
+        (_entry, 2),
+        (_last_entry, 2),
+        (_missing_entry, 2),
+        (_message, 4),
+        (_signature, 4),
+        (_key, 4),
+    ],
+)
+def test_what_was_forged_is_found_by_the_steps(copy: Path, forge: Callable[[Path], None], step: int) -> None:
+    forge(copy)
+    assert "OK" not in follow(copy)[0]
+    _sums_anew(copy)  # as a forger would
+    assert not follow(copy)[step - 1].endswith("OK")
+
+
+def test_the_index_names_runs_people_reasons_and_gaps(bundle: Path) -> None:
+    page = (bundle / "index.html").read_text()
+    assert "CHG-7 &#34;quoted&#34; &lt;b&gt;é&lt;/b&gt;" in page
+    assert "Days without a drill or restore that proved a snapshot" in page
+    for name in re.findall(r'href="([^"]+)"', page):
+        assert (bundle / name).is_file()
+    assert page.count("<a href") == 3
+    assert json.loads(_first(bundle, "reports/*.json").read_text())["run"]["reason"].startswith("CHG-7")
+
+
+def test_a_zip_has_the_same(signed: Protected, bundle: Path, tmp_path: Path) -> None:
+    arguments = ["--config", str(signed.config), "evidence", "--from", DAYS[0], "--to", DAYS[1], "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "q1.zip")])
+
+    assert (done.exit_code, json.loads(done.stdout)["reports"]) == (0, 3)
+    with zipfile.ZipFile(tmp_path / "q1.zip") as packed:
+        names = {name.partition("/")[2] for name in packed.namelist() if not name.endswith("/")}
+    assert names == {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
+    assert CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "q1.zip")]).exit_code == 2
+
+
+def test_one_report_is_shown_and_written_as_page_and_pdf(signed: Protected, tmp_path: Path) -> None:
+    arguments = ["--config", str(signed.config), "log"]
+    shown = CliRunner().invoke(
+        app, [*arguments, "1", "--html", str(tmp_path / "1.html"), "--pdf", str(tmp_path / "1.pdf")]
+    )
+
+    assert shown.exit_code == 0, shown.output
+    for told in ("Backed up", "CHG-7", "verdict"):
+        assert told in shown.stdout
+    assert "CHG-7" in (tmp_path / "1.html").read_text()
+    pdf = (tmp_path / "1.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-1.7")
+    assert CliRunner().invoke(app, [*arguments, "99"]).exit_code == 2
+    assert CliRunner().invoke(app, [*arguments, "--html", str(tmp_path / "x.html")]).exit_code == 2
+
+
+def test_without_the_library_no_pdf_is_made_and_it_is_said_how_to_get_it(
+    signed: Protected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    with pytest.raises(ToolMissing, match=r"edms-backup\[pdf\]"):
+        bundle_evidence(signed.settings, *DAYS, tmp_path / "none", pdf=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_period_without_runs_says_so_and_can_be_checked(signed: Protected, tmp_path: Path) -> None:
+    made = bundle_evidence(signed.settings, "2026-01-01", "2026-01-31", tmp_path / "empty")
+    assert (made.runs, made.gaps.unverified) == (0, ("2026-01-01 to 2026-01-31 (31 days)",))
+    assert "OK" in follow(tmp_path / "empty")[0]
+
+
+@pytest.mark.parametrize(
+    "days", [("2026-13-01", "2026-12-31"), ("2026-03-01", "2026-02-01"), ("2000-01-01", "2020-01-01")]
+)
+def test_what_is_no_period_is_refused(signed: Protected, tmp_path: Path, days: tuple[str, str]) -> None:
+    with pytest.raises(CommandError):
+        bundle_evidence(signed.settings, *days, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_days_are_those_of_the_time_zone_and_failures_prove_nothing() -> None:
+    def entry(at: str, event: str, outcome: str = "success", **facts: object) -> LogEntry:
+        said = {"repository": "r", "number": 1, "before": "0" * 64, "user": "u", "machine": "m", "version": "1"}
+        return LogEntry.model_validate({**said, "at": at, "event": event, "outcome": outcome, "facts": facts})
+
+    period = Period(date(2026, 3, 1), date(2026, 3, 5), ZoneInfo("Europe/Berlin"))
+    runs = [
+        entry("2026-03-01T23:30:00Z", "backup", verified=True),  # the 2nd in Berlin
+        entry("2026-03-03T10:00:00Z", "backup", "failed", verified=True),
+        entry("2026-03-04T10:00:00Z", "backup", verified=False),
+        entry("2026-03-05T10:00:00Z", "drill", verdict="proved"),
+        entry("2026-03-03T10:00:00Z", "drill", "failed", verdict="proved"),
+    ]
+    found = gaps(period, runs, None)
+    assert found.unverified == ("2026-03-01", "2026-03-03 to 2026-03-05 (3 days)")
+    assert found.unproved == ("2026-03-01 to 2026-03-04 (4 days)",)
+
+
+def test_days_to_come_are_no_gaps() -> None:
+    today = date(2026, 3, 10)
+    period = period_from("2026-03-01", "2026-03-31", "UTC", today)
+    assert period.days[-1] == today
+    assert period.days[0] == today - timedelta(days=9)
