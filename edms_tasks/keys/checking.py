@@ -290,16 +290,22 @@ class _KeyCheck:
         )
         if columns:
             self._materialize(table, made, columns, is_null)
-        keys = self._keys_of(table, made, is_null)
-        nulls, rows, hashes = self._numbers(
-            f"SELECT count(*) FILTER (has_null), count(*), count(DISTINCT hash(nk)) FROM {keys}"
-        )
-        # Two keys may have the same hash, so if there seem to be duplicates, the keys themselves are counted.
-        duplicates = 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
+        nulls, duplicates = self._counted(table, made, is_null)
         # A table without a key has no duplicates.
         return replace(
             made, nulls=nulls, duplicates=duplicates if key else 0, one_for_each=self._one_for_each(table, made)
         )
+
+    def _counted(self, table: Table, key: TableKey, is_null: str) -> tuple[int, int]:
+        """How many rows have a NULL in their key, and how many a key that another row has too."""
+        if not self.raws[table.id].rows:
+            return 0, 0
+        keys = self._keys_of(table, key, is_null)
+        nulls, rows, hashes = self._numbers(
+            f"SELECT count(*) FILTER (has_null), count(*), count(DISTINCT hash(nk)) FROM {keys}"
+        )
+        # Two keys may have the same hash, so if there seem to be duplicates, the keys themselves are counted.
+        return nulls, 0 if rows == hashes else self._numbers(f"SELECT count(*) - count(DISTINCT nk) FROM {keys}")[0]
 
     def _one_for_each(self, table: Table, key: TableKey) -> dict[tuple[str, ...], str]:
         """The relations of rows by columns of which the database does not keep the values apart."""

@@ -69,6 +69,8 @@ def find_undeclared(
             if not is_written and column.name not in in_key:
                 continue
             looked += 1
+            if not source.rows:
+                continue
             # Rows that were matched by such a value are matched with others' rows if it is an id, whether they are written or not.
             touched = "true" if column.name in in_key else f"coalesce(r.{written(policies[table_id])}, false)"
             _collect(cursor, matched, source, column, touched)
