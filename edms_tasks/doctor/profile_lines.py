@@ -27,6 +27,7 @@ from edms_tasks.settings import ExcludeSettings, Settings
 Verdict = Literal["right", "nothing", "wrong"]
 _FREE = "natural_keys"  # the section whose entries are named by the user
 _NAMES_AT_ONCE = 65_536
+_LONGEST = 300
 
 
 class ProfileLine(Value):
@@ -300,4 +301,5 @@ def _inline(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else _inline(value)
+    text = value if isinstance(value, str) else _inline(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"  # a program of [drill] has many lines

@@ -206,6 +206,9 @@ class Copy:
         in_memory = "django.core.cache.backends.locmem.LocMemCache"
         settings.CACHES = {name: {"BACKEND": in_memory, "LOCATION": "drill-%s" % name} for name in settings.CACHES}
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        if hasattr(settings, "CHANNEL_LAYERS"):
+            in_memory = "channels.layers.InMemoryChannelLayer"
+            settings.CHANNEL_LAYERS = {name: {"BACKEND": in_memory} for name in settings.CHANNEL_LAYERS}
         settings.ALLOWED_HOSTS = list(settings.ALLOWED_HOSTS) + ["testserver", "localhost"]  # Django's test client
 
     def run(self):
