@@ -79,6 +79,7 @@ pictures: $(STAMP) ## the documentation's pictures anew; needs Chromium and, in 
 	$(BIN)/python -m benchmarks.flame
 	$(BIN)/python -m tests.real.run_graph docs/pictures
 	$(BIN)/python -m tests.real.report_picture docs/pictures
+	$(BIN)/python -m tests.real.dashboard_picture docs/pictures
 
 # uv resolves for all Python versions and platforms at once, which pip cannot. It is needed here only.
 lock: ## renew requirements.lock within the bounds of pyproject.toml (needs uv); UPGRADE=1 takes the newest

@@ -40,6 +40,10 @@ All = Annotated[bool, typer.Option("--all", help="List every model, also those w
 Snapshot = Annotated[
     str, typer.Argument(metavar="SNAPSHOT", help=described(RestoreRequest, "snapshot"), show_default=False)
 ]
+AllIn = Annotated[
+    Path | None,
+    typer.Option("--all", metavar="FOLDER", help="The EDMSs of all settings files (*.toml) in this folder."),
+]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Fail if a backup is running, instead of waiting for it.")]
 
 
@@ -92,6 +96,17 @@ class Options:
         settings = load_settings(self.path)
         self.workdir = settings.workdir
         return settings
+
+    def files(self, folder: Path | None) -> list[Path]:
+        """The settings file, or all of a folder (`--all`)."""
+        if folder is None:
+            return [self.path]
+        if self.config is not None:
+            raise command_error("--config and --all cannot be combined.", "Omit one of them.")
+        found = sorted(folder.glob("*.toml"))
+        if not found:
+            raise command_error(f"There is no settings file (*.toml) in {folder}.", "Name the folder that holds them.")
+        return found
 
     def runner(self, flow: bool | None) -> VerbRunner:
         """The runner of the command: Prefect, or threads of this process."""

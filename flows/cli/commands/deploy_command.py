@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Config, Json, Options, Traceback, command_error
+from flows.cli.options import AllIn, Config, Json, Options, Traceback
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = ("deploy", "deploy --all /etc/edms-backup", "deploy --print")
 SERVE_EXAMPLES = ("serve", "serve --all /etc/edms-backup --home /var/lib/edms-backup/prefect")
-
-AllIn = Annotated[
-    Path | None,
-    typer.Option("--all", metavar="FOLDER", help="The EDMSs of all settings files (*.toml) in this folder."),
-]
 
 
 def deploy(
@@ -46,7 +41,7 @@ def deploy(
         from flows.scheduling.deploying import systems_in
         from flows.scheduling.prefect_deployments import prefect_file
 
-        systems = systems_in(_files(options, all_in))
+        systems = systems_in(options.files(all_in))
         if print_only:
             text = prefect_file(systems, pool)
             options.finish({"prefect.yaml": text}, lambda console: console.print(text, end="", soft_wrap=True), 0)
@@ -84,7 +79,7 @@ def serve(
         from flows.scheduling.deploying import systems_in
         from flows.scheduling.prefect_service import PrefectService
 
-        systems = systems_in(_files(options, all_in))
+        systems = systems_in(options.files(all_in))
         folder = home or systems[0].settings.workdir / "prefect"
         console = Console(highlight=False, markup=False, stderr=True)
         service = PrefectService(folder.absolute(), systems, host, port, lambda text: line(console, text))
@@ -99,14 +94,3 @@ def _announce(options: Options, service: PrefectService) -> None:
     write_out(
         json_line(facts) if options.as_json else f"serving   {service.url}  (the login is in {service.login_file})\n"
     )
-
-
-def _files(options: Options, folder: Path | None) -> list[Path]:
-    if folder is None:
-        return [options.path]
-    if options.config is not None:
-        raise command_error("--config and --all cannot be combined.", "Omit one of them.")
-    found = sorted(folder.glob("*.toml"))
-    if not found:
-        raise command_error(f"There is no settings file (*.toml) in {folder}.", "Name the folder that holds them.")
-    return found
