@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import stat
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,9 @@ def test_live_it_is_seen_on_this_machine_only(
         assert httpx.get(f"{url}/../../etc/passwd").status_code == 404
         server.shutdown()
     assert len(made) == (0 if fresh_seconds > 0 else 1)
+
+
+def test_the_library_is_the_one_that_was_released() -> None:
+    library = resources.files("flows.dashboard").joinpath("static", "echarts.common.min.js").read_bytes()
+
+    assert hashlib.sha256(library).hexdigest() == "61f13280aba3161f77fc801bf5f9c786f55f10432153a0683fc5cc0700b013d5"
