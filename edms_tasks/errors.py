@@ -178,6 +178,12 @@ class MergeRefused(CheckFailed):
     code = "merge-refused"
 
 
+class StoreNotWritten(CheckFailed):
+    """Files would have to be written into a store of objects; nothing was changed."""
+
+    code = "store-not-written"
+
+
 # -- exit code 3: the operation failed ----------------------------------------------------------------------------
 
 

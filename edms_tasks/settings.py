@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
+from edms_tasks.file_settings import FilesSettings as FilesSettings
 from edms_tasks.hook_settings import HooksSettings
 from edms_tasks.json_text import parsed_json
 from edms_tasks.repository_settings import CopySettings, StatusSettings
@@ -99,16 +100,6 @@ class ExcludeSettings(Section):
         ),
         description="Search indexes, which the EDMS can rebuild: a folder that has a file of the first glob pattern, and "
         "whose entries all match one of them, is left out.",
-    )
-
-
-class FilesSettings(Section):
-    """Folders of files."""
-
-    roots: dict[str, Path] = Field(default={}, description="Name -> folder; overrides or adds to what the probe finds.")
-    config: tuple[Path, ...] = Field(
-        default=(),
-        description="Files that the EDMS needs besides its data, such as .env. They may hold secrets: only for encrypted repositories.",
     )
 
 
@@ -208,7 +199,7 @@ class _Environment(PydanticBaseSettingsSource):
     """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
     Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`, `[copy] options`,
-    `[natural_keys]`, `[files] roots` and `[approval] approvers`. A value that begins with `[` or `{` is JSON.
+    `[natural_keys]`, `[files] roots`, `stores` and `options`, and `[approval] approvers`. A value that begins with `[` or `{` is JSON.
     """
 
     _FREE = (
@@ -217,6 +208,8 @@ class _Environment(PydanticBaseSettingsSource):
         ("copy", "options"),
         ("natural_keys",),
         ("files", "roots"),
+        ("files", "stores"),
+        ("files", "options"),
         ("approval", "approvers"),
     )
 

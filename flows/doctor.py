@@ -27,6 +27,7 @@ from edms_tasks.doctor import (
 )
 from edms_tasks.doctor.profile_answers import answers
 from edms_tasks.files.exclusions import LeaveOut
+from edms_tasks.files.file_sources import source_of
 from edms_tasks.inventory.build_inventory import excluded_tables
 from edms_tasks.inventory.model import FileRoot, Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -155,7 +156,9 @@ def inspect_with_lookups(settings: Settings) -> ProbeReport:
 @task(name="walk files", tags=["files"], task_run_name="walk the files of {root.name}")
 def walk_files(root: FileRoot, settings: Settings, databases: Sequence[Path], into: Path) -> WalkedRoot:
     """List the files of a root."""
-    return walk_root(root, LeaveOut.of(settings), [*our_folders(settings), *databases], into)
+    return walk_root(
+        root, LeaveOut.of(settings), [*our_folders(settings), *databases], into, source_of(root, settings.files.options)
+    )
 
 
 assess = task(name="assess", tags=["assess"], task_run_name="assess what was read")(examine)
@@ -222,7 +225,10 @@ def _examined(
         settings=settings_text(
             [one.settings_fix for one in suggestions],
             {("exclude", "tables"): settings.exclude.tables},
-            {"files.roots": {name: str(path) for name, path in settings.files.roots.items()}},
+            {
+                "files.roots": {name: str(path) for name, path in settings.files.roots.items()},
+                "files.stores": settings.files.stores,
+            },
         ),
         seconds=run.seconds,
         profile=detect_profile(report, all_profiles()),

@@ -18,6 +18,7 @@ from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.evidence.body import Gathered
 from edms_tasks.identifying.snapshot_rows import mergeable
 from edms_tasks.inventory.address_mapping import named_folders
+from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of
@@ -42,6 +43,7 @@ from flows.backup import make_snapshot
 from flows.evidence.repository_log import LogFacts, logged
 from flows.evidence.run_end import conclude
 from flows.hooks.with_hooks import with_hooks
+from flows.live.files_in_stores import in_a_store
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.merging.merge_inputs import MergeInputs
@@ -346,6 +348,8 @@ def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest,
     """The EDMS's folders of files, by the name of the root."""
     known = named_folders(settings, report)
     for index in manifest.files:
+        if index.files and index.root.name not in known and is_store(index.root.path):
+            raise in_a_store(index)
         if index.files and index.root.name not in known:
             raise MergeRefused(
                 f"The folder of the files {index.root.name!r} is not known.",

@@ -27,6 +27,7 @@ WORDS = {
     "retention_settings",
     "approval_settings",
     "schedule_settings",
+    "file_settings",
     "repository_settings",
     "drill_settings",
     "hook_settings",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.doctor.assessment import Assessment, Diagnosis, assessed, ranked
+from edms_tasks.doctor.assessment import Assessment, Diagnosis, SettingsTable, assessed, ranked
 from edms_tasks.doctor.file_checks import assess_files
 from edms_tasks.doctor.key_checks import KEY_CODES, assess_keys, key_verdicts
 from edms_tasks.doctor.migration_checks import assess_migrations
@@ -23,7 +23,7 @@ from edms_tasks.doctor.undeclared_references import assess_soft_references
 from edms_tasks.doctor.undeclared_texts import assess_undeclared_texts
 from edms_tasks.files import Examination
 from edms_tasks.inventory.model import Finding, Inventory
-from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport
+from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport, ProbeStore
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.settings import Settings
 
@@ -89,9 +89,19 @@ def _examination(subject: Subject, settings: Settings) -> Examination:
 def _of_inventory(subject: Subject, settings: Settings) -> list[Assessment]:
     """The findings of the inventory and the engine that no check replaces."""
     anew = {*KEY_CODES, "unapplied-migrations"}
-    passed_on = [assessed(finding) for finding in subject.findings if finding.code not in anew]
+    stores = {store.url: store for store in subject.report.stores if store.url}
+    passed_on = [
+        assessed(finding, _root_for(stores.get(finding.subject)) if finding.code == "storage-not-a-folder" else None)
+        for finding in subject.findings
+        if finding.code not in anew
+    ]
     refused = settings.edms.unapplied_migrations == "refuse"
     return [*passed_on, *assess_migrations(subject.report, refused=refused)]
+
+
+def _root_for(store: ProbeStore | None) -> SettingsTable | None:
+    """The setting that would back up a store, if it is known how to reach it; its credentials have to be added."""
+    return SettingsTable(section="files.stores", values=((store.name, store.url.rstrip("/")),)) if store else None
 
 
 def _suggestions(subject: Subject, models: Mapping[str, ProbeModel]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import pyarrow.parquet as pq
 from edms_tasks.doctor.assessment import Assessment, assessed
 from edms_tasks.files.declared_ids_in_names import matching
 from edms_tasks.files.exclusions import LeaveOut
-from edms_tasks.files.folder_walk import Troubles, walk
+from edms_tasks.files.file_sources import FileSource, FolderSource
+from edms_tasks.files.folder_walk import Troubles
 from edms_tasks.files.index import readable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileNameReference, FileRoot, Finding
@@ -38,7 +38,9 @@ class WalkedRoot:
     troubles: tuple[Finding, ...]
 
 
-def walk_root(root: FileRoot, leave_out: LeaveOut, ours: Sequence[Path], into: Path) -> WalkedRoot:
+def walk_root(
+    root: FileRoot, leave_out: LeaveOut, ours: Sequence[Path], into: Path, source: FileSource | None = None
+) -> WalkedRoot:
     """Write the names of a root's files to the Parquet file `into`.
 
     Args:
@@ -46,16 +48,17 @@ def walk_root(root: FileRoot, leave_out: LeaveOut, ours: Sequence[Path], into: P
         leave_out: the files that a backup leaves out.
         ours: our own folders and the database's file; they are skipped if they are in the root.
         into: the Parquet file; written even if the root has no files.
+        source: where its files are; None: in the folder that the root names.
     """
     troubles = Troubles(root.name)
-    base = os.fsencode(root.path)
+    source = source or FolderSource(root.path)
     files = 0
     names: list[bytes] = []
     with pq.ParquetWriter(into, _SCHEMA) as writer:
-        for found in walk(base, troubles.tell, leave_out=leave_out, ours=ours):
+        for found in source.walk(troubles.tell, leave_out, ours, into.parent / f"{into.stem}-listing"):
             if found.kind != "file":
                 continue
-            if not os.access(os.path.join(base, found.path), os.R_OK):  # noqa: PTH118 - names may not be UTF-8
+            if not source.is_readable(found.path):
                 troubles.tell("file-unreadable", found.path)
                 continue
             files += 1

@@ -17,6 +17,7 @@ from edms_tasks.databases.database_files import belongs, names_in
 from edms_tasks.files.deep_paths import list_folder, status_of
 from edms_tasks.files.exclusions import NOTHING, LeaveOut
 from edms_tasks.files.index import readable
+from edms_tasks.files.read_ahead import FileStatus
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 
@@ -31,7 +32,7 @@ class WalkedEntry(NamedTuple):
 
     path: bytes  # relative to the root; b"" is the root itself
     kind: str  # "file" | "dir"
-    stat: os.stat_result
+    stat: FileStatus
     link: bool = False  # a symbolic link to a regular file
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import sqlite3
 import stat
 import sys
@@ -28,7 +27,7 @@ else:
 
 from edms_tasks.files.index import PACK_BYTES, PARTS, SCHEMA
 from edms_tasks.files.progress import Meter
-from edms_tasks.files.read_ahead import Content, FileToRead, OpenFile
+from edms_tasks.files.read_ahead import Content, FileStatus, FileToRead, Opening
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
@@ -55,7 +54,7 @@ class PackPosition(NamedTuple):
 
 class _Row(NamedTuple):
     file: FileToRead
-    status: os.stat_result
+    status: FileStatus
     settled: bool
     size: int
     sha256: str
@@ -131,7 +130,7 @@ class Packer:
             places = (place,)
         self._keep(_Row(content.file, content.status, content.settled, size, content.sha256, places))
 
-    def add_large(self, base: bytes, file: FileToRead, meter: Meter) -> str:
+    def add_large(self, opening: Opening, file: FileToRead, meter: Meter) -> str:
         """Read a file that is too large for one pack, and add it; `meter` counts its bytes.
 
         Returns:
@@ -140,13 +139,13 @@ class Packer:
         Raises:
             FileFailed: the file could not be read.
         """
-        row, changed = self._read_large(base, file, meter)
+        row, changed = self._read_large(opening, file, meter)
         if changed:
-            row, changed = self._read_large(base, file, Meter(None))
+            row, changed = self._read_large(opening, file, Meter(None))
         self._keep(row)
         return "file-changed-while-read" if changed else ""
 
-    def _read_large(self, base: bytes, file: FileToRead, meter: Meter) -> tuple[_Row, bool]:
+    def _read_large(self, opening: Opening, file: FileToRead, meter: Meter) -> tuple[_Row, bool]:
         digest, size = hashlib.sha256(), 0
         pack: list[bytes] = []
         places: list[PackPosition] = []
@@ -156,7 +155,7 @@ class Packer:
             self._send(places[-1].pack, pack.copy(), [])
             pack.clear()
 
-        with OpenFile(base, file) as reading:
+        with opening(file) as reading:
             room = PACK_BYTES
             for block in reading.blocks():
                 digest.update(block)

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.index import PACK_BYTES
@@ -41,13 +41,36 @@ class FileToRead(NamedTuple):
     path: bytes
     link: bool  # a symbolic link, to be followed
     size: int  # when it was listed
+    mtime_ns: int = 0  # and these two, where the source cannot tell them later
+    inode: int = 0
+
+
+class FileStatus(Protocol):
+    """What an index says of a file besides its content: a part of `os.stat_result`."""
+
+    @property
+    def st_size(self) -> int: ...  # noqa: D102
+    @property
+    def st_mtime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def st_ctime_ns(self) -> int: ...  # noqa: D102
+    @property
+    def st_ino(self) -> int: ...  # noqa: D102
+    @property
+    def st_dev(self) -> int: ...  # noqa: D102
+    @property
+    def st_mode(self) -> int: ...  # noqa: D102
+    @property
+    def st_uid(self) -> int: ...  # noqa: D102
+    @property
+    def st_gid(self) -> int: ...  # noqa: D102
 
 
 class Content(NamedTuple):
     """A file that was read completely into memory."""
 
     file: FileToRead
-    status: os.stat_result  # when it was opened
+    status: FileStatus  # when it was opened
     settled: bool  # the next change will change its time stamps
     data: bytes
     sha256: str
@@ -74,16 +97,44 @@ class FileFailed(Exception):
     """A file could not be read. The text is the code of a finding."""
 
 
-def read_ahead(base: bytes, files: Iterable[FileToRead], threads: Executor, *, ahead: int) -> Iterator[list[Read]]:
+class FileBeingRead(Protocol):
+    """A file that is read, as a context manager. Failures of the file are `FileFailed`, unlike all others."""
+
+    @property
+    def status(self) -> FileStatus:
+        """When it was opened."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next change will change its time stamps, or whatever tells that it is unchanged."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The file's bytes."""
+
+    def changed(self, size: int) -> bool:
+        """Whether the file changed since it was opened; `size` is the number of bytes read."""
+
+    def __enter__(self) -> Self:
+        """Open it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+
+
+Opening = Callable[[FileToRead], FileBeingRead]
+"""Opens a file of a root."""
+
+
+def read_ahead(opening: Opening, files: Iterable[FileToRead], threads: Executor, *, ahead: int) -> Iterator[list[Read]]:
     """Read files in order, in groups of at most 64 files or 1 MiB; the next `ahead` groups are read meanwhile.
 
     Args:
-        base: the folder that paths are relative to.
+        opening: opens a file.
         files: the files to read.
         threads: read the groups.
         ahead: the number of groups to read in advance.
     """
-    return in_order(threads, lambda group: [_read(base, file) for file in group], _groups(files), ahead=ahead)
+    return in_order(threads, lambda group: [_read(opening, file) for file in group], _groups(files), ahead=ahead)
 
 
 def in_order(
@@ -112,18 +163,18 @@ def _groups(files: Iterable[FileToRead]) -> Iterator[list[FileToRead]]:
         yield group
 
 
-def _read(base: bytes, file: FileToRead) -> Read:
+def _read(opening: Opening, file: FileToRead) -> Read:
     try:
-        read = _read_once(base, file)
+        read = _read_once(opening, file)
         if isinstance(read, Content) and read.trouble:
-            read = _read_once(base, file)
+            read = _read_once(opening, file)
     except FileFailed as failed:
         return NotRead(file, str(failed))
     return read
 
 
-def _read_once(base: bytes, file: FileToRead) -> Content | TooLarge:
-    with OpenFile(base, file) as reading:
+def _read_once(opening: Opening, file: FileToRead) -> Content | TooLarge:
+    with opening(file) as reading:
         if reading.status.st_size > PACK_BYTES:
             return TooLarge(file)
         data = b"".join(reading.blocks())

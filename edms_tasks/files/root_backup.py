@@ -7,7 +7,6 @@ however many files have it.
 from __future__ import annotations
 
 import itertools
-import os
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,13 +21,14 @@ import pyarrow.parquet as pq
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.exclusions import NOTHING, LeaveOut
+from edms_tasks.files.file_sources import FileSource, FolderSource
 from edms_tasks.files.folder_listing import write_listing
-from edms_tasks.files.folder_walk import Troubles, walk
+from edms_tasks.files.folder_walk import Troubles
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspace, write_index
 from edms_tasks.files.index_fetch import open_index
 from edms_tasks.files.pack_writer import Packer
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.read_ahead import Content, FileFailed, FileToRead, Read, TooLarge, read_ahead
+from edms_tasks.files.read_ahead import Content, FileFailed, FileToRead, Opening, Read, TooLarge, read_ahead
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
@@ -55,7 +55,7 @@ _COMPARE = f"""
 """
 
 _CHANGED = f"""
-    SELECT position, path, link, size
+    SELECT position, path, link, size, mtime_ns, inode
     FROM {_LISTING} ANTI JOIN {_UNCHANGED} USING (position)
     WHERE kind = 'file'
     ORDER BY position
@@ -127,6 +127,7 @@ def index_files(
     progress: Progress | None = None,
     jobs: int = 2,
     repack_above: int | None = None,
+    source: FileSource | None = None,
 ) -> tuple[FileIndex, tuple[Finding, ...]]:
     """Store a root's files; returns its index and what could not be kept as it is.
 
@@ -141,15 +142,16 @@ def index_files(
         jobs: how many threads read, compress and store.
         repack_above: if more than that many percent of a pack belong to no file any more, its files are read and stored again,
             so that the pack can be pruned; None: never.
+        source: where its files are; None: in the folder that the root names.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     troubles, meter = Troubles(root.name), Meter(progress)
-    base = os.fsencode(root.path)
+    source = source or FolderSource(root.path)
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="files-", dir=scratch)))
         workspace = opened.enter_context(file_workspace(folder))
         ours = [*_own_folders(repository, scratch), *databases]
-        found = walk(base, troubles.tell, leave_out=leave_out, ours=ours)
+        found = source.walk(troubles.tell, leave_out, ours, folder)
         with ThreadPoolExecutor(1) as beside:
             listed = beside.submit(write_listing, found, folder / "listing.parquet")
             known = _know(previous, repository, folder, troubles, workspace, opened, repack_above)
@@ -159,7 +161,7 @@ def index_files(
         _relate(workspace, _UNCHANGED, [folder / "unchanged.parquet"])
         ((files, size),) = workspace.execute(f"SELECT count(*), coalesce(sum(size), 0) FROM ({_CHANGED})").fetchall()
         meter.expect(files, int(size))
-        packs = _read_changed(base, workspace, repository, folder, known, troubles, meter, jobs)
+        packs = _read_changed(source.open, workspace, repository, folder, known, troubles, meter, jobs)
         index = _write_index(root, workspace, repository, folder, packs)
         for (path,) in _rows(workspace, _LINKS):
             troubles.tell("link-stored-as-file", path)
@@ -206,7 +208,7 @@ def _know(
 
 
 def _read_changed(
-    base: bytes,
+    opening: Opening,
     workspace: _Connection,
     repository: Repository,
     folder: Path,
@@ -226,19 +228,19 @@ def _read_changed(
         if first is not None:
             packer.know(_batches(workspace, _CONTENTS), known.packs)
             files = (FileToRead(*row) for row in itertools.chain([first], changed))
-            for group in read_ahead(base, files, threads, ahead=4 * jobs):
+            for group in read_ahead(opening, files, threads, ahead=4 * jobs):
                 for read in group:
-                    _take(base, read, packer, troubles, meter)
+                    _take(opening, read, packer, troubles, meter)
         packs = packer.finish()
     _relate(workspace, _READ, [packer.path])
     return _KnownPacks({**known.packs, **packs}, {**known.sizes, **packer.sizes})
 
 
-def _take(base: bytes, read: Read, packer: Packer, troubles: Troubles, meter: Meter) -> None:
+def _take(opening: Opening, read: Read, packer: Packer, troubles: Troubles, meter: Meter) -> None:
     try:
         if isinstance(read, TooLarge):
             meter.count()
-            trouble = packer.add_large(base, read.file, meter)
+            trouble = packer.add_large(opening, read.file, meter)
         else:
             meter.count(1, read.file.size)
             trouble = read.trouble

@@ -180,7 +180,23 @@ KINDS = (
         "storage-not-a-folder",
         ("error",),
         "The files are in a storage that is not a folder of this machine. They are not in the snapshot.",
-        "Back up that storage with its own tools. If it holds no documents: name it in [exclude] storages.",
+        "If it is S3, name it in [files] roots. Otherwise back it up with its own tools. If it holds no documents: name it in [exclude] "
+        "storages.",
+    ),
+    Kind(
+        "store-restored-aside",
+        ("warning",),
+        "The files are in a store of objects. They are in the snapshot, but a restore does not write them there: it puts them into a "
+        "folder.",
+        "Practise it: `edms-backup restore latest --into NAME --into-files FOLDER`, and copy the folder to the store with its tools. "
+        "docs/storage.md#files-in-object-stores has the steps.",
+    ),
+    Kind(
+        "object-not-a-file",
+        ("error",),
+        "The names of these objects cannot be the paths of files (empty parts, `..`, over 255 bytes, or an object that has others below "
+        "its name). They are not in the snapshot.",
+        "Rename them in the EDMS, or back them up with the store's own tools.",
     ),
     Kind(
         "storage-excluded",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edms_tasks.errors import SettingsError
 from edms_tasks.findings import make_finding
+from edms_tasks.inventory.file_stores import is_store, store_findings, store_roots, with_fields_of_stores
 from edms_tasks.inventory.model import (
     Column,
     Edms,
@@ -24,7 +25,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.inventory.natural_keys import derive_candidates
-from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport, ProbeStore
+from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
 from edms_tasks.settings import Settings
 from edms_tasks.soft.soft_references import declared_file_names, with_declared
 from edms_tasks.unknown_names import closest_name
@@ -43,9 +44,6 @@ _LOGICAL: dict[str, LogicalType] = {
     "BinaryField": "binary",
 }
 
-_USERS = 5
-"""So many fields and settings are named in a finding."""
-
 # Tables of Django itself that no model of an installed app owns.
 _DJANGOS_OWN = {"django_migrations"}
 
@@ -56,6 +54,7 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     Raises:
         SettingsError: `[natural_keys]`, `[files]` or `[[soft_references]]` names something that does not exist.
     """
+    report = with_fields_of_stores(report, settings)
     findings = list(report.findings)
     models = _match(report.models, catalogue, findings)
     described = {table.id: _described(table, models.get(table.id), catalogue, findings) for table in catalogue}
@@ -65,7 +64,7 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     findings += key_findings
     findings += [_without_key(table) for table in tables if _only_surrogate(table)]
     findings += _unapplied(report)
-    findings += [_of_store(store, settings) for store in report.stores]
+    findings += store_findings(report, settings)
     file_roots = _file_roots(report, settings)
     names = declared_file_names(described, settings.soft_references, [root.name for root in file_roots])
     return Inventory(
@@ -255,10 +254,11 @@ def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]
     for name, path in settings.files.roots.items():
         known = roots.get(name)
         roots[name] = FileRoot(name=name, path=str(path), used_by=known.used_by if known else ())
+    roots |= {root.name: root for root in store_roots(report, settings)}
     ordered = sorted(roots.values(), key=lambda root: root.name)
     for inner in ordered:
         for outer in ordered:
-            if inner is not outer and _inside(inner.path, outer.path):
+            if inner is not outer and is_store(inner.path) == is_store(outer.path) and _inside(inner.path, outer.path):
                 raise SettingsError(
                     f"The folder of {inner.name!r} is inside that of {outer.name!r}, so its files would be stored twice.",
                     where=inner.path,
@@ -267,23 +267,9 @@ def _file_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]
     return tuple(ordered)
 
 
-def _of_store(store: ProbeStore, settings: Settings) -> Finding:
-    """The finding on files that are in no folder: they are not backed up."""
-    place = store.url or store.kind
-    if {place, *store.used_by} & set(settings.exclude.storages):
-        return make_finding("storage-excluded", place)
-    users = f"{', '.join(store.used_by[:_USERS])}{' and others' if len(store.used_by) > _USERS else ''}"
-    what = f"a store of objects ({store.url})" if store.url else f"a storage that is not a folder ({store.kind})"
-    return make_finding(
-        "storage-not-a-folder",
-        place,
-        f"The files of {users} are in {what}. They are not in the snapshot.",
-        count=len(store.used_by),
-        examples=store.used_by[:_USERS],
-    )
-
-
 def _inside(inner: str, outer: str) -> bool:
+    if is_store(inner):
+        return f"{inner}/".startswith(f"{outer}/")
     return Path(inner).resolve().is_relative_to(Path(outer).resolve())
 
 

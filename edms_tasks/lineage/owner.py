@@ -56,7 +56,7 @@ def known_edms(settings: Settings, report: ProbeReport) -> KnownEdms:
     """An EDMS that was inspected."""
     identity = identity_of(settings, report)
     roots = {root.name: root.path for root in report.file_roots}
-    roots |= {name: str(path) for name, path in settings.files.roots.items()}
+    roots |= {name: str(path) for name, path in settings.files.roots.items()} | settings.files.stores
     traits = (report.settings_module, identity.engine, report.secret_key_fingerprint, tuple(sorted(roots.items())))
     return KnownEdms(identity.id, identity, traits, identity.project, identity.settings_module)
 

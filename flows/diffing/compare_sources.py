@@ -181,7 +181,7 @@ def _files(
 ) -> tuple[tuple[RootDifference, ...], tuple[str, ...]]:
     roots: list[RootDifference] = []
     notes: list[str] = []
-    for number, name in enumerate(sorted({*before.roots, *after.roots})):
+    for number, name in enumerate(sorted({*before.roots, *after.roots} - before.not_compared - after.not_compared)):
         index = before.roots.get(name)
         assert index is None or isinstance(index, FileIndex)  # the first source is always a snapshot
         lists = asked.out / list_name(number, f"files-of-{name}") if asked.out is not None else None

@@ -37,6 +37,7 @@ class DiffSource:
     roots: Mapping[str, Held]
     notes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)  # of a live EDMS's models, by name of table
+    not_compared: frozenset[str] = frozenset()  # names of roots that are not looked at
 
     def called(self, table_id: str) -> str:
         """The label of the model that owns a table."""
@@ -90,7 +91,8 @@ def live_source(
     run.call(check_database, database)
     folders = _folders(run.settings, report, first, repository, database.address.files, notes)
     with database_source(run, scratch, database, folders) as it:
-        yield replace(it, notes=tuple(notes), labels=labels_of(report))
+        apart = frozenset(run.settings.files.stores) - folders.keys()
+        yield replace(it, notes=tuple(notes), labels=labels_of(report), not_compared=apart)
 
 
 @contextmanager
@@ -124,6 +126,11 @@ def _folders(
     folders = named_folders(settings, report)
     for name, held in first.roots.items():
         if name in folders:
+            continue
+        if (store := settings.files.stores.get(name)) is not None:
+            notes.append(
+                f"The files {name!r} are in a store of objects ({store}), which is not compared with a snapshot."
+            )
             continue
         if report is None:
             raise SettingsError(

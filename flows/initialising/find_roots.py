@@ -10,6 +10,7 @@ from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.doctor import walk_root, walked_files
 from edms_tasks.files import Examination, examine_named_files
 from edms_tasks.files.exclusions import LeaveOut
+from edms_tasks.files.file_sources import source_of
 from edms_tasks.inventory.build_inventory import excluded_tables
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -59,7 +60,7 @@ def _look(settings: Settings, report: ProbeReport) -> FoundRoots:
         )
         names = [folder / f"names-{number:02d}.parquet" for number, _ in enumerate(inventory.file_roots)]
         walked = [
-            walk_root(root, LeaveOut.of(settings), ours, into)
+            walk_root(root, LeaveOut.of(settings), ours, into, source_of(root, settings.files.options))
             for root, into in zip(inventory.file_roots, names, strict=True)
         ]
         examination = Examination(

@@ -48,6 +48,8 @@ _EXAMPLES = {
     "exclude.files": '["cache/*", "*.tmp"]',
     "files.config": '["/srv/edms/.env"]',
     "files.roots": '{ media = "/srv/edms/media" }',
+    "files.stores": '{ scans = "s3://edms-scans/originals" }',
+    "files.options": '{ scans = { endpoint_url = "https://s3.example.org", key = "…", secret = "…" } }',
     "derived.tables": '["wagtailsearch.IndexEntry"]',
     "derived.columns": '["catalogue.Category.tn_ancestors_pks"]',
     "derived.rebuild": '["update_index"]',

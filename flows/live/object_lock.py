@@ -11,7 +11,6 @@ from edms_tasks.inventory.model import Finding
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 
-_CODE = "object-lock-not-in-force"
 _LEEWAY = timedelta(days=1)  # a backup takes hours, and clocks differ
 
 
@@ -31,7 +30,7 @@ def object_lock_findings(settings: Settings) -> Iterator[Finding]:
         repository.backend.require_immutable()
     except EdmsBackupError as error:
         message = f"{error.what} {error.why}".strip()
-        yield make_finding(_CODE, repository.display, message, fix=error.fix)
+        yield make_finding("object-lock-not-in-force", repository.display, message, fix=error.fix)
         return
     found = repository.survey()
     if not found.order:
@@ -63,4 +62,4 @@ def object_lock_findings(settings: Settings) -> Iterator[Finding]:
             )
         else:
             continue
-        yield make_finding(_CODE, name, message)
+        yield make_finding("object-lock-not-in-force", name, message)

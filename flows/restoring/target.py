@@ -10,10 +10,12 @@ from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
 from edms_tasks.files.safe_names import plain_name
 from edms_tasks.inventory.address_mapping import named_folders
+from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
+from flows.live.files_in_stores import in_a_store
 from flows.live.live_target import live_folders
 from flows.restoring.conversion_requirements import require_convertible
 from flows.restoring.conversion_target import engine_address
@@ -109,6 +111,8 @@ def _folders(
             _require_end_of_link(settings, report, name)
         elif not index.files:
             continue
+        elif is_store(index.root.path) or name in settings.files.stores:
+            raise in_a_store(index)
         else:
             raise SettingsError(
                 f"The folder for the files {name!r} is not known.",

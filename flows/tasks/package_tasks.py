@@ -10,6 +10,7 @@ from edms_tasks.files import find_named_files, index_files
 from edms_tasks.files.declared_ids_in_names import measure_file_names
 from edms_tasks.files.edms_settings_files import store_config_files
 from edms_tasks.files.exclusions import LeaveOut
+from edms_tasks.files.file_sources import source_of
 from edms_tasks.incremental.previous_rows import Previous
 from edms_tasks.inventory.model import FileRoot, Finding, Table
 from edms_tasks.manifest import FileIndex, TableEntry
@@ -55,6 +56,7 @@ def store_files(
             progress=advance,
             jobs=run.settings.jobs,
             repack_above=run.settings.retention.repack_above if run.settings.retention.has_rule else None,
+            source=source_of(root, run.settings.files.options),
         )
     return StoredRoot(index, tuple(findings))
 

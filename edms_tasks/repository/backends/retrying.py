@@ -49,6 +49,9 @@ class Retrying(Around):
         return made or (failed and self.read(name, 0, len(data) + 1).data == data)
 
     def _around(self, request: Request, ask: Callable[[], T]) -> T:
+        return self._asked(ask)
+
+    def _asked(self, ask: Callable[[], T]) -> T:
         attempt = 1
         while True:
             try:
