@@ -136,8 +136,7 @@ def _collect(
             # Held, since DuckDB would prepare the tests of a value for each table anew.
             connection.execute(f"CREATE OR REPLACE TEMP TABLE values_together AS {values}")
             values = "SELECT label, value FROM values_together"
-        for counted in _counted(connection, values, chosen):
-            connection.execute(_written(counted))
+        connection.execute(_written(values, chosen))
     wanted = f"CASE WHEN form <> 'whole' AND {is_id('value')} THEN {id_key('value')} ELSE ltrim(value, '/') END"
     connection.execute(
         f"""
@@ -157,7 +156,6 @@ def _collect(
         """
     )
     connection.execute("DROP TABLE written")
-    connection.execute("DROP TABLE IF EXISTS short_values")
 
 
 def values_of(columns: Sequence[tuple[Table, str]], raws: Mapping[str, RawTable]) -> Iterator[tuple[str, int]]:
@@ -219,41 +217,25 @@ def plain_text(name: str, encoding: Encoding) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, values: str, chosen: str) -> Iterator[str]:
-    """SELECTs of (label, value, rows): the `chosen` values, each once if it is short; what is asked of a value costs more than that."""
-    is_short = f"strlen(value) <= {_LONGEST_PATH}"
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE short_values AS
-        SELECT label, CASE WHEN {is_short} THEN value END AS value, count(*) AS rows
-        FROM ({values})
-        WHERE value IS NOT NULL AND (CASE WHEN {is_short} THEN {chosen} ELSE true END)
-        GROUP BY ALL
-        """
-    )
-    yield "SELECT label, value, rows FROM short_values WHERE value IS NOT NULL"
-    with_long = [
-        label for (label,) in connection.execute("SELECT label FROM short_values WHERE value IS NULL").fetchall()
-    ]
-    if with_long:  # they are not held
-        labels = ", ".join(map(literal, with_long))
-        are_long = f"NOT {is_short} AND strlen(value) <= {_LONGEST_JSON}"
-        yield f"SELECT label, value, 1 AS rows FROM ({values}) WHERE label IN ({labels}) AND {are_long} AND {chosen}"
-
-
-def _written(values: str) -> str:
-    """INSERT what columns hold that could be a name of a file, as it is written; `values` is a SELECT of (label, value, rows)."""
+def _written(values: str, chosen: str) -> str:
+    """INSERT what columns hold that could be a name of a file, as it is written; of the values that are `chosen`."""
     in_json = r"""unnest(regexp_extract_all(value, '"((?:[^"\\]|\\.)+)"', 1))"""
     unescaped = """CASE WHEN contains(value, '\\') THEN try(CAST('"' || value || '"' AS JSON) ->> '$') ELSE value END"""
     return f"""
         INSERT INTO written
         WITH texts AS (
-            SELECT
-                label, value, rows, {_is_json("value")} AS is_json,
-                CASE WHEN is_json THEN NULL ELSE {_separator("value")} END AS separator
-            FROM ({values})
+            -- Each value once: what is asked of it from here on costs more than that. JSON of 100,000 rows may be a few documents.
+            SELECT label, value, is_json, separator, count(*) AS rows
+            FROM (
+                SELECT
+                    label, value, {_is_json("value")} AS is_json,
+                    CASE WHEN is_json THEN NULL ELSE {_separator("value")} END AS separator
+                FROM ({values})
+                WHERE strlen(value) <= {_LONGEST_JSON} AND {chosen}
+            )
             -- What is kept is held: long texts, of which hardly any is a list, are dropped here.
             WHERE is_json OR separator IS NOT NULL OR strlen(value) <= {_LONGEST_PATH} AND {_could_be("value")}
+            GROUP BY ALL
         ),
         plain AS (SELECT label, value, rows, separator FROM texts WHERE NOT is_json)
         SELECT label, form, whole, value, sum(rows)
