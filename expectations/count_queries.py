@@ -6,9 +6,9 @@ text unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
-from edms_tasks.databases.comparable_sql import as_text, equal
+from edms_tasks.databases.comparable_sql import as_integer, as_text, equal
 from edms_tasks.databases.engines import reads_parts_of_tables
 from edms_tasks.databases.postgresql.reference_comparison import covered, points_at, rows_of
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
@@ -75,20 +75,28 @@ def count_dangling(
 
 
 def count_dangling_generic(
-    engine: str, table: Table, reference: GenericReference, content_types: Table | None, targets: Sequence[Table]
+    engine: str,
+    table: Table,
+    reference: GenericReference,
+    content_types: Table | None,
+    targets: Sequence[Table],
+    with_integers: Container[str] = (),
 ) -> str:
     """A query for the number of rows whose content type and object id are filled and dangle.
 
     It is the number of filled rows, less those found by a semi-join for each model whose table has a single-column key. Rows are first
     grouped by what they point at, so that the table is read once, however many models there are.
+
+    `with_integers` are the ids of targets whose keys are all integers: their rows are found by index, and not all of them read.
     """
     kind, number = table.column(reference.content_type_column), table.column(reference.object_id_column)
     pointing = (
         f"WITH pointing AS MATERIALIZED (\n"
+        f" SELECT g.*, {as_integer(engine, 'g.number')} AS whole\n FROM (\n"
         f"  SELECT s.{identifier(kind.name)}, {_object_id(engine, f's.{identifier(number.name)}')} AS number, COUNT(*) AS n\n"
         f"  FROM {qualified(table)} AS s\n"
         f"  WHERE s.{identifier(kind.name)} IS NOT NULL AND s.{identifier(number.name)} IS NOT NULL\n"
-        f"  GROUP BY 1, 2\n)"
+        f"  GROUP BY 1, 2\n ) AS g\n)"
     )
     counts = ["(SELECT COALESCE(SUM(n), 0) FROM pointing)"]
     for target in targets:
@@ -103,9 +111,16 @@ def count_dangling_generic(
         counts.append(
             f"(SELECT COALESCE(SUM(n), 0) FROM pointing AS p JOIN {qualified(content_types)} AS c ON {same_kind}\n"
             f"    WHERE ({names})\n"
-            f"      AND p.number IN (SELECT {_target_id(engine, key)} FROM {qualified(target)} AS t))"
+            f"      AND {_is_there(engine, target, key, by_integer=target.id in with_integers)})"
         )
     return f"{pointing}\nSELECT\n  " + "\n  - ".join(counts)
+
+
+def _is_there(engine: str, target: Table, key: Column, *, by_integer: bool) -> str:
+    """SQL: whether a target has a row with the id `p.number`, which is `p.whole` as an integer."""
+    if not by_integer:
+        return f"p.number IN (SELECT {_target_id(engine, key)} FROM {qualified(target)} AS t)"
+    return f"EXISTS (SELECT 1 FROM {qualified(target)} AS t WHERE t.{identifier(key.name)} = p.whole)"
 
 
 def _object_id(engine: str, expression: str) -> str:

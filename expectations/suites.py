@@ -118,12 +118,23 @@ def _reference_expectation(
             reference,
             content_types.table if content_types else None,
             [other.table for other in entries.values()],
+            with_integers=[other.table.id for other in entries.values() if _has_integer_key(other)],
         ),
         counted=["dangling"],
         expected=[dangling],
         description=f"{reference.name} ({reference.content_type_column}, {reference.object_id_column}) refers to a row of any "
         f"model; {_as_many(dangling)}.",
         meta={"check": f"generic reference {reference.name}", "reference": reference.name},
+    )
+
+
+def _has_integer_key(entry: TableEntry) -> bool:
+    """Whether the key of all rows is one integer; SQLite may have a text in such a column."""
+    key = entry.table.primary_key
+    return (
+        len(key) == 1
+        and entry.table.column(key[0]).logical_type == "integer"
+        and entry.encodings.get(key[0]) == "native"
     )
 
 

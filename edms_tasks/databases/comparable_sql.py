@@ -6,6 +6,8 @@ from edms_tasks.databases.postgresql.output_functions import output_text
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import identifier
 
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+
 
 def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
     """A join condition between two columns, each given with its table's alias."""
@@ -34,3 +36,13 @@ def comparable(engine: str, alias: str, column: Column) -> str:
         return f"{expression} COLLATE BINARY"
     as_is = ("integer", "boolean", "uuid", "date", "time", "datetime", "binary")
     return expression if column.logical_type in as_is else as_text(engine, expression)
+
+
+def as_integer(engine: str, text: str) -> str:
+    """The integer of which this is the text; NULL if it is not one of 64 bits, or is written in another way, such as `007`."""
+    if engine == "sqlite":
+        integer = f"CAST({text} AS INTEGER)"
+        return f"CASE WHEN CAST({integer} AS TEXT) = {text} THEN {integer} END"
+    # Of other texts than digits, PostgreSQL makes no number but an error.
+    fits = f"CAST({text} AS numeric) BETWEEN {_SMALLEST} AND {_LARGEST}"
+    return f"CASE WHEN {text} ~ '^(0|-?[1-9][0-9]{{0,18}})$' THEN CASE WHEN {fits} THEN CAST({text} AS bigint) END END"

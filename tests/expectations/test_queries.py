@@ -135,6 +135,34 @@ def test_an_object_id_that_is_no_number_dangles_without_an_error(postgres_databa
     assert counts(url, create, query) == [2]
 
 
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_integer_ids_are_found_by_index_like_by_their_texts(request: pytest.FixtureRequest, engine: str) -> None:
+    source = table("audit", column("id"), column("kind_id"), column("object_id", "text", "text"))
+    target = table("doc", column("id", "integer", "bigint"), content_type=("documents", "document"))
+    there = ["1", "-5", "9223372036854775807", "-9223372036854775808"]
+    nowhere = ["2", "007", " 1", "1 ", "+1", "1.0", "1x", "x", "", "-", "9223372036854775808", "-0", "9" * 40]
+    pointing = ", ".join(f"({number}, 1, '{text}')" for number, text in enumerate(there + nowhere))
+    create = [
+        KINDS,
+        "CREATE TABLE doc (id bigint primary key)",
+        "CREATE TABLE audit (id integer, kind_id integer, object_id text)",
+        "INSERT INTO django_content_type VALUES (1, 'documents', 'document')",
+        f"INSERT INTO doc VALUES {', '.join(f'({number})' for number in [*there, '0'])}",
+        f"INSERT INTO audit VALUES {pointing}, (90, 1, NULL), (91, NULL, '1'), (92, 7, '1')",
+    ]
+    url = "sqlite://"
+    if engine == "postgresql":
+        url = DatabaseAddress.from_url(request.getfixturevalue("postgres_database")).sqlalchemy_url()
+    content_type_that_is_missing = 1
+
+    by_text = count_dangling_generic(engine, source, GENERIC, CONTENT_TYPES, [target])
+    by_index = count_dangling_generic(engine, source, GENERIC, CONTENT_TYPES, [target], with_integers=[target.id])
+
+    expected = [len(nowhere) + content_type_that_is_missing]
+    assert counts(url, create, by_text) == expected
+    assert counts(url, create if engine == "sqlite" else [], by_index) == expected  # SQLite's was in memory
+
+
 def test_rows_of_tables_that_inherit_are_not_counted(postgres_database: str) -> None:
     parent = table("parent", column("id"), column("up"), schema="public")
     reference = ForeignReference(kind="foreign", name="up", columns=("up",), target="parent", target_columns=("id",))
