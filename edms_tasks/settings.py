@@ -33,7 +33,9 @@ from edms_tasks.repository_settings import CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
 from edms_tasks.schedule_settings import ScheduleSettings
+from edms_tasks.signal_settings import MetricsSettings, NotifySettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
+from edms_tasks.validate_settings import ValidateSettings
 
 PREFIX = "EDMS_BACKUP__"
 CONFIG_FOLDERS = "EDMS_BACKUP_CONFIG_FOLDERS"
@@ -139,17 +141,6 @@ class RestoreSettings(Section):
     jobs: int = Field(default=2, ge=1, le=64, description="Parallel connections.")
 
 
-class ValidateSettings(Section):
-    """Further validations, and what reports may show."""
-
-    sensitive: tuple[str, ...] = Field(default=(), description="model.column whose values never appear in reports.")
-    suites: Path | None = Field(
-        default=None,
-        description="Folder of Great Expectations suites of your own (*.json), which a restore must pass as well.",
-    )
-    django_check: bool = Field(default=True, description="Run the EDMS's own `check` against the staging database.")
-
-
 class Settings(BaseSettings):
     """All settings of one EDMS."""
 
@@ -172,6 +163,8 @@ class Settings(BaseSettings):
     restore: RestoreSettings = RestoreSettings()
     retention: RetentionSettings = RetentionSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    notify: NotifySettings = NotifySettings()
+    metrics: MetricsSettings = MetricsSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     workdir: Path = Field(default=Path(".edms-backup"), description="Scratch files, reports and the promotion journal.")
     memory_limit_mb: int = Field(default=320, ge=128, description="Memory for set-based work; the rest goes to disk.")
@@ -199,7 +192,8 @@ class _Environment(PydanticBaseSettingsSource):
     """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
     Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`, `[copy] options`,
-    `[natural_keys]`, `[files] roots`, `stores` and `options`, and `[approval] approvers`. A value that begins with `[` or `{` is JSON.
+    `[natural_keys]`, `[files] roots`, `stores` and `options`, `[approval] approvers`, `[notify] ping` and `webhook_headers`. A value that
+    begins with `[` or `{` is JSON.
     """
 
     _FREE = (
@@ -211,6 +205,8 @@ class _Environment(PydanticBaseSettingsSource):
         ("files", "stores"),
         ("files", "options"),
         ("approval", "approvers"),
+        ("notify", "ping"),
+        ("notify", "webhook_headers"),
     )
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -384,6 +380,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
                 update={"folder": anchored(drills) if (drills := settings.drill.folder) else None}
             ),
             "exclude": settings.exclude.model_copy(update={"folders": tuple(map(anchored, settings.exclude.folders))}),
+            "metrics": settings.metrics.model_copy(
+                update={"file": anchored(file) if (file := settings.metrics.file) else None}
+            ),
             "validate_": settings.validate_.model_copy(
                 update={"suites": anchored(suites) if (suites := settings.validate_.suites) else None}
             ),

@@ -16,6 +16,7 @@ from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapsho
 from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
+from edms_tasks.signalling.unsent import unsent
 from flows.drilling.drilled_snapshot import is_proving_drill
 from flows.evidence.repository_artifacts import leave_status
 from flows.requests import StatusRequest
@@ -156,6 +157,7 @@ def read_status(
     if oldest_proof is not None and (proved is None or now - proved.at > oldest_proof):
         problems.append(f"No restore has proved a snapshot for {_age(oldest_proof)}.")
         problems += state.proofs.notes
+    problems += _unsent(settings)
     drills = _drills(repository, own, settings.edms.id, now)
     passed = next((entry.at for entry in drills if entry.outcome == "success"), None)
     if drills and drills[0].outcome != "success":
@@ -233,6 +235,15 @@ def _failed_since(created: datetime | None, entries: list[LogEntry], edms: str |
     if not ours or ours[-1].snapshot is not None or (created is not None and ours[-1].at < created):
         return None
     return ours[-1]
+
+
+def _unsent(settings: Settings) -> list[str]:
+    """The signals that could not be sent: an alarm that does not come looks like a good night."""
+    try:
+        found = unsent(settings.workdir)
+    except (OSError, ValueError) as error:
+        return [f"It is not known whether signals were sent: {error}."]
+    return [f"The last signal by {way} could not be sent, {sentence}" for way, sentence in found.items()]
 
 
 def _duration(text: str, option: str) -> timedelta:

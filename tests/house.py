@@ -29,6 +29,8 @@ WORDS = {
     "schedule_settings",
     "file_settings",
     "repository_settings",
+    "signal_settings",
+    "validate_settings",
     "drill_settings",
     "hook_settings",
     "manifest",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ class Gathered:
         details: what that page shows, as JSON.
         data_docs: the Data Docs, on the machine of the run.
         versions: of the EDMS and its database.
+        snapshot_made: when the snapshot was made that the run made or restored.
     """
 
     body: Body | None = None
@@ -114,6 +116,7 @@ class Gathered:
     details: Mapping[str, Any] = field(default_factory=dict)
     data_docs: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    snapshot_made: datetime | None = None
 
 
 def _plain(value: object) -> object:

@@ -45,6 +45,7 @@ class BackupResult:
             "files": sum(index.files for index in manifest.files),
             "verified": self.verified,
             "findings": len(manifest.findings),
+            "stored_bytes": self.stored_bytes,
         }
         edms = manifest.identity.id if manifest.identity is not None else None
         return LogFacts(not self.problems, edms, self.snapshot_id, facts)

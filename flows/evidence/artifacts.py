@@ -48,7 +48,7 @@ def leave_backup(run: Run, result: BackupResult) -> None:
         for index in manifest.files
     ]
     files = sum(index.files for index in manifest.files)
-    run.evidence.versions = _versions(manifest)
+    run.evidence.versions, run.evidence.snapshot_made = _versions(manifest), manifest.created
     run.leave(
         "backup-verdict",
         Body(
@@ -195,7 +195,7 @@ def leave_restore(run: Run, known: RecoveryFacts, result: RestoreResult) -> None
     files = sum(index.files for index in known.manifest.files)
     checks = known.validation.evaluated if known.validation else 0
     failed = len(known.validation.failures) if known.validation else 0
-    run.evidence.versions = _versions(known.manifest)
+    run.evidence.versions, run.evidence.snapshot_made = _versions(known.manifest), known.manifest.created
     run.leave(
         "restore-verdict",
         Body(

@@ -14,6 +14,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
 from edms_tasks.settings import Settings
 from flows.evidence.run_end import conclude
+from flows.evidence.run_signals import tell_refused, tell_start
 from flows.running.run import Run
 from flows.running.stopping import sentence_when_stopped
 
@@ -41,11 +42,15 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
         @functools.wraps(verb)
         def run_and_record(run: Run, request: Request) -> Result:
             run = _with_origin(run, request)
+            if not getattr(request, "dry_run", False):
+                tell_start(run, event)
             try:
                 result = verb(run, request)
             except EdmsBackupError as error:
-                if error.exit_code != _WRONGLY_USED:  # nothing was begun
+                if error.exit_code != _WRONGLY_USED:
                     record_failure(run, event, error, request)
+                else:  # nothing was begun
+                    tell_refused(run, event, error)
                 raise
             except KeyboardInterrupt:
                 stopped = Interrupted(f"The {event} was stopped.", why=sentence_when_stopped())

@@ -25,6 +25,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
 from edms_tasks.repository.stored_reports import ReportRefs
 from flows.evidence.reports import reports
+from flows.evidence.run_signals import tell_end
 from flows.running.printable import error_text
 from flows.running.run import Run
 
@@ -54,9 +55,14 @@ class RunEnd:
     problem: str = ""
     excused: bool = False
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether evidence is where it should be, or this role may not write it there and it is kept here."""
+        return not self.problem or (self.excused and self.files is not None)
+
     def require_evidence(self) -> Witness | None:
         """The entry in the log. Raises EvidenceNotWritten if evidence is missing although it could have been written."""
-        if not self.problem or (self.excused and self.files is not None):
+        if self.is_complete:
             return self.witness
         raise EvidenceNotWritten(
             f"The {self.event} is done ({self.report.get('verdict', 'done')}), but its evidence is not in the repository.",
@@ -98,6 +104,8 @@ def conclude(
         end = RunEnd(event, _without_repository(run, ended, said, None), problem=error_text(failure))
     if end.problem:
         run.say(f"! The report of this {event} is not in the repository, or not in its log: {end.problem}")
+    missing = "" if end.is_complete else f"Its evidence is not in the repository: {end.problem}"
+    tell_end(run, end.report, said.facts, end.witness.number if end.witness else None, missing)
     return end
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from edms_tasks.errors import EdmsBackupError, HookFailed, HookFailedAfterwards, Interrupted
 from flows.evidence.repository_log import LoggedResult, record_failure
+from flows.evidence.run_signals import tell_refused
 from flows.hooks.pending_hooks import abandoned, pending
 from flows.hooks.run_hook import Moment, Situation, run_hook
 from flows.running.flow_decorators import Shortfall
@@ -74,7 +75,7 @@ def _surrounded(
             snapshot=(said.snapshot if said else None) or situation.snapshot,
             error=short.what if short else "",
         )
-        _require_none(verb, [*left, *_afterwards(run, ended)], result)
+        _require_none(run, verb, [*left, *_afterwards(run, ended)], result)
     return result
 
 
@@ -121,18 +122,20 @@ def _of_killed_runs(run: Run) -> list[str]:
     return problems
 
 
-def _require_none(verb: str, problems: Sequence[str], result: HookedResult) -> None:
+def _require_none(run: Run, verb: str, problems: Sequence[str], result: HookedResult) -> None:
     """Raise HookFailedAfterwards if commands failed after the verb had ended."""
     if not problems:
         return
     short = result.shortfall()
     how = "succeeded" if short is None else f"failed ({short.what})"
-    raise HookFailedAfterwards(
+    failed = HookFailedAfterwards(
         f"The {verb} {how}, and commands after it failed.",
         where="[hooks]",
         why="; ".join(problems),
         fix=f"Run what they should have done by hand: the EDMS may be stopped. The {verb} need not be repeated for that.",
     )
+    tell_refused(run, verb, failed)  # the verb itself has told that it succeeded
+    raise failed
 
 
 def _add(error: BaseException, problems: Sequence[str]) -> None:
