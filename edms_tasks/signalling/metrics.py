@@ -42,7 +42,7 @@ HELP = {
 
 
 @dataclass(frozen=True)
-class Sample:
+class Gauge:
     """A number of a metric, with its labels."""
 
     name: str
@@ -55,7 +55,7 @@ class Sample:
         return self.name + "".join(f"\0{name}\0{value}" for name, value in self.labels)
 
 
-def update_metrics(file: Path, workdir: Path, edms: str, new: Mapping[str, Sample], gone: frozenset[str]) -> None:
+def update_metrics(file: Path, workdir: Path, edms: str, new: Mapping[str, Gauge], gone: frozenset[str]) -> None:
     """Add samples to those of earlier runs, without those of the keys in `gone`, and write the file. Raises OSError."""
     private_folder(workdir)
     with _alone(workdir / f"{_STATE}.lock"):
@@ -66,7 +66,7 @@ def update_metrics(file: Path, workdir: Path, edms: str, new: Mapping[str, Sampl
         _write_for_all(file, exposition(samples, edms))
 
 
-def exposition(samples: Mapping[str, Sample], edms: str) -> str:
+def exposition(samples: Mapping[str, Gauge], edms: str) -> str:
     """The samples in Prometheus' text format."""
     lines: list[str] = []
     for name, said in HELP.items():
@@ -85,10 +85,10 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _read(path: Path) -> dict[str, Sample]:
+def _read(path: Path) -> dict[str, Gauge]:
     try:
         found = parsed_json(path.read_bytes())
-        samples = [Sample(name, float(value), tuple((a, b) for a, b in labels)) for name, value, labels in found]
+        samples = [Gauge(name, float(value), tuple((a, b) for a, b in labels)) for name, value, labels in found]
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError):

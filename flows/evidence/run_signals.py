@@ -8,7 +8,7 @@ from typing import Any
 
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.signal_settings import Level
-from edms_tasks.signalling.metrics import Sample, update_metrics
+from edms_tasks.signalling.metrics import Gauge, update_metrics
 from edms_tasks.signalling.sending import Send, send_all, start_of, ways
 from edms_tasks.signalling.signal import Signal
 from edms_tasks.signalling.unsent import note_sent
@@ -99,10 +99,10 @@ def _measure(
     if file is None:
         return
     found = [*_of_the_run(signal, report), *_of_the_snapshot(run, signal, said)]
-    found += [Sample("edms_backup_signal_failed", float(bool(why)), (("way", name),)) for name, why in failures.items()]
+    found += [Gauge("edms_backup_signal_failed", float(bool(why)), (("way", name),)) for name, why in failures.items()]
     findings = ("error", "warning", "info")
     stale = frozenset(
-        Sample("edms_backup_run_last_findings", 0, (("verb", signal.verb), ("severity", one))).key for one in findings
+        Gauge("edms_backup_run_last_findings", 0, (("verb", signal.verb), ("severity", one))).key for one in findings
     )
     try:
         update_metrics(file, run.settings.workdir, signal.edms, {one.key: one for one in found}, stale)
@@ -110,37 +110,37 @@ def _measure(
         run.say(f"! The metrics could not be written: {error.filename or file}: {error.strerror or error}")
 
 
-def _of_the_run(signal: Signal, report: Mapping[str, Any]) -> list[Sample]:
+def _of_the_run(signal: Signal, report: Mapping[str, Any]) -> list[Gauge]:
     verb, name = (("verb", signal.verb),), "edms_backup_run_last"
     good = signal.level != "failure"
     found = [
-        Sample(f"{name}_timestamp_seconds", signal.at.timestamp(), verb),
-        Sample(f"{name}_success", float(good), verb),
-        Sample(f"{name}_duration_seconds", signal.seconds, verb),
-        Sample(f"{name}_new_findings", signal.new_findings, verb),
+        Gauge(f"{name}_timestamp_seconds", signal.at.timestamp(), verb),
+        Gauge(f"{name}_success", float(good), verb),
+        Gauge(f"{name}_duration_seconds", signal.seconds, verb),
+        Gauge(f"{name}_new_findings", signal.new_findings, verb),
     ]
     if good:
-        found.append(Sample(f"{name}_success_timestamp_seconds", signal.at.timestamp(), verb))
+        found.append(Gauge(f"{name}_success_timestamp_seconds", signal.at.timestamp(), verb))
     findings = report.get("findings") or ()
     for severity in ("error", "warning", "info"):
         number = sum(one["severity"] == severity for one in findings)
-        found.append(Sample(f"{name}_findings", number, (*verb, ("severity", severity))))
+        found.append(Gauge(f"{name}_findings", number, (*verb, ("severity", severity))))
     return found
 
 
-def _of_the_snapshot(run: Run, signal: Signal, said: Mapping[str, Any]) -> list[Sample]:
+def _of_the_snapshot(run: Run, signal: Signal, said: Mapping[str, Any]) -> list[Gauge]:
     made = run.evidence.snapshot_made
     if made is None:
         return []
     if signal.verb == "backup":
         sizes = {name: said.get(name) for name in ("rows", "files", "stored_bytes")}
         return [
-            Sample("edms_backup_snapshot_timestamp_seconds", made.timestamp()),
-            *(Sample(f"edms_backup_snapshot_{name}", float(size)) for name, size in sizes.items() if size is not None),
+            Gauge("edms_backup_snapshot_timestamp_seconds", made.timestamp()),
+            *(Gauge(f"edms_backup_snapshot_{name}", float(size)) for name, size in sizes.items() if size is not None),
         ]
     if signal.verb in _PROOFS and said.get("verdict") == "proved":
         return [
-            Sample("edms_backup_proof_timestamp_seconds", signal.at.timestamp()),
-            Sample("edms_backup_proved_snapshot_timestamp_seconds", made.timestamp()),
+            Gauge("edms_backup_proof_timestamp_seconds", signal.at.timestamp()),
+            Gauge("edms_backup_proved_snapshot_timestamp_seconds", made.timestamp()),
         ]
     return []

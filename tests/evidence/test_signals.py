@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from edms_tasks.errors import CommandError, EdmsBackupError
 from edms_tasks.settings import Settings
 from edms_tasks.signal_settings import MetricsSettings, NotifySettings
-from edms_tasks.signalling.metrics import HELP, Sample, exposition
+from edms_tasks.signalling.metrics import HELP, Gauge, exposition
 from edms_tasks.signalling.unsent import unsent
 from flows.cli.app import app
 from flows.prune import prune
@@ -318,7 +318,7 @@ def test_metrics_that_cannot_be_written_fail_no_run(protected: Protected, tmp_pa
 
 
 def test_labels_are_escaped() -> None:
-    sample = Sample("edms_backup_signal_failed", 1.0, (("way", 'a"b\\c\nd'),))
+    sample = Gauge("edms_backup_signal_failed", 1.0, (("way", 'a"b\\c\nd'),))
     assert 'way="a\\"b\\\\c\\nd"' in exposition({sample.key: sample}, "edms")
 
 
