@@ -54,7 +54,10 @@ def choose_for_drill(settings: Settings, request: DrillRequest) -> ChosenForDril
     untried = [one for one in known if one not in drilled]
     seed = request.seed if request.seed is not None else secrets.randbelow(_SEEDS)
     chosen = Random(seed).choice(sorted(untried or known))  # noqa: S311 - it must be repeatable, and guards nothing
-    among = f"{len(untried)} that no drill had restored" if untried else f"all {len(known)}, which drills had restored"
+    drawn = len(untried or known)
+    among = (
+        f"{drawn} snapshot{'' if drawn == 1 else 's'} that {'no drill' if untried else 'drills'} had restored before"
+    )
     return ChosenForDrill(chosen, f"at random among {among}, seed {seed}")
 
 

@@ -91,7 +91,10 @@ def _leave(number: int) -> None:
             os.write(_STDERR, _SAID)
         for child in _children():
             with suppress(ProcessLookupError):  # it has ended meanwhile
-                os.kill(child, signal.SIGTERM)
+                if os.getpgid(child) == child:  # a hook, or the EDMS: with everything that it started
+                    os.killpg(child, signal.SIGTERM)
+                else:
+                    os.kill(child, signal.SIGTERM)
     finally:
         os._exit(128 + number)
 

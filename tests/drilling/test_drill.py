@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.repository import Repository
@@ -21,6 +22,7 @@ from flows.status import read_status
 from tests.backed_up import BackedUpSystems
 from tests.reference_system import Engine, ReferenceEdms
 from tests.running import Protected
+from tests.warm_python import edms_python
 
 _WRITES = """# writes a row and a file
 from django.core.files.base import ContentFile
@@ -110,3 +112,31 @@ def test_a_drill_leaves_a_report_an_entry_and_a_proof(backed_up: BackedUpSystems
     status = read_status(protected.settings)
     assert status.proved is not None
     assert status.proved.snapshot == snapshot
+
+
+def test_an_edms_elsewhere_sees_the_copy_under_the_paths_that_it_has_there(
+    backed_up: BackedUpSystems, tmp_path: Path
+) -> None:
+    protected = backed_up("sqlite").protected
+    here, there = tmp_path / "drills", tmp_path / "as-the-edms-sees-it"
+    here.mkdir()
+    there.symlink_to(here)
+    settings = with_drill(protected, commands=(("-c", _WRITES),), folder=here, folder_in_edms=str(there), rto="1h")
+    edms = settings.edms.model_copy(
+        update={
+            "python": None,
+            "command": (edms_python(),),
+            "database_url": SecretStr(f"sqlite:///{protected.edms.database_path}"),
+        }
+    )
+    files = settings.files.model_copy(update={"roots": {"media": protected.edms.media}})
+    before = users(protected.edms)
+
+    result = drill.fn(Run(settings.model_copy(update={"edms": edms, "files": files})), DrillRequest())
+
+    assert result.problems == ()
+    said = dict(line.split(" ", 1) for line in result.restored.drill.commands[0].output.splitlines())  # type: ignore[union-attr]
+    assert said["database"].startswith(f"{there}/edms-drill-")
+    assert said["file"].startswith(f"{there}/edms-drill-")
+    assert users(protected.edms) == before
+    assert list(here.iterdir()) == []

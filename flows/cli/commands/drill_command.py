@@ -38,7 +38,7 @@ def drill(
 ) -> None:
     """Restore a snapshot beside the live system, prove it, try it with the EDMS, measure, and remove it again.
 
-    [drill] of the settings has the commands that must succeed on the copy, and the targets for time (rto) and age (rpo).
+    The settings (section drill) have the commands that must succeed on the copy, and the targets for time (rto) and age (rpo).
     The live system is not touched. Exit code 1: the drill failed.
     """
     options = Options.of(context, config, as_json, traceback)
