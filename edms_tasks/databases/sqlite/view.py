@@ -27,6 +27,7 @@ from edms_tasks.databases.sqlite.application_functions import ForeignNames, in_f
 from edms_tasks.databases.sqlite.connection_pool import Lender, Readers
 from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.search_index_check import check_search_indexes
+from edms_tasks.databases.sqlite.storage_classes import ClassCounts, count_classes
 from edms_tasks.databases.sqlite.tables_of_the_edms import closed_tables
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
@@ -34,7 +35,6 @@ from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
 from edms_tasks.manifest import Encoding, SequencePosition, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 
-_EXACT_IN_DOUBLE = 2**53
 _SMALL_PIECES = 8  # the most data to read at once, in multiples of PIECE_BYTES
 
 
@@ -201,31 +201,16 @@ class SqliteView:
 
     def measure(self, table: Table) -> Measure:
         """Count the rows, and choose each column's encoding by the storage classes of its values."""
-        name = identifier(table.name)
         if not table.columns:
             return Measure(rows=0, encodings={}, types={})
-        parts = []
-        for column in table.columns:
-            quoted = identifier(column.name)
-            parts += [f"sum(typeof({quoted}) = '{kind}')" for kind in ("integer", "real", "text", "blob")]
-            parts.append(
-                f"max(typeof({quoted}) = 'integer' AND ({quoted} > {_EXACT_IN_DOUBLE} OR {quoted} < -{_EXACT_IN_DOUBLE}))"
-            )
-        values: list[int] = []
-        rows = 0
         with self._readers.borrow() as reader, reader.cursor() as cursor:
-            # SQLite allows 2000 result columns; wide tables are measured in slices.
-            for start in range(0, len(parts), 1000):
-                cursor.execute(f"SELECT count(*), {', '.join(parts[start : start + 1000])} FROM {name}")
-                row = cursor.fetchone()
-                assert row is not None  # an aggregate always returns one row
-                rows = int(row[0])
-                values += [int(value or 0) for value in row[1:]]
-        encodings: dict[str, Encoding] = {}
-        types: dict[str, pa.DataType] = {}
-        for position, column in enumerate(table.columns):
-            encodings[column.name], types[column.name] = _encoding(column, *values[position * 5 : position * 5 + 5])
-        return Measure(rows=rows, encodings=encodings, types=types)
+            rows, classes = count_classes(cursor, table)
+        chosen = {column.name: _encoding(column, classes[column.name]) for column in table.columns}
+        return Measure(
+            rows=rows,
+            encodings={name: encoding for name, (encoding, _) in chosen.items()},
+            types={name: kind for name, (_, kind) in chosen.items()},
+        )
 
     def read_like(self, entries: Iterable[TableEntry]) -> None:
         """Do nothing: all releases read SQLite in the same way."""
@@ -334,11 +319,9 @@ class SqliteView:
             return connection.execute(statement).fetchall()
 
 
-def _encoding(
-    column: Column, integers: int, reals: int, texts: int, blobs: int, large: int
-) -> tuple[Encoding, pa.DataType]:
-    classes = sum(1 for count in (integers, reals, texts, blobs) if count)
-    if classes > 1:
+def _encoding(column: Column, classes: ClassCounts) -> tuple[Encoding, pa.DataType]:
+    integers, reals, texts, blobs, large = classes
+    if sum(1 for count in (integers, reals, texts, blobs) if count) > 1:
         # NUMERIC and INTEGER columns store 5.0 as 5. If doubles are exact for every integer, SQLite turns doubles into the
         # same mixture again.
         if not texts and not blobs and not large and catalogue.affinity(column.native_type) in ("NUMERIC", "INTEGER"):
