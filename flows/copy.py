@@ -119,7 +119,7 @@ def copy(run: Run, request: CopyRequest) -> CopyResult:
         files=made.files,
         bytes=made.bytes,
         already=made.already,
-        problems=(*made.problems, *made.lost),
+        problems=tuple(made.problems),
         notes=tuple(made.notes),
         seconds=run.seconds,
     )

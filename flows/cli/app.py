@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.commands import (
+    approve_command,
     approver_command,
     backup_command,
     config_files_command,
@@ -119,6 +120,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "schedule": (schedule_command.schedule, schedule_command.EXAMPLES),
     "deploy": (deploy_command.deploy, deploy_command.EXAMPLES),
     "serve": (deploy_command.serve, deploy_command.SERVE_EXAMPLES),
+    "approve": (approve_command.approve, approve_command.EXAMPLES),
     "approver": (approver_command.approver, approver_command.EXAMPLES),
     "demo": (demo_command.demo, demo_command.EXAMPLES),
 }

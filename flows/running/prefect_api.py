@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+ADDRESS, LOGIN = "address", "login"
+"""Files in the home of `edms-backup serve`: where its API is, and the login for it."""
 
 _SECONDS_TO_ANSWER = 10
 _NOTHING: Mapping[str, str] = {}
@@ -50,12 +53,21 @@ def configured_api(environ: Mapping[str, str] = os.environ) -> PrefectApi | None
     return PrefectApi(url)
 
 
+def served_api(home: Path) -> PrefectApi | None:
+    """The API of `edms-backup serve` with this home folder; None if it has none, or this user may not read the login."""
+    try:
+        url, login = ((home / name).read_text(encoding="utf-8").strip() for name in (ADDRESS, LOGIN))
+    except OSError:
+        return None
+    return PrefectApi(url, "Basic " + base64.b64encode(login.encode()).decode())
+
+
 def why_unusable(api: PrefectApi) -> str:
     """Why the API cannot be used, or "". It must return its number of runs, which needs its database and our login."""
     if not api.url.startswith(("http://", "https://")):
         return "It is not an http or https address."
     try:
-        counted = _count_runs(api)
+        counted = ask_api(api, "/flow_runs/count", {})
     except urllib.error.HTTPError as error:
         return f"{_REFUSALS.get(error.code, 'It answers with an error')} (HTTP {error.code})."
     except (OSError, ValueError) as error:
@@ -65,12 +77,19 @@ def why_unusable(api: PrefectApi) -> str:
     return "" if isinstance(counted, int) else "It is not a Prefect API."
 
 
-def _count_runs(api: PrefectApi) -> object:
-    """The number of runs. A server that protects from requests of foreign pages (CSRF) refuses them without a token of its own."""
+def ask_api(api: PrefectApi, path: str, request: object = None) -> Any:
+    """Ask the API: a POST of the request as JSON, or a GET without one; returns its answer.
+
+    A server that protects from requests of foreign pages (CSRF) refuses a POST without a token of its own, which is then asked for.
+
+    Raises:
+        urllib.error.HTTPError, OSError, ValueError: it refuses, cannot be reached, or its answer is no JSON.
+    """
+    data = None if request is None else json.dumps(request).encode()
     try:
-        return _answer(api, "/flow_runs/count", b"{}")
+        return _answer(api, path, data)
     except urllib.error.HTTPError as refused:
-        if refused.code != HTTPStatus.FORBIDDEN:
+        if refused.code != HTTPStatus.FORBIDDEN or data is None:
             raise
         client = str(uuid.uuid4())
         try:
@@ -80,7 +99,7 @@ def _count_runs(api: PrefectApi) -> object:
         if not isinstance(token, dict):
             raise
         given = {"Prefect-Csrf-Token": str(token.get("token")), "Prefect-Csrf-Client": client}
-        return _answer(api, "/flow_runs/count", b"{}", given)
+        return _answer(api, path, data, given)
 
 
 def _answer(api: PrefectApi, path: str, data: bytes | None, headers: Mapping[str, str] = _NOTHING) -> object:

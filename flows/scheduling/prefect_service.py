@@ -22,6 +22,7 @@ from pathlib import Path
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import TerminalError, TransientError
 from edms_tasks.settings import CONFIG_FOLDERS
+from flows.running.prefect_api import ADDRESS, LOGIN
 from flows.running.temporary_server import ends_with_its_parent
 from flows.scheduling.deploying import POOL, deploy
 from flows.scheduling.prefect_deployments import DeployedEdms
@@ -63,7 +64,7 @@ class PrefectService:
     @property
     def login_file(self) -> Path:
         """The file with the login, `user:password`."""
-        return self.home / "login"
+        return self.home / LOGIN
 
     def run(self, when_ready: Callable[[], None]) -> None:
         """Start both, deploy, and keep them running until SIGTERM or Ctrl-C. `when_ready` is called once they run.
@@ -73,6 +74,7 @@ class PrefectService:
             TerminalError: its address is in use, or Prefect refuses the deployments.
         """
         private_folder(self.home)
+        write_durably(self.home / ADDRESS, f"{self.url}/api\n")
         environ = self._environment()
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
@@ -101,6 +103,9 @@ class PrefectService:
             "PREFECT_SERVER_API_PORT": str(self.port),
             "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # The newer UI has no form to approve a suspended run, and asks its vendor's host for settings.
+            "PREFECT_SERVER_UI_V2_ENABLED": "false",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "DO_NOT_TRACK": "1",
             "NO_PROXY": ",".join(around),
             "no_proxy": ",".join(around),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from typer.testing import CliRunner
 
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, load_settings
 from flows.backup import backup
+from flows.cli.app import app
 from flows.requests import BackupRequest
 from flows.running.run import Run
 from tests.prefect_server import Server, prefect_server, prefect_worker, wait_for
@@ -219,7 +222,14 @@ def test_a_merge_and_a_rollback_wait_too_and_another_settings_file_is_refused(pl
     assert plant.titles() == {"before the merge"}
     assert "overwritten" in plant.artifact(merge, "merge-to-approve")
     assert "Would be live" in plant.artifact(rollback, "rollback-to-approve")
-    plant.resume(merge, edms=EDMS, approved_by="Anna")
+    env = {"PREFECT_API_URL": plant.server.env["PREFECT_API_URL"]}
+    listed = json.loads(CliRunner().invoke(app, ["approve", "--json"], env=env).stdout)
+    assert {merge, rollback} <= {one["id"] for one in listed["waiting"]}
+    assert set(listed["waiting"][0]["fields"]) == {"edms", "approved_by", "note"}
+    incomplete = CliRunner().invoke(app, ["approve", merge, "--by", "Anna", "--json"], env=env)
+    assert (incomplete.exit_code, "--edms" in json.loads(incomplete.stdout)["fix"]) == (2, True)
+    sent = CliRunner().invoke(app, ["approve", merge, "--edms", EDMS, "--by", "Anna"], env=env)
+    assert sent.exit_code == 0, sent.output
     plant.reaches(merge, "COMPLETED")
     assert plant.titles() != {"before the merge"}
     plant.resume(rollback, edms=EDMS, approved_by="Anna")
