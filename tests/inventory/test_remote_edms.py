@@ -249,7 +249,7 @@ def test_the_transport_needs_python_3_8_and_the_standard_library() -> None:
     tree = ast.parse(source, feature_version=(3, 8))
 
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert imported <= {"base64", "hashlib", "json", "os", "subprocess", "sys", "threading", "time"}
+    assert imported <= {"base64", "hashlib", "json", "os", "signal", "subprocess", "sys", "threading", "time"}
     assert source.isascii(), "a terminal's or a locale's encoding must not matter"
 
 
