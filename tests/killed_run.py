@@ -1,4 +1,4 @@
-"""Run a backup, a restore or a drill that kills itself with SIGKILL at a named point; to be called in a process of its own.
+"""Run a backup, a restore or a drill that kills itself with SIGKILL at a named point, in a process of its own.
 
 A point is a stage or step as the composition names it ("extract", "write the manifest"), or "before swap", "inside swap"
 (SQLite: between its two calls), "after swap" and "between renames" inside the promotion. For a folder that holds the database
@@ -7,22 +7,38 @@ also "entries set aside", when all of them are, and "entry in place", after the 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.databases.sqlite.database import SqliteDatabase
+from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.settings import load_settings
+from flows.backup import backup
 from flows.drill import drill
-from flows.requests import DrillRequest
+from flows.requests import BackupRequest, DrillRequest, RestoreRequest
+from flows.restore import restore
 from flows.running.flow_decorators import Task
 from flows.running.run import Run
 from flows.running.threads import ThreadRunner
-from tests.running import run_backup, run_restore
+
+# Processes forked from one that has imported everything: importing anew for each kill would take most of the time.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.killed_run", "expectations.suites"])
+
+
+def kill(verb: str, config: Path, point: str, known: ProbeReport | None = None) -> None:
+    """Run a verb with a settings file until it dies at `point`; `known` is what the EDMS would answer."""
+    run = _PROCESSES.Process(target=_main, args=(verb, str(config), point, dict(os.environ), known))
+    run.start()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL, f"{verb} was not killed at {point!r}: it ended with {run.exitcode}"
 
 
 def die() -> None:
@@ -99,15 +115,16 @@ def _arm_promotion(point: str) -> None:
         Path.rename = killing_move  # type: ignore[assignment,method-assign]
 
 
-def main(verb: str, config: str, point: str, environment: Mapping[str, str]) -> None:
-    """Run `verb` with the settings file `config` and die at `point`."""
+def _main(verb: str, config: str, point: str, environment: Mapping[str, str], known: ProbeReport | None) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    settings = load_settings(Path(config))
+    run = Run(load_settings(Path(config)), KillingRunner(point))
+    if known is not None:
+        run = replace(run, ask=lambda settings: known)
     if verb == "backup":
-        run_backup(settings, KillingRunner(point))
+        backup.fn(run, BackupRequest())
     elif verb == "drill":
-        drill.fn(Run(settings, KillingRunner(point)), DrillRequest())
+        drill.fn(run, DrillRequest())
     else:
         _arm_promotion(point)
-        run_restore(settings, KillingRunner(point), snapshot="latest")
+        restore.fn(run, RestoreRequest(snapshot="latest", confirm=True))

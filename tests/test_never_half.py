@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import secrets
-import signal
 from collections.abc import Callable
 
 import pytest
 
-from tests import killed_run
+from flows.running.run import ask_now
 from tests.backed_up import BackedUpSystems
 from tests.direct_access import spoil
 from tests.independent_comparison import differences, picture
+from tests.killed_run import kill
 from tests.postgres_server import PostgresServer
 from tests.reference_system import EdmsTemplates, Engine, LazyPostgres, ReferenceEdmsFactory
 from tests.running import Protected, protect
@@ -38,8 +36,8 @@ RESTORE_POINTS = (
     "before swap",
 )
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.killed_run", "expectations.suites"])
+
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
 Systems = Callable[[Engine], Protected]
 
@@ -132,11 +130,8 @@ def test_a_promotion_cut_short_is_finished_by_the_next_command(
 
 
 def _kill(protected: Protected, verb: str, point: str) -> None:
-    # A process forked from one that has imported everything: importing anew for each kill would take most of the time.
-    run = PROCESSES.Process(target=killed_run.main, args=(verb, str(protected.config), point, dict(os.environ)))
-    run.start()
-    run.join(120)
-    assert run.exitcode == -signal.SIGKILL, f"{verb} was not killed at {point!r}: it ended with {run.exitcode}"
+    # The EDMS is asked once by each test and not by each killed run: it answers the same, and is not what is killed.
+    kill(verb, protected.config, point, ask_now(protected.settings))
 
 
 def _snapshots(protected: Protected) -> set[str]:

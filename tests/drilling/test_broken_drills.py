@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import re
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,16 +22,14 @@ from flows.drill import DrillResult, drill, drill_snapshot
 from flows.requests import DrillRequest
 from flows.running.run import Run
 from flows.status import read_status
-from tests import killed_run
 from tests.backed_up import BackedUpSystems
 from tests.databases.rebuilt import roles
 from tests.independent_comparison import differences, picture
+from tests.killed_run import kill
 from tests.postgres_server import PostgresServer
 from tests.reference_system import ReferenceEdmsFactory
 from tests.running import Protected, encrypt, protect
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.killed_run", "expectations.suites"])
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
 
@@ -200,7 +195,7 @@ def test_what_a_killed_drill_left_is_removed_by_the_next_and_what_others_made_is
     (foreign / "keep.txt").write_text("not ours", encoding="utf-8")
 
     with _foreign_database(protected) as theirs:
-        _kill(protected, "accept")
+        kill("drill", protected.config, "accept")
         left = _everything_in(protected) - beside
         databases = _databases(protected) - {theirs}
         result = drill.fn(Run(protected.settings), DrillRequest())
@@ -296,10 +291,3 @@ def _foreign_database(protected: Protected) -> Iterator[str]:
         server.execute(f"CREATE DATABASE {name}".encode())
         yield name
         server.execute(f"DROP DATABASE {name}".encode())
-
-
-def _kill(protected: Protected, point: str) -> None:
-    process = PROCESSES.Process(target=killed_run.main, args=("drill", str(protected.config), point, dict(os.environ)))
-    process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL, point

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import sqlite3
 import sys
 from contextlib import closing
@@ -15,12 +12,11 @@ import pytest
 from edms_tasks import mount_points
 from edms_tasks.errors import TerminalError
 from edms_tasks.settings import load_settings
-from tests import killed_run
 from tests.inventory.small_project import small_project
+from tests.killed_run import kill
 from tests.running import run_backup, run_doctor, run_restore, run_restore_plan, run_rollback
 
 SETTINGS = 'DATABASES["default"]["NAME"] = BASE / "data" / "db.sqlite3"\nMEDIA_ROOT = BASE / "data"\n(BASE / "data").mkdir(exist_ok=True)\n'
-PROCESSES = multiprocessing.get_context("forkserver")
 
 MODELS = "class Document(models.Model):\n    file = models.FileField()\n"
 ROWS = """
@@ -157,11 +153,8 @@ def test_a_restore_killed_around_the_database_is_finished_or_undone(point: str, 
     lose(data)
     lost = state_of(data)
 
-    run = PROCESSES.Process(target=killed_run.main, args=("restore", str(config), point, dict(os.environ)))
-    run.start()
-    run.join(120)
+    kill("restore", config, point)
 
-    assert run.exitcode == -signal.SIGKILL
     if point == "before swap":
         assert state_of(data) == lost
         assert run_restore(settings, snapshot="latest").success
