@@ -26,6 +26,8 @@ from tests.stores.sftp_server import SftpServer
 from tests.stores.swift_server import S3Account
 from tests.stores.watched_stores import CountedStore, wrapping
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
+
 MOST_REQUESTS = 40
 """Of a backup of 20,000 rows and 1,200 files of which little changed; the number does not depend on how many there are."""
 
@@ -41,7 +43,6 @@ def settings_for(edms: ReferenceEdms, folder: Path, repository: RepositorySettin
     return settings.model_copy(update={"repository": repository.model_copy(update=copies)})
 
 
-@pytest.mark.slow
 def test_a_second_backup_asks_little_of_the_server(edms: ReferenceEdms, tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
     store = MemoryStore()
@@ -73,7 +74,6 @@ def only_writes(method: str, path: str) -> bool:
     return method in ("GET", "HEAD") and not name.startswith(state)
 
 
-@pytest.mark.slow
 def test_credentials_that_only_write_suffice_for_backups(
     edms: ReferenceEdms, s3_account: S3Account, tmp_path: Path
 ) -> None:
@@ -125,7 +125,6 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repositor
         yield sftp.settings(tmp_path / "backups")
 
 
-@pytest.mark.slow
 def test_a_server_that_often_fails_costs_time_and_nothing_else(
     edms: ReferenceEdms, s3_account: S3Account, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +151,6 @@ def test_a_server_that_often_fails_costs_time_and_nothing_else(
         proxy.close()
 
 
-@pytest.mark.slow
 def test_a_backup_on_a_server_comes_back_as_it_was(
     edms: ReferenceEdms, server: RepositorySettings, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdmsFactory
 from tests.running import Protected, encrypt, protect
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 
 def exported(protected: Protected, path: Path) -> PackageResult:
     return export.fn(Run(protected.settings), ExportRequest(file=str(path)))

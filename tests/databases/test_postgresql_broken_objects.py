@@ -70,9 +70,10 @@ def made_by_a_role(server: PostgresServer) -> Iterator[str]:
 
 
 def cases(*kinds: str) -> list[ParameterSet]:
-    """Each kind broken in two ways, the first in every one; the other pairs are for `make test-long`."""
+    """The first kind broken in every way, the others in one of two by turns; the other pairs are for `make test-long`."""
+    usual = {kind: BREAKS_OF_EACH[number % 2] for number, kind in enumerate(kinds)}
     return [
-        pytest.param(kind, how, marks=[] if kind == kinds[0] or how in BREAKS_OF_EACH else [pytest.mark.long])
+        pytest.param(kind, how, marks=[] if kind == kinds[0] or how == usual[kind] else [pytest.mark.long])
         for kind in kinds
         for how in BREAKS
         if not (how == UNREADABLE[0] and kind in UNREADABLE[1])

@@ -25,6 +25,8 @@ from tests.promotion.two_settings import SmallEdms, Trying, small_edms
 from tests.put_back import KeptDatabase, KeptFolder
 from tests.running import run_backup, run_merge, run_restore, run_rollback
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 MOSTLY_SQLITE = pytest.mark.parametrize(
     "edms", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )

@@ -127,6 +127,7 @@ def test_lost_records_can_be_given_up(local: Library, config: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("edms_asked_once")
 def test_a_system_comes_back_from_what_a_prune_left(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     """The newest, and one that was being restored while a prune ran; each as the system was then."""
     protected = backed_up("sqlite", top="chunk_rows = 40").protected
