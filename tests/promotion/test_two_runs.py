@@ -320,7 +320,7 @@ def test_a_merge_whose_report_cannot_be_written_says_that_it_was_committed(
     def full(*_: object, **__: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flows.merge.render", full)
+    monkeypatch.setattr("flows.merging.merge_report.render", full)
     with pytest.raises(EdmsBackupError) as told:
         run_merge(edms.first, snapshot=snapshot)
     assert (told.value.code, told.value.exit_code) == ("evidence-not-written", 4)
