@@ -98,10 +98,14 @@ def missing_reports(repository: Repository, entries: tuple[LogEntry, ...]) -> li
     """Reports that entries name and that are not there with their size, although no prune said that it removed them."""
     reports = repository.reports
     there = reports.names()
-    cut = [
-        str(one.facts["reports_before"]) for one in entries if one.event == "prune" and one.facts.get("reports_before")
-    ]
-    oldest = max((datetime.fromisoformat(one) for one in cut), default=None)
+    oldest = max(
+        (
+            cut
+            for one in entries
+            if one.event == "prune" and not repository.log.why_unsigned(one) and (cut := _cut(one))
+        ),
+        default=None,
+    )
     found = []
     for entry in entries:
         refs = report_of(entry)
@@ -114,6 +118,15 @@ def missing_reports(repository: Repository, entries: tuple[LogEntry, ...]) -> li
                     f"size: {name}."
                 )
     return found
+
+
+def _cut(prune: LogEntry) -> datetime | None:
+    """The time before which a prune removed reports; None if it removed none. It cannot be after the prune."""
+    try:
+        cut = datetime.fromisoformat(str(prune.facts["reports_before"]))
+    except (KeyError, ValueError):
+        return None
+    return min(cut, prune.at) if cut.tzinfo is not None else None
 
 
 def _parsed(witness: str | None) -> Witness | None:

@@ -11,7 +11,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, this_edms_of
 from edms_tasks.lineage.known_records import known_records
 from edms_tasks.lineage.owner import KnownEdms
-from edms_tasks.pruning.carry_out import Pruned
+from edms_tasks.pruning.carry_out import Pruned, old_reports
 from edms_tasks.pruning.carry_out import prune as carry_out
 from edms_tasks.pruning.prune_plan import PrunePlan, Wishes, plan_prune
 from edms_tasks.repository import Repository, Swept
@@ -84,7 +84,8 @@ class PruneResult:
             "objects_removed": self.swept.objects,
             "objects_marked": self.swept.marked,
             "objects_refused": self.swept.refused,
-            "reports_removed": self.reports.removed,
+            "reports_removed": self.reports.removed if self.done else 0,
+            "reports_go": self.reports.removed if not self.done else 0,
             "reports_before": self.reports_before.isoformat() if self.reports_before is not None else None,
             "set_aside": [one.as_json() for one in self.set_aside],
             "notes": list(self.notes),
@@ -137,7 +138,17 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
     with run.stage("prune"):
         if request.dry_run:
             plan = run.call(make_plan, repository, this_edms, wishes)
-            result = PruneResult(plan, rules, run.settings.retention.timezone, done=False, notes=plan.notes)
+            reports_before = _reports_before(run.settings)
+            going = old_reports(repository, plan, reports_before) if reports_before is not None else []
+            result = PruneResult(
+                plan=plan,
+                rules=rules,
+                zone=run.settings.retention.timezone,
+                done=False,
+                notes=plan.notes,
+                reports=RemovedReports(len(going)),
+                reports_before=reports_before,
+            )
         else:
             reason, reports_before = request.reason or f"keep {rules}", _reports_before(run.settings)
             pruned = run.call(prune_repository, run, repository, this_edms, wishes, reason, reports_before)

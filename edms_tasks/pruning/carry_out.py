@@ -87,11 +87,15 @@ def prune(
 
 
 def _remove_reports(repository: Repository, made: PrunePlan, before: datetime) -> RemovedReports:
-    """Remove the reports of runs before a time, of the EDMSs of this prune and of the repository as a whole; the log stays."""
     repository.require_lock()
+    return repository.reports.remove(old_reports(repository, made, before))
+
+
+def old_reports(repository: Repository, made: PrunePlan, before: datetime) -> list[str]:
+    """The files of reports of runs before a time, of the EDMSs of this prune and of the repository as a whole; the log stays."""
     edms = {None, *(fate.edms for fate in made.fates)}
     entries = (entry for entry in repository.log.backwards() if entry.edms in edms or entry.at >= before)
-    return repository.reports.remove(repository.reports.of_before(entries, before))
+    return repository.reports.of_before(entries, before)
 
 
 def _is_wanted(repository: Repository, snapshot_id: str) -> bool:

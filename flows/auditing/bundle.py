@@ -27,6 +27,7 @@ from edms_tasks.repository.stored_reports import report_of
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.audit_trail import missing_reports
+from flows.auditing.one_report import approvers_of
 from flows.auditing.period import Gaps, Period, gaps, period_from
 
 _HOW_TO_CHECK = Path(__file__).with_name("VERIFY.md")
@@ -172,12 +173,12 @@ class _Bundling:
             "event": entry.event,
             "outcome": entry.outcome,
             "by": f"{entry.facts.get('by') or entry.user}, {entry.machine}",
-            "reason": entry.facts.get("reason") or "",
-            "approved": ", ".join(str(one.get("by")) for one in entry.facts.get("approved_by") or ()),
+            "reason": str(entry.facts.get("reason") or ""),
+            "approved": ", ".join(approvers_of(entry)),
             "snapshot": (entry.snapshot or "")[:12],
             "edms": entry.edms or "",
             "signed": bool(entry.signer),
-            "verdict": entry.facts.get("what") or entry.facts.get("verdict") or "",
+            "verdict": str(entry.facts.get("what") or entry.facts.get("verdict") or ""),
             "report": "",
         }
         if (refs := report_of(entry)) is None:

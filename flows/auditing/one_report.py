@@ -28,6 +28,12 @@ class FoundReport:
         return {"entry": self.entry.model_dump(mode="json"), "report": dict(self.report) or None}
 
 
+def approvers_of(entry: LogEntry) -> list[str]:
+    """Who approved a run, by its entry. An entry may be forged, so anything may stand there."""
+    found = entry.facts.get("approved_by")
+    return [str(one.get("by", "")) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def read_report(settings: Settings, number: int) -> FoundReport:
     """The entry of that number, and its report, both checked.
 

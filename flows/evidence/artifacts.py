@@ -155,7 +155,10 @@ def leave_prune(run: Run, result: PruneResult) -> None:
                 ),
                 ("Stay", f"{len(result.plan.fates) - going:,} snapshots"),
                 ("Freed" if result.done else "Would be freed", f"{_freed(result):,} bytes"),
-                ("Reports of runs removed", f"{result.reports.removed:,} files" if result.reports.removed else ""),
+                (
+                    "Reports of runs removed" if result.done else "Reports of runs that would go",
+                    f"{result.reports.removed:,} files" if result.reports.removed else "",
+                ),
             ),
             (Paragraph("Notes", result.notes),),
             (

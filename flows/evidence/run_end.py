@@ -105,7 +105,8 @@ def conclude(
     if end.problem:
         run.say(f"! The report of this {event} is not in the repository, or not in its log: {end.problem}")
     missing = "" if end.is_complete else f"Its evidence is not in the repository: {end.problem}"
-    tell_end(run, end.report, said.facts, end.witness.number if end.witness else None, missing)
+    entry = end.witness.number if end.witness else None
+    tell_end(run, end.report, said.facts, entry, missing, _taken(run, ended))
     return end
 
 
@@ -186,16 +187,20 @@ def _latest(run: Run, event: str) -> tuple[Path, Mapping[str, Any] | None]:
 
 
 def _keep(run: Run, folder: Path, event: str, data: bytes, page: bytes) -> Path | None:
-    """Keep the report on this machine until the next run of the verb; None if that fails, which is said."""
+    """Keep the report on this machine until the next run of the verb; None if that fails, which is said.
+
+    One of a run that came to no result is kept apart: the next one's findings are compared with those of the last that did.
+    """
+    name = event if run.evidence.body is not None else f"{event}-without-result"
     try:
         reports(run.settings)
         private_folder(folder)
-        write_durably(folder / f"{event}.html", page)
-        write_durably(folder / f"{event}.json", data)
+        write_durably(folder / f"{name}.html", page)
+        write_durably(folder / f"{name}.json", data)
     except OSError as error:
         run.say(f"! The report of this {event} is not kept on this machine: {folder}: {error.strerror or error}")
         return None
-    return folder / f"{event}.html"
+    return folder / f"{name}.html"
 
 
 def _taken(run: Run, ended: RunOutcome) -> float:

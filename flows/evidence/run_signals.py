@@ -23,7 +23,9 @@ def tell_start(run: Run, verb: str) -> None:
     _send(run, start_of(run.settings.notify, verb))
 
 
-def tell_end(run: Run, report: Mapping[str, Any], said: Mapping[str, Any], entry: int | None, problem: str) -> None:
+def tell_end(
+    run: Run, report: Mapping[str, Any], said: Mapping[str, Any], entry: int | None, problem: str, seconds: float
+) -> None:
     """Tell how a run ended, by its report, and write the metrics.
 
     Args:
@@ -32,6 +34,7 @@ def tell_end(run: Run, report: Mapping[str, Any], said: Mapping[str, Any], entry
         said: what the log says of it.
         entry: the number of its entry; None if it has none.
         problem: why its evidence is missing although it should be there; "" if it is not.
+        seconds: how long it took.
     """
     change = report.get("findings_change") or {}
     new = [one for one in (*change.get("new", ()), *_more(change)) if one["severity"] != "info"]
@@ -42,7 +45,7 @@ def tell_end(run: Run, report: Mapping[str, Any], said: Mapping[str, Any], entry
         verb=str(report["event"]),
         level=level,
         at=ended,
-        seconds=round((ended - datetime.fromisoformat(report["run"]["started"])).total_seconds(), 1),
+        seconds=seconds,
         edms=str(report.get("edms") or run.settings.edms.id or ""),
         host=run.origin.host,
         run=run.origin.run,

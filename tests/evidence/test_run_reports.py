@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from edms_tasks.errors import DamagedRepository, EvidenceNotWritten, NoSpace, RepositorySealed
 from edms_tasks.repository import Repository
@@ -15,6 +16,8 @@ from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.stored_reports import report_of
 from flows import keys
 from flows.audit_trail import read_audit_trail
+from flows.auditing.bundle import bundle_evidence
+from flows.cli.app import app
 from flows.copy import copy
 from flows.prune import prune
 from flows.requests import CopyRequest, PruneRequest
@@ -145,6 +148,8 @@ def test_a_missing_report_is_missed_unless_a_prune_removed_it(protected: Protect
     old = settings.model_copy(
         update={"retention": settings.retention.model_copy(update={"keep_reports": "0h", "keep_last": 9})}
     )
+    planned = prune.fn(Run(old), PruneRequest())
+    assert (planned.as_json()["reports_go"], planned.as_json()["reports_removed"]) == (5, 0)
     done = prune.fn(Run(old), PruneRequest(dry_run=False))
     assert done.reports.removed == 5
     assert read_audit_trail(settings).problems == ()
@@ -174,6 +179,26 @@ def test_an_encrypted_repository_has_no_report_in_clear_and_a_machine_that_only_
     for entry in entries(protected):
         if (named := report_of(entry)) is not None:
             assert Repository.open(whole.repository).reports.read(named.json)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"approved_by": "abc", "report": 7, "reports_before": "never"},
+        {"approved_by": [1, {"by": 2}], "report": {"json": {"sha256": "../../x", "size": -1}, "page": None}},
+        {"reports_before": "2999-01-01T00:00:00", "reason": ["x"], "by": {}, "report_missing": 1},
+    ],
+)
+def test_what_stands_in_a_forged_entry_breaks_nothing(
+    protected: Protected, facts: dict[str, Any], tmp_path: Path
+) -> None:
+    repository = Repository.open(protected.settings.repository)
+    made = repository.log.append("prune", "success", version="1", facts=facts)
+
+    assert read_audit_trail(protected.settings).problems == ()
+    assert bundle_evidence(protected.settings, "2026-01-01", "2099-12-31", tmp_path / "bundle").runs == made.number
+    shown = CliRunner().invoke(app, ["--config", str(protected.config), "log", str(made.number)])
+    assert (shown.exit_code, "no report" in shown.stdout) == (0, True), shown.output
 
 
 def test_a_copy_has_the_reports(protected: Protected, tmp_path: Path) -> None:

@@ -172,6 +172,11 @@ def test_new_findings_are_a_warning_once(protected: Protected, web: WebServer) -
     run_backup(settings)
     next(iter(protected.edms.media.rglob("*.*"))).unlink()
     run_backup(settings)
+    whole = protected.edms.database_path.read_bytes()
+    break_database(protected)
+    with pytest.raises(EdmsBackupError):
+        run_backup(settings.model_copy(update={"notify": NotifySettings()}))
+    protected.edms.database_path.write_bytes(whole)
     run_backup(settings)
 
     assert [(json.loads(one[3])["level"], json.loads(one[3])["new_findings"]) for one in web.asked] == [("warning", 1)]

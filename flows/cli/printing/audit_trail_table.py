@@ -55,16 +55,17 @@ def _row(entry: LogEntry) -> tuple[object, ...]:
 def print_report(console: Console, found: FoundReport, written: Sequence[Path]) -> None:
     """Print an entry of the log, and the most important of its report."""
     entry, report = found.entry, found.report
-    run = report.get("run", {})
+    from flows.auditing.one_report import approvers_of
+
     line(console, f"entry     {entry.number}, {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.event}, {entry.outcome}")
     line(
         console,
-        f"by        {run.get('by', entry.user)} on {entry.machine}, {'signed' if entry.signer else 'not signed'}",
+        f"by        {entry.facts.get('by', entry.user)} on {entry.machine}, {'signed' if entry.signer else 'not signed'}",
     )
     if entry.facts.get("reason"):
         line(console, f"why       {entry.facts['reason']}")
-    for one in entry.facts.get("approved_by") or ():
-        line(console, f"approved  by {one.get('by')}, {one.get('at')}")
+    if approvers := approvers_of(entry):
+        line(console, f"approved  by {', '.join(approvers)}")
     if not report:
         line(console, f"! no report: {entry.facts.get('report_missing') or 'the entry names none'}")
         return

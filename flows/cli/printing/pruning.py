@@ -52,6 +52,9 @@ def print_prune(console: Console, result: PruneResult) -> None:
         line(console, f"goes      {count_text(going, 'snapshot')}; {filesize.decimal(result.plan.frees)} become free")
         if result.plan.unneeded:
             line(console, f"          and {filesize.decimal(result.plan.unneeded)} that no snapshot needs")
+        if result.reports_before is not None:
+            number = count_text(result.reports.removed, "file")
+            line(console, f"          and {number} of reports of runs before {result.reports_before:%Y-%m-%d}")
         line(console, "Nothing was removed: this is a dry run.")
         return
     line(
