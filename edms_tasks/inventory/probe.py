@@ -193,15 +193,20 @@ class Copy:
             else:
                 only_read(other)
         for name in dir(settings):
-            if name.isupper() and name not in ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE"):
+            if name.endswith("BROKER_URL"):
+                setattr(settings, name, "memory://")
+            # A URL such as /media/ may be spelled like a folder.
+            elif (
+                name.isupper()
+                and not name.endswith("_URL")
+                and name not in ("DATABASES", "INSTALLED_APPS", "MIDDLEWARE")
+            ):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # some of Django's settings warn when read
                     value = getattr(settings, name)
                 moved = self._moved(value)
                 if moved != value:
                     setattr(settings, name, moved)
-                elif name.endswith("BROKER_URL"):
-                    setattr(settings, name, "memory://")
         # The live system has its entries in the same cache, and its people get the e-mails.
         in_memory = "django.core.cache.backends.locmem.LocMemCache"
         settings.CACHES = {name: {"BACKEND": in_memory, "LOCATION": "drill-%s" % name} for name in settings.CACHES}
@@ -288,10 +293,14 @@ class Copy:
     @staticmethod
     def _folder_of(storage):
         # type: (object) -> object
+        from django.core.exceptions import ImproperlyConfigured
+
         try:
             return os.path.abspath(str(storage.path("")))  # type: ignore[attr-defined]
         except NotImplementedError:
             return None  # it is not a folder, and no part of a snapshot
+        except ImproperlyConfigured:
+            return None  # nobody uses it: some EDMSs have no default storage
 
     def _require_file(self):
         # type: () -> None

@@ -33,6 +33,8 @@ THUMBNAIL_DIR = str(MEDIA_ROOT / "thumbnails")
 ARCHIVE = {"BACKEND": "x", "OPTIONS": {"location": str(BASE_DIR / "archive" / "deep"), "others": [BASE_DIR / "archive"]}}
 SCANS_DIR = BASE_DIR / "archived"   # begins like a root, and is another folder
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(BASE_DIR / "cache")}}
+STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # as Mayan EDMS: no default
+MEDIA_URL = str(MEDIA_ROOT) + "/"   # as with a root /media and a URL /media/
 CELERY_BROKER_URL = "redis://live:6379/0"
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 """
@@ -113,13 +115,16 @@ def edms(tmp_path_factory: pytest.TempPathFactory) -> Edms:
 
 def test_settings_that_name_folders_name_those_of_the_copy(edms: Edms) -> None:
     there = f"{edms.folder}/copy"
-    found = edms.asked("[settings.MEDIA_ROOT, settings.THUMBNAIL_DIR, settings.ARCHIVE['OPTIONS'], settings.SCANS_DIR]")
+    found = edms.asked(
+        "[settings.MEDIA_ROOT, settings.THUMBNAIL_DIR, settings.ARCHIVE['OPTIONS'], settings.SCANS_DIR, settings.MEDIA_URL]"
+    )
 
     assert found == [
         f"{there}/media",
         f"{there}/media/thumbnails",
         {"location": f"{there}/archive/deep", "others": [f"{there}/archive"]},
         f"{edms.folder}/archived",
+        f"{edms.folder}/media/",
     ]
 
 
