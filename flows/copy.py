@@ -32,15 +32,20 @@ class CopyResult:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    complete: bool = True  # the copy has everything that is there; the source may have lost snapshots
 
     @property
     def success(self) -> bool:
-        """Whether the copy has everything that the repository has."""
+        """Whether the copy has everything that the repository has, and that has lost no snapshot."""
         return not self.problems
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed: files that could not be copied. None if there are none."""
-        return None if self.success else Shortfall("The copy is not complete.", self.problems)
+        if self.success:
+            return None
+        return Shortfall(
+            "The copy is complete, the source is not." if self.complete else "The copy is not complete.", self.problems
+        )
 
     def log_facts(self) -> LogFacts:
         """What the repository's log says of it."""
@@ -122,6 +127,7 @@ def copy(run: Run, request: CopyRequest) -> CopyResult:
         problems=tuple(made.problems),
         notes=tuple(made.notes),
         seconds=run.seconds,
+        complete=not made.problems,
     )
     leave_copy(run, result)
     return result

@@ -54,11 +54,16 @@ def state_of(settings: Settings, repository: Repository) -> RepositoryState:
         one = make_finding("record-damaged", doubt.split()[2], doubt)
         found.setdefault((one.code, one.subject, one.message), one)
     problems = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code in PROBLEMS)
-    for problem in (repository.log.witness_problem(), repository.keyring.problem()):
+    copies = settings.repository.copies
+    own_keys = copies / repository.identity / "keys" if copies is not None else None
+    for problem in (repository.log.witness_problem(), repository.keyring.problem(own_keys)):
         problems += (problem,) if problem else ()
     notes = tuple(f"{one.message} {one.fix}" for one in found.values() if one.code not in PROBLEMS)
     proofs = read_proved(repository)
-    return RepositoryState(own.survey, own, (*problems, *proofs.problems), (*notes, *proofs.notes), proofs)
+    said = (
+        (repository.keys.note,) if repository.keys.note else ()
+    )  # a key that does not open it, or is of before a rotation
+    return RepositoryState(own.survey, own, (*problems, *proofs.problems), (*said, *notes, *proofs.notes), proofs)
 
 
 def this_edms_of(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> KnownEdms:

@@ -71,7 +71,8 @@ def reopen(settings: Settings, this_edms: KnownEdms, *, create: bool = False, ac
         else:
             findings += (make_finding("log-shortened", repository.display, problem),)
     copies = settings.repository.copies
-    if problem := repository.keyring.problem(copies / repository.identity / "keys" if copies is not None else None):
+    own = copies / repository.identity / "keys" if copies is not None else None
+    if problem := repository.keyring.problem(own, keep=True):
         findings += (make_finding("repository-keys-damaged", repository.display, problem),)
     if witness is not None:
         notes += _not_older(repository, this_edms, witness, accept)

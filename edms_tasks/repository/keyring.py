@@ -6,6 +6,7 @@ anything is encrypted to the new one, and the old one leaves it after everything
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,12 @@ class Keyring:
         """The public key that objects are encrypted to, by the repository's config; None if they are not."""
         return read_config(self._backend, RepositorySettings()).recipient
 
-    def problem(self, copies: Path | None = None) -> str:
+    def problem(self, copies: Path | None = None, *, keep: bool = False) -> str:
         """Why nobody, or not everybody, could open the repository; "" if all is well, or it is not encrypted.
 
         Args:
-            copies: keep copies of the holders' files in this folder: they are encrypted, and without them nobody can open the repository.
+            copies: folder on this machine for copies of the holders' files, which are encrypted.
+            keep: make them. Without these files nobody can open the repository.
         """
         if self._keys.recipient is None:
             return ""
@@ -61,13 +63,13 @@ class Keyring:
             found = self.holders()
         except RepositoryForbidden:
             return ""  # credentials that only write: a machine that may read them has to look
+        has_copies = copies is not None and any(copies.glob("*.json"))
+        fix = f"Put them back: there are copies in {copies}." if has_copies else "Put them back from a copy."
         if not found.holders:
-            return (
-                "The keys of the repository are gone (keys/): nobody can open the backups. Put keys/ back from a copy."
-            )
+            return f"The keys of the repository are gone (keys/): nobody can open the backups. {fix}"
         if found.unreadable:
-            return f"Keys of the repository are damaged: {', '.join(found.unreadable)}. Put them back from a copy."
-        if copies is not None:
+            return f"Keys of the repository are damaged: {', '.join(found.unreadable)}. {fix}"
+        if copies is not None and keep:
             _keep_copies(found, copies)
         return ""
 
@@ -138,5 +140,10 @@ def _keep_copies(found: KeyHolders, folder: Path) -> None:
     private_folder(folder)
     for holder in found.holders:
         path, text = folder / f"{holder.name}.json", holder.model_dump_json(indent=1)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_durably(path, text)
+        if path.exists():
+            there = path.read_bytes()
+            if there == text.encode():
+                continue
+            # Somebody may have replaced the file in the repository; then this is the last one that opens it.
+            path.replace(folder / f"{holder.name}.before-{hashlib.sha256(there).hexdigest()[:12]}")
+        write_durably(path, text)

@@ -309,14 +309,33 @@ def test_damaged_keys_are_said_and_a_copy_of_them_is_kept(place: RepositorySetti
     store_snapshot(place)
     keyring = Repository.open(place).keyring
     assert place.copies is not None
-    assert keyring.problem(place.copies / "keys") == ""
+    assert keyring.problem(place.copies / "keys", keep=True) == ""
     path = Path(place.url) / "keys" / "recovery.json"
     whole = path.read_bytes()
     path.unlink() if damage == "gone" else path.write_bytes(b"junk")
-    assert "keys/" in Repository.open(place).keyring.problem()
+    said = Repository.open(place).keyring.problem(place.copies / "keys", keep=True)
+    assert "keys/" in said and str(place.copies / "keys") in said
     with pytest.raises(DamagedRepository, match="keys of the repository are gone"):
         Repository.open(place.model_copy(update={"write_key": None}))
     path.write_bytes((place.copies / "keys" / "recovery.json").read_bytes())
     assert Repository.open(place).keyring.problem() == ""
     assert Repository.open(place).is_readable
     assert json.loads(whole) == json.loads(path.read_bytes())
+
+
+def test_a_holders_file_that_somebody_replaced_takes_no_good_copy_with_it(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    keys.add_holder(settings_of(place), "office", recipient=keys.make_recovery_key(tmp_path / "office"), passphrase=None)
+    copies, path = tmp_path / "kept", Path(place.url) / "keys" / "recovery.json"
+    Repository.open(place).keyring.problem(copies, keep=True)
+    whole = path.read_bytes()
+    forged = json.loads(whole) | {"secret": json.loads((path.parent / "office.json").read_bytes())["secret"]}
+    path.write_text(json.dumps(forged), encoding="utf-8")
+
+    machine = Repository.open(without_recovery_key(place))  # which cannot tell
+    for _ in range(2):
+        machine.keyring.problem(copies, keep=True)
+
+    assert json.loads(whole) in [json.loads(one.read_bytes()) for one in copies.iterdir()]
+    assert len(list(copies.iterdir())) == 3

@@ -25,5 +25,6 @@ def print_copy(console: Console, result: CopyResult) -> None:
         line(console, f"✓ {count_text(len(result.snapshots), 'new snapshot')} copied: {written} written and read back")
         line(console, f"copy      {result.target}")
     else:
-        line(console, f"✗ THE COPY IS NOT COMPLETE: {written} written and read back, but")
+        what = "THE SOURCE HAS LOST SNAPSHOTS" if result.complete else "THE COPY IS NOT COMPLETE"
+        line(console, f"✗ {what}: {written} written and read back, but")
         print_problems(console, result.problems)
