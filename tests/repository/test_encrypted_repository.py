@@ -34,7 +34,7 @@ def place(tmp_path: Path) -> RepositorySettings:
 
 
 def settings_of(place: RepositorySettings) -> Settings:
-    return Settings(repository=place)
+    return Settings(repository=place, workdir=Path(place.url).with_name("work"))
 
 
 # -- nothing is readable ------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> RepositorySettings:
 
 
 def settings_of(place: RepositorySettings) -> Settings:
-    return Settings(repository=place)
+    return Settings(repository=place, workdir=Path(place.url).with_name("work"))
 
 
 def test_another_holder_opens_it_without_a_byte_of_the_backups_written_anew(

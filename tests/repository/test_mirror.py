@@ -181,7 +181,7 @@ def test_after_everything_was_encrypted_anew_the_copy_is_too(tmp_path: Path) -> 
     snapshot_id = store(place, b"first")
     target, at = target_of(tmp_path)
     copied(place, target)
-    keys.rotate_key(Settings(repository=place), reencrypt=True)
+    keys.rotate_key(Settings(repository=place, workdir=tmp_path / "work"), reencrypt=True)
 
     made = copied(place, target)
 
