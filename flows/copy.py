@@ -124,7 +124,7 @@ def copy(run: Run, request: CopyRequest) -> CopyResult:
         files=made.files,
         bytes=made.bytes,
         already=made.already,
-        problems=tuple(made.problems),
+        problems=(*made.problems, *made.lost),
         notes=tuple(made.notes),
         seconds=run.seconds,
         complete=not made.problems,

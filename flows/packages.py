@@ -9,9 +9,11 @@ from typing import Any
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot
 from edms_tasks.lineage.snapshot_source import is_package, open_source
+from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.package_file import write_package
 from edms_tasks.repository.reader_leases import reading
+from edms_tasks.repository.records import NamedSnapshot
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.repository_log import LogFacts, logged
 from flows.requests import ExportRequest, ImportRequest
@@ -112,6 +114,7 @@ def import_package(run: Run, request: ImportRequest) -> PackageResult:
                     repository.check(ref)
                 stored += ref.size if ref.sha256 in repository.written else 0
                 advance(1, ref.size)
+        _record_where_it_begins(repository, name, manifest, path)
         repository.write_snapshot(package.read_snapshot(name))
         known = repository.survey().heads
         if manifest.identity is not None and manifest.number is not None:
@@ -120,6 +123,24 @@ def import_package(run: Run, request: ImportRequest) -> PackageResult:
                 repository.write_head(manifest.identity.id, name, manifest.number)
         repository.finish(begun)
     return PackageResult("imported", name, repository.display, stored, len(objects))
+
+
+def _record_where_it_begins(repository: Repository, name: str, manifest: Manifest, path: Path) -> None:
+    """Record that the snapshot's predecessors were never here, so that they are not missed; not if they were here once."""
+    found = repository.survey()
+    here = {*found.known_links, *found.unreadable, *found.missing}
+    if manifest.previous is None or name in here or manifest.previous in here:
+        return
+    if any(entry.snapshot == manifest.previous for entry in repository.log.backwards()):
+        return
+    own = NamedSnapshot(
+        id=name,
+        edms=manifest.identity.id if manifest.identity else "",
+        created=manifest.created,
+        previous=manifest.previous,
+        number=manifest.number,
+    )
+    repository.records.write("elsewhere", reason=f"imported from {path.name}", snapshots=[own])
 
 
 def _package_path(file: str) -> Path:

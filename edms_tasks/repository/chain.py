@@ -24,6 +24,7 @@ class Link:
     number: int | None = None  # None: made by a release that did not number snapshots
     aside: tuple[str, ...] = ()
     is_certain: bool = True  # not of a pruned snapshot whose manifest could not be read
+    is_first_here: bool = False  # it was imported, and the snapshots before it were never here; `previous` is None then
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,11 @@ def chain_of(
     settled = {one for link in (*mine.values(), *gone.values()) for one in link.aside}
     order = _sorted(mine, before)
     missing = _missing([*mine.values(), *gone.values()], gaps.values(), known, set(unreadable), head, here)
+    elsewhere = _elsewhere([*mine.values(), *gone.values()])
     ever = max(
-        len(mine) + len(gone) + sum(one.count for one in missing), *(mark.number for mark in (head, here) if mark), 0
+        len(mine) + len(gone) + sum(one.count for one in missing),
+        *(mark.number - elsewhere for mark in (head, here) if mark),
+        0,
     )
     return Chain(
         order=order,
@@ -209,8 +213,14 @@ def _missing(
     numbers = {link.number for link in ever if link.number is not None}
     highest = max((*numbers, *(mark.number for mark, _ in marks)), default=0)
     counted = len(numbers) + sum(1 for link in ever if link.number is None) if numbers or marks else 0
-    unnamed = highest - counted - len(found) if highest else 0
+    unnamed = highest - counted - len(found) - _elsewhere(ever) if highest else 0
     return (*named, *((Missing("", "count", count=unnamed),) if unnamed > 0 else ()))
+
+
+def _elsewhere(ever: Collection[Link]) -> int:
+    """How many snapshots before an imported one were never here, by the numbers."""
+    first = max((link.number or 0 for link in ever if link.is_first_here), default=0)
+    return max(0, first - 1) - len({link.number for link in ever if link.number is not None and link.number < first})
 
 
 def descends(name: str, ancestor: str, links: Mapping[str, Link]) -> bool:

@@ -19,6 +19,7 @@ from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsErro
 from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.config import CONFIG, OWN_NAMES
+from edms_tasks.repository.lost_snapshots import lost_snapshots
 from edms_tasks.repository.reader_leases import reading
 from edms_tasks.repository.repository_lock import hold
 
@@ -43,6 +44,7 @@ class Mirrored:
         files, bytes: of everything that was written, and read back.
         already: number of files that were at the target.
         problems: files that could not be copied, and why.
+        lost: snapshots that the source has lost, as sentences.
         notes: what somebody should know.
     """
 
@@ -51,6 +53,7 @@ class Mirrored:
     bytes: int = 0
     already: int = 0
     problems: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -111,6 +114,9 @@ def mirror(
             list(threads.map(copying.file, [one for one in source.names(_REPORTS) if known.get(one[0]) != one[1]]))
             for folder in _CHANGED[1:]:
                 copying.changed(folder)
+        before = {PurePosixPath(name).stem for name, _ in target.names("snapshots")} - set(made.snapshots)
+        entries = {name for name, _ in source.names("log")} - {name for name, _ in target.names("log")}
+        made.lost = lost_snapshots(source, before, made.snapshots, sorted(entries))
         _copy_log(copying, made)
         if target.size(CONFIG) is None or target.read(CONFIG, _SMALL) != config:
             target.write(CONFIG, [config])

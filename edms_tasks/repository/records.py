@@ -36,7 +36,7 @@ _LARGEST = 64 * 1024 * 1024
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost", "vouched"]
+Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost", "vouched", "elsewhere"]
 
 
 class NamedSnapshot(Value):
@@ -57,7 +57,8 @@ class NamedSnapshot(Value):
 
 
 class Record(SignedValue):
-    """One record. `lost` says that records were lost for good, and who says so; `vouched` that records of a revoked machine stay."""
+    """One record. `lost` says that records were lost for good, and who says so; `vouched` that records of a revoked machine
+    stay; `elsewhere` that the predecessors of an imported snapshot were never in this repository."""
 
     purpose: ClassVar[str] = "record"
 
@@ -159,6 +160,11 @@ class Records:
             for name, record in (*self.unfinished_prunes.items(), *self._of_kind("pruned"))
             for snapshot in record.snapshots
         }
+
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """The snapshots whose predecessors were never here."""
+        return frozenset(one.id for _, record in self._of_kind("elsewhere") for one in record.snapshots)
 
     @cached_property
     def unfinished_prunes(self) -> dict[str, Record]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -57,11 +57,18 @@ class Survey:
     @property
     def links(self) -> dict[str, Link]:
         """What determines the position of each intact or sealed snapshot in the order, by id."""
-        sealed = {name: signature.link for name, signature in self.sealed.items()}
-        return sealed | {
+        found = {name: signature.link for name, signature in self.sealed.items()} | {
             name: Link(name, found.created, found.previous, found.number, found.aside)
             for name, found in self.intact.items()
         }
+        return {name: self._as_here(link) for name, link in found.items()}
+
+    def _as_here(self, link: Link) -> Link:
+        """The link; of an imported snapshot without its predecessor, unless that was imported as well."""
+        here = (self.intact, self.sealed, self.unreadable, self.records.pruned)
+        if link.id not in self.records.imported or any(link.previous in one for one in here):
+            return link
+        return replace(link, previous=None, is_first_here=True)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -91,7 +98,7 @@ class Survey:
     @cached_property
     def pruned_links(self) -> dict[str, Link]:
         """The positions of pruned snapshots, by id."""
-        return {name: found.link for name, found in self.pruned.items()}
+        return {name: self._as_here(found.link) for name, found in self.pruned.items()}
 
     @property
     def known_links(self) -> dict[str, Link]:
@@ -146,6 +153,11 @@ def survey(backend: Backend, manifests: StoredManifests, records: Records, *, fr
     strays = [stray if stray.snapshot_id not in intact else Stray(stray.name, None) for stray in strays]
     heads, unreadable = _heads(backend)
     return Survey(intact, tuple(sorted(damaged)), tuple(strays), heads, unreadable, sealed, untrusted, records)
+
+
+def newest_snapshots(backend: Backend) -> list[str]:
+    """The ids of the newest snapshots of all EDMSs, by the head records that can be read."""
+    return [mark.snapshot for mark in _heads(backend)[0].values()]
 
 
 def write_head(backend: Backend, edms: str, mark: Mark) -> None:

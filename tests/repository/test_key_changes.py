@@ -326,7 +326,9 @@ def test_damaged_keys_are_said_and_a_copy_of_them_is_kept(place: RepositorySetti
 def test_a_holders_file_that_somebody_replaced_takes_no_good_copy_with_it(
     place: RepositorySettings, tmp_path: Path
 ) -> None:
-    keys.add_holder(settings_of(place), "office", recipient=keys.make_recovery_key(tmp_path / "office"), passphrase=None)
+    keys.add_holder(
+        settings_of(place), "office", recipient=keys.make_recovery_key(tmp_path / "office"), passphrase=None
+    )
     copies, path = tmp_path / "kept", Path(place.url) / "keys" / "recovery.json"
     Repository.open(place).keyring.problem(copies, keep=True)
     whole = path.read_bytes()

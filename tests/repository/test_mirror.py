@@ -14,6 +14,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import Backend, open_backend
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.repository.mirror import Mirrored, mirror, require_copy_or_nothing
+from edms_tasks.repository.records import NamedSnapshot
 from edms_tasks.settings import RepositorySettings, Settings
 from flows import keys
 from tests.repository.conftest import encrypted_settings
@@ -143,6 +144,51 @@ def test_a_damaged_object_is_not_passed_on_where_its_name_tells(tmp_path: Path) 
 
     assert len(made.problems) == 1 and "damaged at the source" in made.problems[0]
     assert not [name for name in there(at) if name.startswith(("objects/", "snapshots/"))]
+
+
+@pytest.mark.parametrize("copied_first", [True, False])
+def test_a_snapshot_that_the_source_has_lost_is_said_and_the_rest_is_copied(
+    place: RepositorySettings, tmp_path: Path, *, copied_first: bool
+) -> None:
+    target, _ = target_of(tmp_path)
+    first = store(place, b"1", 1)
+    if copied_first:
+        assert copied(place, target).lost == []
+    second = store(place, b"2", 2, first)
+    (Path(place.url) / f"snapshots/{first}.json").unlink()
+    (Path(place.url) / f"signatures/{first}.json").unlink(missing_ok=True)
+
+    made = copied(place, target)
+
+    assert made.snapshots == [second] and made.problems == []
+    (said,) = made.lost
+    assert first[:12] in said
+    # Somebody who has looked into it gives it up.
+    repository = Repository.open(place)
+    repository.records.write("pruned", snapshots=[NamedSnapshot(id=first)], reason="lost")
+    assert copied(place, target).lost == []
+
+
+def test_a_signature_of_a_backup_that_was_killed_before_its_manifest_is_no_loss(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    target, _ = target_of(tmp_path)
+    store(place, b"1")
+    stray = Path(place.url) / "signatures" / f"{'0' * 64}.json"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("{}")
+    assert copied(place, target).lost == []
+
+
+def test_a_lost_newest_snapshot_is_said_too(place: RepositorySettings, tmp_path: Path) -> None:
+    target, _ = target_of(tmp_path)
+    newest = store(place, b"1")
+    Repository.open(place).write_head("ours", newest, 1)
+    for folder in ("snapshots", "signatures", "log"):
+        for path in (Path(place.url) / folder).glob("*"):
+            path.unlink()
+    (said,) = copied(place, target).lost
+    assert "newest" in said
 
 
 def test_the_copy_of_another_repository_and_a_strangers_folder_are_refused(
