@@ -55,6 +55,7 @@ def tell_end(
         entry=entry,
         new_findings=len(new),
     )
+    run.runner.emit(f"edms-backup.{signal.verb}.{signal.level}", signal.edms, signal.as_json())
     failures = _send(run, ways(run.settings.notify, signal))
     _measure(run, signal, report, said, failures)
 

@@ -28,6 +28,7 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, StateDetails, StateType
 from prefect.context import FlowRunContext
+from prefect.events import emit_event
 from prefect.futures import PrefectFuture
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -256,6 +257,14 @@ class PrefectRunner:
     def ask(self, question: Question) -> Mapping[str, str] | None:
         """Suspend the run until people have answered."""
         return ask_people(question)
+
+    def emit(self, event: str, edms: str, facts: Mapping[str, object]) -> None:
+        """Send an event, for automations; that a server does not take it is said and fails nothing."""
+        resource = {"prefect.resource.id": f"edms-backup.edms.{artifact_key(edms)}", "prefect.resource.name": edms}
+        try:
+            emit_event(event, resource, payload=dict(facts))
+        except Exception as error:
+            self.say(f"Prefect did not accept an event: {type(error).__name__}: {error}")
 
     def say(self, line: str) -> None:
         """Log the line with the run."""

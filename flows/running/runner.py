@@ -74,6 +74,9 @@ class Runner(Protocol):
     def ask(self, question: Question) -> Mapping[str, str] | None:
         """Suspend a deployed run until people have answered; None: nobody has. Elsewhere there is nobody to ask."""
 
+    def emit(self, event: str, edms: str, facts: Mapping[str, object]) -> None:
+        """Send an event of this EDMS, for automations; elsewhere there is nobody to send it to."""
+
     def say(self, line: str) -> None:
         """Print or log one line."""
 

@@ -140,6 +140,9 @@ class ThreadRunner:
         """Nobody is asked: who runs this sits at a terminal, or has passed --yes."""
         return None
 
+    def emit(self, event: str, edms: str, facts: Mapping[str, object]) -> None:
+        """Nobody listens."""
+
     def say(self, line: str) -> None:
         """Print the line."""
         self._teller.say(line)

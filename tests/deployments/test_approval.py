@@ -22,7 +22,8 @@ from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings, load_settings
 from flows.backup import backup
 from flows.cli.app import app
-from flows.requests import BackupRequest
+from flows.requests import BackupRequest, RestoreRequest
+from flows.restore import restore
 from flows.running.run import Run
 from tests.prefect_server import Server, prefect_server, prefect_worker, wait_for
 from tests.reference_system import EdmsTemplates, ReferenceEdms, ReferenceEdmsFactory
@@ -149,6 +150,10 @@ def test_a_restore_shows_its_plan_and_waits_for_the_name_of_the_edms_even_over_a
     assert newer != plant.snapshot
     (approval,) = entry.facts["approved_by"]
     assert (approval["by"], approval["checked"], approval["note"]) == ("Anna", False, "TICKET-7")
+    restored = {"filter": {"event": {"name": ["edms-backup.restore.success"]}}}
+    (event,) = wait_for(lambda: plant.server.ask("/events/filter", **restored)["events"], "the event of the restore")
+    assert event["resource"]["prefect.resource.id"] == f"edms-backup.edms.{EDMS}"
+    assert event["payload"]["snapshot"] == plant.snapshot
 
     # A retry of what is done promotes nothing again.
     plant.change("after the restore")
@@ -211,6 +216,7 @@ def test_two_persons_approve_each_with_a_code_of_their_own(plant: Plant) -> None
 
 
 def test_a_merge_and_a_rollback_wait_too_and_another_settings_file_is_refused(plant: Plant) -> None:
+    restore.fn(Run(plant.settings), RestoreRequest(snapshot=plant.snapshot, confirm=True))  # to be rolled back to
     plant.change("before the merge")
     merge = plant.start("merge", snapshot=plant.snapshot, dry_run=False, confirm=True)
     rollback = plant.start("rollback", confirm=True)
