@@ -11,6 +11,9 @@ ID = r"(?:[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-
 """A regular expression for what ids look like: UUIDs, and whole numbers above zero."""
 
 _MOSTLY = 0.5
+_LEVEL = "json_level"
+_BYTES_AT_ONCE = 4 << 20
+_DEEPEST = 100
 
 
 def json_columns(cursor: duckdb.DuckDBPyConnection, sample: Sample) -> tuple[str, ...]:
@@ -28,19 +31,48 @@ def json_columns(cursor: duckdb.DuckDBPyConnection, sample: Sample) -> tuple[str
 def tabulate_json(cursor: duckdb.DuckDBPyConnection, sample: Sample, column: str, into: str) -> None:
     """Make a table `into` of all members of a column's JSON: `path`, `key` (of an object's member), `value` (of a scalar).
 
-    Positions in arrays are written `[*]`, keys that look like ids `.*`.
+    Positions in arrays are written `[*]`, keys that look like ids `.*`. Documents are taken apart level by level, down to
+    `_DEEPEST`: a join with `json_tree` would hold a whole document once for each of its members.
     """
     name = identifier(column)
-    positions = r"""regexp_replace(n.fullkey, '\[[0-9]+\]', '[*]', 'g')"""
-    id_as_key = literal(rf'\."{ID}"')
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE {into} AS
-        SELECT
-            regexp_replace({positions}, {id_as_key}, '.*', 'g') AS path,
-            CASE WHEN NOT suffix(n.fullkey, ']') THEN n.key END AS key,
-            CASE WHEN n.type IN ('VARCHAR', 'BIGINT', 'UBIGINT') THEN n.atom ->> '$' END AS value
-        FROM (SELECT CASE WHEN json_valid({name}) THEN {name} END AS document FROM {sample.relation}) d,
-            json_tree(d.document) n
-        """
-    )
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {into} (path VARCHAR, key VARCHAR, value VARCHAR)")
+    ((size,),) = cursor.execute(f"SELECT coalesce(sum(strlen({name})), 0) FROM {sample.relation}").fetchall()
+    pieces = int(size) // _BYTES_AT_ONCE + 1
+    for piece in range(pieces):
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_LEVEL} AS SELECT '$' AS path, CAST(NULL AS VARCHAR) AS key, CAST({name} AS JSON) AS value "
+            f"FROM {sample.relation} WHERE rowid % {pieces} = {piece} AND json_valid({name})"
+        )
+        _take_apart(cursor, into)
+        cursor.execute(f"DROP TABLE {_LEVEL}")
+
+
+def _take_apart(cursor: duckdb.DuckDBPyConnection, into: str) -> None:
+    step = f"""
+        CASE
+            WHEN key IS NULL THEN '[*]'
+            WHEN regexp_full_match(key, {literal(ID)}) THEN '.*'
+            WHEN regexp_full_match(key, '[A-Za-z_][A-Za-z0-9_]*') THEN '.' || key
+            ELSE '."' || replace(replace(key, '\\', '\\\\'), '"', '\\"') || '"'
+        END
+    """
+    for _ in range(_DEEPEST):
+        cursor.execute(
+            f"INSERT INTO {into} "
+            f"SELECT path, key, CASE WHEN json_type(value) IN ('VARCHAR', 'BIGINT', 'UBIGINT') THEN value ->> '$' END FROM {_LEVEL}"
+        )
+        cursor.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE {_LEVEL} AS
+            SELECT path || {step} AS path, key, value
+            FROM (
+                SELECT path, unnest(json_keys(value)) AS key, unnest(json_extract(value, '$.*')) AS value
+                FROM {_LEVEL}
+                WHERE json_type(value) = 'OBJECT'
+                UNION ALL
+                SELECT path, NULL, unnest(json_extract(value, '$[*]')) FROM {_LEVEL} WHERE json_type(value) = 'ARRAY'
+            )
+            """
+        )
+        if cursor.execute(f"SELECT count(*) FROM {_LEVEL}").fetchall() == [(0,)]:
+            break

@@ -13,7 +13,9 @@ from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation
 
 SAMPLE_ROWS = 10_000
+SAMPLE_BYTES = 16 << 20  # about so much of a table with long rows
 _LONGEST_VALUE = 20_000  # bytes; a longer value is no id, path or password
+_LONGEST_JSON = 1_000_000  # … but may hold them
 _KINDS = {"integer", "text", "json", "uuid", "other"}
 
 
@@ -46,13 +48,17 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKe
     texts = []
     for column in columns:
         text = text_value(column.name, keys.types[table.id][column.name], raw.encodings.get(column.name, "native"))
-        texts.append(f"CASE WHEN strlen({text}) <= {_LONGEST_VALUE} THEN {text} END AS {identifier(column.name)}")
+        longest = f"CASE WHEN left({text}, 1) IN ('{{', '[') THEN {_LONGEST_JSON} ELSE {_LONGEST_VALUE} END"
+        texts.append(f"CASE WHEN strlen({text}) <= {longest} THEN {text} END AS {identifier(column.name)}")
     name = identifier(f"sample of {table.id}")
     rows, chosen = relation(table, raw), ""
-    if raw.rows > SAMPLE_ROWS:
+    size = " + ".join(f"coalesce(strlen({identifier(column.name)}::VARCHAR), 0)" for column in columns)
+    ((all_bytes,),) = cursor.execute(f"SELECT coalesce(sum({size}), 0) FROM {relation(table, raw)}").fetchall()
+    wanted = min(SAMPLE_ROWS, max(1, SAMPLE_BYTES * raw.rows // max(int(all_bytes), 1)))
+    if raw.rows > wanted:
         # Rows are chosen by a hash of their key: spread over the whole table, and the same each time.
         members = identifiers(table.primary_key or [column.name for column in table.columns])
-        chosen = f" WHERE hash({members}) % {-(-raw.rows // SAMPLE_ROWS)} = 0"
+        chosen = f" WHERE hash({members}) % {-(-raw.rows // wanted)} = 0"
     cursor.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join(texts)} FROM {rows}{chosen}")
     (count,) = cursor.execute(f"SELECT count(*) FROM {name}").fetchall()[0]
     return Sample(table, name, int(count), columns)

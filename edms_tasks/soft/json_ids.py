@@ -231,17 +231,17 @@ class _Walk:
 
     def _open(self, keys: dict[int, list[int]]) -> None:
         """Make nodes of containers' members; those that no path goes on with become entries."""
-        step = json_text("e.key")
+        step = json_text("m.key")
         joins, key_marks = [], []
         for reference, states in keys.items():
-            is_key = f"h.kind = 'OBJECT' AND e.key <> '' AND {_among('h.state', [states])}"
-            joins.append(self.ids[reference].join(f"i{reference}", f"CASE WHEN {is_key} THEN e.key END"))
-            key_marks.append((reference, is_key, marked(f"i{reference}", "e.key")))
+            is_key = f"m.kind = 'OBJECT' AND m.key <> '' AND {_among('m.state', [states])}"
+            joins.append(self.ids[reference].join(f"i{reference}", f"CASE WHEN {is_key} THEN m.key END"))
+            key_marks.append((reference, is_key, marked(f"i{reference}", "m.key")))
             step = f"CASE WHEN {is_key} THEN {key_marks[-1][2]} ELSE {step} END"
         names = {one.name for path in self.paths.paths for one in path.steps if one.name is not None}
         # Members that no path names lead to the same state, so they need not be distinguished.
         named = (
-            f"CASE WHEN e.key IN ({', '.join(literal(name) for name in sorted(names))}) THEN 'n' || e.key ELSE '' END"
+            f"CASE WHEN m.key IN ({', '.join(literal(name) for name in sorted(names))}) THEN 'n' || m.key ELSE '' END"
         )
         marks = "".join(
             f", CASE WHEN {is_key} THEN {mark} END AS k{reference}" for reference, is_key, mark in key_marks
@@ -250,15 +250,15 @@ class _Walk:
             f"""
             CREATE OR REPLACE TEMP TABLE {_MEMBERS} AS
             SELECT
-                h.n,
-                h.state,
-                h.kind,
+                m.n,
+                m.state,
+                m.kind,
                 {named if names else "''"} AS name,
-                h.steps || CASE WHEN h.steps = '' THEN '' ELSE ',' END
-                    || CASE WHEN h.kind = 'ARRAY' THEN CAST(e.key AS VARCHAR) ELSE {step} END AS steps,
-                e.value
+                m.steps || CASE WHEN m.steps = '' THEN '' ELSE ',' END
+                    || CASE WHEN m.kind = 'ARRAY' THEN CAST(m.key AS VARCHAR) ELSE {step} END AS steps,
+                m.value
                 {marks}
-            FROM (SELECT n, state, kind, steps, value FROM {_HERE} WHERE action = 'open') h, json_each(h.value) e
+            FROM ({_members(_HERE)}) m
                 {" ".join(joins)}
             """
         )
@@ -308,6 +308,25 @@ class _Walk:
         if progress not in self.states:
             self.states.append(progress)
         return self.states.index(progress)
+
+
+def _members(nodes: str) -> str:
+    """SELECT (n, state, kind, steps, key, value) of the members of containers.
+
+    Not by a join with `json_each(value)`: it holds the whole container once for each of its members.
+    """
+    return f"""
+        SELECT n, state, kind, steps, unnest(keys) AS key, unnest(members) AS value
+        FROM (
+            SELECT n, state, kind, steps, members, CASE kind WHEN 'OBJECT' THEN json_keys(value)
+                ELSE list_transform(range(len(members)), lambda place: CAST(place AS VARCHAR)) END AS keys
+            FROM (
+                SELECT *, CASE kind WHEN 'OBJECT' THEN json_extract(value, '$.*') ELSE json_extract(value, '$[*]') END AS members
+                FROM {nodes}
+                WHERE action = 'open'
+            )
+        )
+    """
 
 
 def _among(expression: str, groups: Iterable[Iterable[int]]) -> str:

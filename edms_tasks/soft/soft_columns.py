@@ -22,6 +22,8 @@ from edms_tasks.soft.text_ids import of_texts, pointed_at, without_ids
 
 _VALUES = "soft_values"
 BYTES_AT_ONCE = 16 << 20
+LONG_BYTES_AT_ONCE = 4 << 20  # of long values, a whole piece of which is parsed at once
+_LONG = 16 << 10
 VALUES_AT_ONCE = 50_000
 """How many different values, and how many bytes of them, are taken apart together: what bounds the memory."""
 
@@ -107,7 +109,8 @@ def tabulate_soft_column(
     ).fetchall()[0]
     # Plain values are not parsed; their relation is created by the query that reads them.
     is_plain = all(spot.place.form == "value" and not reading.in_json for reading in readings for spot in reading.spots)
-    pieces = 1 if is_plain else max(int(size) // BYTES_AT_ONCE, int(rows) // VALUES_AT_ONCE) + 1
+    at_once = LONG_BYTES_AT_ONCE if size > _LONG * rows else BYTES_AT_ONCE
+    pieces = 1 if is_plain else max(int(size) // at_once, int(rows) // VALUES_AT_ONCE) + 1
     paths: list[Path] = []
     for piece in range(pieces):
         chosen = f"SELECT DISTINCT * FROM ({values}) WHERE hash(value) % {pieces} = {piece}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -18,6 +18,7 @@ TARGET_IDS = "undeclared_ids"
 
 _PLACES = "undeclared_places"
 _HITS = "undeclared_hits"
+_CASES = "undeclared_values_of_places"
 _MOST_VALUES = 20_000  # the most different values of a place that are compared with ids
 _EXAMPLES = 3
 _MOST_TARGETS = 3  # the most models that are suggested for a place whose name means no model
@@ -78,12 +79,11 @@ def find_suspects(
         if isinstance(one, ForeignReference)
     )
     found = []
-    for number, place in _places(cursor):
-        case = _case(cursor, number, place, names, pointed)
-        suspected = _suspected(case, frozenset(by_name_only), is_counter=place.subject in counters)
+    for number, case in _cases(cursor, _places(cursor), names, pointed):
+        suspected = _suspected(case, frozenset(by_name_only), is_counter=case.place.subject in counters)
         if suspected:
             hits = sum(case.hits.get(target, 0) for target in suspected)
-            found.append(Suspect(place, suspected, hits, _examples(cursor, number, suspected)))
+            found.append(Suspect(case.place, suspected, hits, _examples(cursor, number, suspected)))
     return found
 
 
@@ -109,50 +109,112 @@ def _places(cursor: duckdb.DuckDBPyConnection) -> list[tuple[int, ValuePlace]]:
     ]
 
 
-def _case(
-    cursor: duckdb.DuckDBPyConnection, number: int, place: ValuePlace, names: Names, pointed: Mapping[int, int]
-) -> _Case:
-    here = f"(SELECT v.* FROM {VALUES} v JOIN {_PLACES} p ON p.place = {number} AND {_same('v', 'p')})"
-    (many,) = cursor.execute(f"SELECT count(*) FROM {here}").fetchall()[0]
-    if many > _MOST_VALUES:
-        # Only a sample, chosen by a hash, is compared with all ids; every value was compared with the ids that change.
-        here = f"(SELECT * FROM {here} WHERE hash(value) % {-(-int(many) // _MOST_VALUES)} = 0)"
-    (weight, different, plain, highest, lowest, mean, any_weight) = cursor.execute(
-        f"SELECT sum(weight), count(*) FILTER (value <> ''), count(number), max(number), min(number), "
-        f"sum(CAST(number AS DOUBLE) * weight) / sum(weight) FILTER (number IS NOT NULL), "
-        f"sum(weight) FILTER (value IN (SELECT value FROM {TARGET_IDS})) FROM {here}"
-    ).fetchall()[0]
-    numbers = plain == different and plain > 0
-    every = -(-int(many) // _MOST_VALUES) if many > _MOST_VALUES else 1
-    in_a_row = numbers and weight <= 1.1 * different and highest - lowest + 1 <= 1.05 * different * every
-    fits = {}
-    for target, resolved, among, below, largest in cursor.execute(
-        f"SELECT f.target, f.resolved, f.different, t.below, t.largest FROM ("
-        f"SELECT i.target, sum(v.weight) AS resolved, count(*) AS different FROM {here} v "
-        f"JOIN {TARGET_IDS} i ON i.value = v.value GROUP BY 1"
-        f") f JOIN (SELECT target, count(*) FILTER (number <= {int(highest or 0)}) AS below, max(number) AS largest "
-        f"FROM {TARGET_IDS} GROUP BY 1) t USING (target)"
-    ).fetchall():
-        fits[int(target)] = Fit(
-            share=int(resolved) / int(weight),
-            different=int(among),
-            # Some of a place's values may be numbers and some UUIDs: those that are ids of the model are of its kind.
-            highest=int(highest) if largest is not None else None,
-            below=int(below),
-            lowest=int(lowest) if largest is not None else 0,
-            mean=float(mean) if largest is not None else 0.0,
-            largest_id=int(largest or 0),
-            in_a_row=bool(in_a_row),
+def _tabulate_cases(cursor: duckdb.DuckDBPyConnection) -> None:
+    """The values of all places, of large ones a sample chosen by a hash: every value was compared with the ids that change."""
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TABLE {_CASES} AS
+        WITH counted AS (
+            SELECT p.place, p.subject, p.form, p.name, greatest(1, CAST(ceil(count(*) / {_MOST_VALUES}) AS BIGINT)) AS every
+            FROM {VALUES} v JOIN {_PLACES} p ON {_same("v", "p")}
+            GROUP BY ALL
         )
-    hits = dict(
-        cursor.execute(
-            f"SELECT h.target, sum(h.touched) FROM {_HITS} h JOIN {_PLACES} p ON p.place = {number} AND {_same('h', 'p')} "
-            "GROUP BY h.target"
-        ).fetchall()
+        SELECT c.place, c.every, v.value, v.number, v.weight
+        FROM {VALUES} v JOIN counted c ON {_same("v", "c")}
+        WHERE c.every = 1 OR hash(v.value) % c.every = 0
+        """
     )
-    meaning = names.meant(place.word, several=place.several or place.form in ("word", IN_NAMES))
-    any_share = int(any_weight or 0) / int(weight)
-    return _Case(place, meaning, fits, {int(target): int(count) for target, count in hits.items()}, any_share, pointed)
+
+
+def _cases(
+    cursor: duckdb.DuckDBPyConnection,
+    places: Sequence[tuple[int, ValuePlace]],
+    names: Names,
+    pointed: Mapping[int, int],
+) -> Iterator[tuple[int, _Case]]:
+    """What is known of each place; a few queries for all of them, since texts may have thousands."""
+    _tabulate_cases(cursor)
+    known = _values_of_places(cursor)
+    fits = _fits(cursor, known)
+    hits: dict[int, dict[int, int]] = {}
+    for place, target, count in cursor.execute(
+        f"SELECT p.place, h.target, sum(h.touched) FROM {_HITS} h JOIN {_PLACES} p ON {_same('h', 'p')} GROUP BY ALL ORDER BY 1, 2"
+    ).fetchall():
+        hits.setdefault(int(place), {})[int(target)] = int(count)
+    for number, place in places:
+        meaning = names.meant(place.word, several=place.several or place.form in ("word", IN_NAMES))
+        yield (
+            number,
+            _Case(place, meaning, fits.get(number, {}), hits.get(number, {}), known[number].any_share, pointed),
+        )
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of a place, in numbers."""
+
+    weight: int
+    any_share: float  # of the values, those that are ids of any model
+    highest: int | None
+    lowest: int | None
+    mean: float | None
+    in_a_row: bool
+
+
+def _values_of_places(cursor: duckdb.DuckDBPyConnection) -> dict[int, _Values]:
+    rows = cursor.execute(
+        f"SELECT place, any_value(every), sum(weight), count(*) FILTER (value <> ''), count(number), max(number), min(number), "
+        f"sum(CAST(number AS DOUBLE) * weight) / sum(weight) FILTER (number IS NOT NULL), "
+        f"sum(weight) FILTER (value IN (SELECT value FROM {TARGET_IDS})) FROM {_CASES} GROUP BY place"
+    ).fetchall()
+    found = {}
+    for place, every, weight, different, plain, highest, lowest, mean, of_any in rows:
+        numbers = plain == different and plain > 0
+        in_a_row = numbers and weight <= 1.1 * different and highest - lowest + 1 <= 1.05 * different * every
+        found[int(place)] = _Values(int(weight), int(of_any or 0) / int(weight), highest, lowest, mean, bool(in_a_row))
+    return found
+
+
+def _fits(cursor: duckdb.DuckDBPyConnection, known: Mapping[int, _Values]) -> dict[int, dict[int, Fit]]:
+    """Place -> model -> how well the place's values are ids of it."""
+    rows = cursor.execute(
+        f"""
+        WITH fits AS (
+            SELECT v.place, i.target, sum(v.weight) AS resolved, count(*) AS different
+            FROM {_CASES} v JOIN {TARGET_IDS} i ON i.value = v.value
+            GROUP BY ALL
+        ),
+        ends AS (SELECT place, coalesce(max(number), 0) AS highest FROM {_CASES} GROUP BY place),
+        numbers AS (
+            SELECT target, number, count(*) OVER (PARTITION BY target ORDER BY number) AS below
+            FROM {TARGET_IDS}
+            WHERE number IS NOT NULL
+        ),
+        largest AS (SELECT target, max(number) AS largest FROM {TARGET_IDS} GROUP BY target)
+        SELECT f.place, f.target, f.resolved, f.different, coalesce(n.below, 0), l.largest
+        FROM fits f
+            JOIN ends e USING (place)
+            JOIN largest l USING (target)
+            ASOF LEFT JOIN numbers n ON n.target = f.target AND e.highest >= n.number
+        ORDER BY f.place, f.target  -- of models that fit alike, the same one each time
+        """
+    ).fetchall()
+    found: dict[int, dict[int, Fit]] = {}
+    for place, target, resolved, different, below, largest in rows:
+        its = known[int(place)]
+        # Some of a place's values may be numbers and some UUIDs: those that are ids of the model are of its kind.
+        is_number = largest is not None
+        found.setdefault(int(place), {})[int(target)] = Fit(
+            share=int(resolved) / its.weight,
+            different=int(different),
+            highest=int(its.highest or 0) if is_number else None,
+            below=int(below),
+            lowest=int(its.lowest or 0) if is_number else 0,
+            mean=float(its.mean or 0.0) if is_number else 0.0,
+            largest_id=int(largest or 0),
+            in_a_row=its.in_a_row,
+        )
+    return found
 
 
 def _suspected(case: _Case, by_name_only: frozenset[int], *, is_counter: bool) -> tuple[int, ...]:

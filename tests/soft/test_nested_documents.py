@@ -99,3 +99,23 @@ def content_says_what_is_meant(documents: list[Document], folder: Path) -> None:
         expected = [sorted(f"{reference.target} {one}" for one in found) or None for found in meant]
         told = [pointed[row] for row in range(1, len(documents) + 1)]
         assert [None if text is None else [key for (key,) in json.loads(text)] for text in told] == expected
+
+
+def test_long_documents_are_read_in_memory_that_grows_with_their_size(tmp_path: Path) -> None:
+    # With a whole document for each of its members, this would take four gigabytes.
+    url = f"sqlite:///{tmp_path / 'archive.sqlite3'}"
+    body = json.dumps([{"type": "image", "value": number, "text": "w" * 80} for number in range(1, 1501)])
+    execute(
+        url,
+        "CREATE TABLE image (id integer PRIMARY KEY, name text UNIQUE NOT NULL)",
+        "INSERT INTO image WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1400) SELECT i, 'I-' || i FROM n",
+        "CREATE TABLE note (id integer PRIMARY KEY, held text)",
+        *(("INSERT INTO note VALUES (?, ?)", (number, body + " " * number)) for number in range(20)),
+    )
+
+    archive = read_archive(
+        url, [{"column": "note.held", "target": "image", "json": '$[?type == "image"].value'}], tmp_path / "work"
+    )
+
+    (counts,) = archive.states["note"].references
+    assert (counts.filled, counts.dangling) == (20, 20)
