@@ -36,7 +36,7 @@ def test_a_value_that_is_larger_than_the_limit_names_its_table_and_a_limit_that_
 def test_overflow_files_that_find_no_room_are_a_full_disk(tmp_path: Path) -> None:
     with open_workspace(tmp_path / "workspace", memory_limit_mb=16, threads=1) as workspace:
         workspace.engine.execute("SET max_temp_directory_size = '1MB'")
-        sort = "CREATE TABLE t AS SELECT hash(i) AS h, repeat('x', 100) AS x FROM range(2_000_000) r(i) ORDER BY h"
+        sort = "CREATE TABLE t AS SELECT hash(i) AS h, repeat('x', 100) AS x FROM range(400_000) r(i) ORDER BY h"
 
         with pytest.raises((MemoryExhausted, NoSpace)) as refused:
             with_known_failures(workspace.engine.execute, lambda *_: "sort")(sort)
