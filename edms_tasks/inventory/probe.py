@@ -177,7 +177,8 @@ class Copy:
         self.alias = alias
         self.database = asked["database"]
         self.words = asked["words"]
-        self.folders = [(os.path.abspath(live), os.path.abspath(copy)) for live, copy in asked["folders"]]
+        folders = [(os.path.abspath(live), os.path.abspath(copy)) for live, copy in asked["folders"]]
+        self.folders = sorted(folders, key=lambda pair: -len(pair[0]))  # of folders in each other the inner one first
 
     def use(self):
         # type: () -> None

@@ -67,6 +67,11 @@ class DrillFacts:
         return (
             *(f"The command {one.name!r} failed: {one.problem}" for one in self.commands if not one.passed),
             *_missed("RTO", self.rto, "The restore and its acceptance took"),
+            *(
+                ("RPO not measured: the repository has no snapshot of this EDMS.",)
+                if self.age.seconds is None and self.age.target is not None
+                else ()
+            ),
             *_missed("RPO", self.age, "The newest snapshot was older:"),
             *_missed("RPO", self.widest_gap, "Between two snapshots passed"),
         )

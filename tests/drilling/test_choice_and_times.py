@@ -164,6 +164,7 @@ def facts(
         (facts("exit code 1", rto=Measured(None, 10)), 1),  # the command is the reason
         (facts("exit code 1", age=Measured(9000, 3600), gap=Measured(9000, 3600)), 3),
         (facts(age=Measured(3600, 3600), gap=Measured(3600, 3600)), 0),
+        (facts(age=Measured(None, 3600)), 1),
     ],
 )
 def test_each_reason_is_a_line(found: DrillFacts, lines: int) -> None:

@@ -31,6 +31,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MEDIA_ROOT = BASE_DIR / "media"
 THUMBNAIL_DIR = str(MEDIA_ROOT / "thumbnails")
 ARCHIVE = {"BACKEND": "x", "OPTIONS": {"location": str(BASE_DIR / "archive" / "deep"), "others": [BASE_DIR / "archive"]}}
+INNER_DIR = MEDIA_ROOT / "inner" / "here"
 SCANS_DIR = BASE_DIR / "archived"   # begins like a root, and is another folder
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(BASE_DIR / "cache")}}
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # as Mayan EDMS: no default
@@ -109,6 +110,7 @@ def edms(tmp_path_factory: pytest.TempPathFactory) -> Edms:
     values = {"edms": {"project": str(folder), "settings": "site_.settings", "python": edms_python()}}
     # The roots as a backup knows them: links resolved or not.
     folders = [(str(folder / name), str(folder / "copy" / name)) for name in ("media", "archive", "really")]
+    folders.append((str(folder / "media" / "inner"), str(folder / "copy" / "inner")))  # a root in a root
     copy = EdmsCopy(str(folder / "copy.sqlite3"), tuple(folders))
     return Edms(folder, settings_from(values, where=folder / "edms-backup.toml"), copy)
 
@@ -116,7 +118,8 @@ def edms(tmp_path_factory: pytest.TempPathFactory) -> Edms:
 def test_settings_that_name_folders_name_those_of_the_copy(edms: Edms) -> None:
     there = f"{edms.folder}/copy"
     found = edms.asked(
-        "[settings.MEDIA_ROOT, settings.THUMBNAIL_DIR, settings.ARCHIVE['OPTIONS'], settings.SCANS_DIR, settings.MEDIA_URL]"
+        "[settings.MEDIA_ROOT, settings.THUMBNAIL_DIR, settings.ARCHIVE['OPTIONS'], settings.SCANS_DIR, settings.MEDIA_URL,"
+        " settings.INNER_DIR]"
     )
 
     assert found == [
@@ -125,6 +128,7 @@ def test_settings_that_name_folders_name_those_of_the_copy(edms: Edms) -> None:
         {"location": f"{there}/archive/deep", "others": [f"{there}/archive"]},
         f"{edms.folder}/archived",
         f"{edms.folder}/media/",
+        f"{there}/inner/here",
     ]
 
 
