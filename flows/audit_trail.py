@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from edms_tasks.errors import CommandError
+from edms_tasks.errors import CommandError, DamagedRepository
 from edms_tasks.lineage.find_snapshot import state_of
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.audit_log import LogEntry, Witness
@@ -117,6 +117,21 @@ def missing_reports(repository: Repository, entries: tuple[LogEntry, ...]) -> li
                     f"The report of entry {entry.number} ({entry.event}, {entry.at:%Y-%m-%d %H:%M} UTC) is missing, or is of another "
                     f"size: {name}."
                 )
+    return found
+
+
+def damaged_reports(repository: Repository) -> list[str]:
+    """Reports that are there and are not what their entries name. Every one is read."""
+    reports = repository.reports
+    there, found = reports.names(), []
+    for entry in repository.log.backwards():
+        refs = report_of(entry)
+        for ref, name in zip((refs.json, refs.page), reports.stored_names(refs), strict=True) if refs else ():
+            try:
+                if name in there:
+                    reports.read(ref)
+            except DamagedRepository as damage:
+                found.append(f"The report of entry {entry.number} ({entry.event}) is damaged: {name}: {damage.why}")
     return found
 
 

@@ -18,6 +18,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import Ages, SeenWhole
 from edms_tasks.scratch.run_folder import run_folder
+from flows.audit_trail import damaged_reports
 from flows.evidence.artifacts import leave_verify
 from flows.evidence.repository_log import LogFacts, logged
 from flows.hooks.with_hooks import with_hooks
@@ -112,6 +113,9 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
         if level == "all":
             problems += _read_all(run, repository, manifests, seen, cleanup, unnoted)
             read = list(objects.values())
+            if not name:
+                with run.stage("reports"):
+                    problems += damaged_reports(repository)
         else:
             percent = request.sample if level == "sample" else None
             read = _look(run, repository, objects, seen, problems, unnoted, percent)

@@ -64,11 +64,11 @@ def pretend_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stored(repository: Path) -> dict[str, tuple[str, int, str]]:
-    """Everything in the repository but its log, what a restore proved, and the file of a lock that nobody holds."""
+    """Everything in the repository but its log and reports, what a restore proved, and the file of a lock that nobody holds."""
     return {
         name: entry
         for name, entry in picture_of_files(repository).items()
-        if not name.startswith(("locks", "log", "proved"))
+        if not name.startswith(("locks", "log", "proved", "reports"))
     }
 
 

@@ -125,6 +125,9 @@ def test_an_altered_report_is_noticed(protected: Protected) -> None:
         path = protected.repository / name
         path.write_bytes(path.read_bytes().replace(b"Backed up", b"Packed up"))
 
+    verified = run_verify(protected.settings)
+    assert [problem[:22] for problem in verified.problems] == ["The report of entry 1 "] * 2
+    assert run_verify(protected.settings, snapshot="latest").success
     for ref in (refs.json, refs.page):
         with pytest.raises(DamagedRepository, match="report"):
             reports.read(ref)
