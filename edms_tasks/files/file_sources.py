@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from edms_tasks.errors import SettingsError
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.files.folder_walk import Tell, WalkedEntry, walk
 from edms_tasks.files.read_ahead import FileBeingRead, FileToRead, OpenFile
@@ -56,6 +57,13 @@ def source_of(root: FileRoot, options: Mapping[str, Mapping[str, SecretStr]]) ->
     """
     if not is_store(root.path):
         return FolderSource(root.path)
-    from edms_tasks.files.store_source import open_store_source  # botocore is an extra
-
+    try:
+        from edms_tasks.files.store_source import open_store_source  # botocore is an extra
+    except ImportError as error:
+        raise SettingsError(
+            "A package for files in a store of objects is not installed.",
+            where=f"[files] roots.{root.name}: {root.path}",
+            why=str(error),
+            fix="pip install 'edms-backup[s3]'",
+        ) from error
     return open_store_source(root, options.get(root.name, {}))

@@ -114,8 +114,10 @@ class StoreSource:
             workspace.execute(f"CREATE VIEW found AS SELECT * FROM read_parquet({literal(str(listed))})")
             workspace.execute(_KEYS)
             workspace.execute(_FOLDERS)
-            for (key,) in workspace.execute(_WRONG).fetchall():
-                tell("object-not-a-file", key)
+            with cursor_of(workspace) as cursor:
+                for batch in cursor.sql(_WRONG).to_arrow_reader(ROWS_AT_ONCE):
+                    for key in batch.columns[0].to_pylist():
+                        tell("object-not-a-file", key)
             without: bytes | None = None
             with cursor_of(workspace) as cursor:
                 for batch in cursor.sql(_ENTRIES).to_arrow_reader(ROWS_AT_ONCE):

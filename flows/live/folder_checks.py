@@ -5,8 +5,10 @@ A backup that contains itself grows with every run. A restore swaps a whole file
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from edms_tasks import promotion
 from edms_tasks.databases import DatabaseAddress
@@ -92,6 +94,7 @@ def our_folders(settings: Settings) -> list[Path]:
 
 
 def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError]:
+    yield from overlapping_stores(settings)
     roots = named_folders(settings, report)
     for (what, ours), (name, root) in ((one, other) for one in _ours(settings) for other in roots.items()):
         if _within(ours, root) or _within(root, ours):
@@ -102,6 +105,25 @@ def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError
                 why="A backup would contain itself, and a restore would replace it together with the files.",
                 fix=f"Choose another folder: [repository] url and workdir, or [files] roots for {name!r}.",
             )
+
+
+def overlapping_stores(settings: Settings) -> Iterator[SettingsError]:
+    """A repository in a store that is backed up, or around it."""
+    ours = f"{settings.repository.url.rstrip('/')}/"
+    for name, store in settings.files.stores.items():
+        theirs = f"{store}/"
+        endpoints = {_endpoint(one) for one in (settings.repository.options, settings.files.options.get(name, {}))}
+        if len(endpoints) == 1 and (ours.startswith(theirs) or theirs.startswith(ours)):
+            yield SettingsError(
+                f"The repository and the EDMS's files {name!r} are inside each other.",
+                where=f"{ours} and {theirs}",
+                why="A backup would contain itself.",
+                fix="Put the repository into another bucket.",
+            )
+
+
+def _endpoint(options: Mapping[str, SecretStr]) -> str:
+    return next((value.get_secret_value() for name, value in options.items() if name.lower() == "endpoint_url"), "")
 
 
 def _ours(settings: Settings) -> Iterator[tuple[str, Path]]:

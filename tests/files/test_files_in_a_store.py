@@ -18,6 +18,7 @@ from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
 from edms_tasks.repository.backends.s3_store import s3_client
 from edms_tasks.settings import RepositorySettings, settings_from
+from flows.live.folder_checks import overlapping_stores
 from tests.files.test_stores import STORE, WHERE, project, stores_of
 from tests.inventory.small_project import run_python
 from tests.running import run_backup, run_doctor, run_restore, run_verify
@@ -210,3 +211,24 @@ def test_a_system_with_its_files_in_a_store_is_backed_up_and_restored_into_a_fol
     examined = run_doctor(settings)
     assert "storage-not-a-folder" not in {one.code for one in examined.diagnosis.assessments}
     assert examined.files == len(FILES)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "overlaps"),
+    [
+        ("s3://docs/backups", {}, True),
+        ("s3://docs", {}, True),
+        ("s3://docs/media/backups", {}, True),
+        ("s3://docs-2/media", {}, False),
+        ("s3://docs/media", {"endpoint_url": "https://other.example"}, False),
+    ],
+)
+def test_a_repository_in_the_store_that_is_backed_up_is_refused(
+    url: str, options: dict[str, str], *, overlaps: bool, tmp_path: Path
+) -> None:
+    store = "s3://docs" if url.endswith("backups") and "media" not in url else "s3://docs/media"
+    repository = RepositorySettings(url=url, options=secret_options(options))
+    settings = settings_from({"files": {"roots": {"media": store}}}, where=tmp_path / "edms-backup.toml")
+    settings = settings.model_copy(update={"repository": repository})
+    found = list(overlapping_stores(settings))
+    assert bool(found) is overlaps
