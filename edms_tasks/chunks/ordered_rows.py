@@ -74,11 +74,11 @@ def rows_by_columns(
 def _rows(
     cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, keys: CheckedKeys, schema: pa.Schema, *also: str
 ) -> Iterator[pa.Table]:
-    """The rows with keys and the columns `also` (SQL), about 16 MB at a time, because some of them are copied to be sorted."""
+    """The rows with keys and the columns `also` (SQL), about 8 MB at a time, because some of them are copied to be sorted."""
     columns = ", ".join([identifiers(chunk_columns(table, keys)), *also])
     for part, at_once in raw.by_width():
         query = f"SELECT {columns} FROM ({joined(table, part, keys)})"
-        for batch in arrow_batches(cursor, query, max(1, at_once // 4), rows=part.rows):
+        for batch in arrow_batches(cursor, query, max(1, at_once // 8), rows=part.rows):
             yield pa.Table.from_batches([batch]).cast(schema)
 
 

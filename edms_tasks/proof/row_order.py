@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from edms_tasks.proof.row_key import ascends, comparable_column, key_of_row, rows_before
 from edms_tasks.scratch.raw_table import RawTable
 
-IN_MEMORY = 16 << 20
+IN_MEMORY = 8 << 20
 """The bytes of rows that are sorted in memory at once."""
 
 _MOST_PARTS = 400  # each is an open file
