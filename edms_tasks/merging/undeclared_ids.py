@@ -62,7 +62,7 @@ def find_undeclared(
     if not moving:
         return SearchCoverage(), []
     make_values(cursor)
-    counters, looked = set[str](), 0
+    counters, paths, looked = set[str](), dict[str, str](), 0
     for table_id, source in matched.sources.items():
         is_written, in_key = _is_written(matched, table_id, policies[table_id]), _columns_of_key(source)
         for column in open_columns(source.table, covered[table_id]):
@@ -76,10 +76,14 @@ def find_undeclared(
             _collect(cursor, matched, source, column, touched)
             if _repeats_own_key(cursor, source, column):
                 counters.add(subject_of(source.table, column))
+            if _is_path_to_itself(cursor, source, column):
+                paths[subject_of(source.table, column)] = table_id
     for root, listed in names.items():
         _collect_names(cursor, root, listed)
     by_name_only = {number for number, target in enumerate(targets) if target.name in IDS_OF_ANYTHING}
-    suspects = find_suspects(cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters)
+    suspects = find_suspects(
+        cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters, paths=paths
+    )
     conflicts, waved = [], []
     for subject, found in _by_subject(suspects).items():
         root, _, pattern = subject.partition(":")
@@ -196,6 +200,22 @@ def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, source: Identified, colu
         f"SELECT count(*) FILTER ({value} = {pk}), count({identifier(column.name)}) FROM {source.relation} s"
     ).fetchall()[0]
     return bool(same > _MOSTLY * filled)
+
+
+def _is_path_to_itself(cursor: duckdb.DuckDBPyConnection, source: Identified, column: Column) -> bool:
+    """Whether each value is a list that ends with its own row's primary key, as the places in a tree do: /12/34/."""
+    table = source.table
+    declared = any(one.column == column.name for one in table.soft_references)
+    if column.logical_type != "text" or len(table.primary_key) != 1 or declared:
+        return False
+    value, pk = source.text(column.name, "s"), source.text(table.primary_key[0], "s")
+    last = f"regexp_extract({value}, '^.*[,;|/]([0-9A-Fa-f-]+)[,;|/]?$', 1)"
+    parted = f"regexp_matches({value}, '[0-9A-Fa-f][,;|/][0-9A-Fa-f]')"
+    (same, filled, deep) = cursor.execute(
+        f"SELECT count(*) FILTER ({last} = {pk} OR {value} = {pk}), count(nullif({value}, '')), count(*) FILTER ({parted}) "
+        f"FROM {source.relation} s"
+    ).fetchall()[0]
+    return bool(deep and same == filled)
 
 
 def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:

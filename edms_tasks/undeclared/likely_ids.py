@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import duckdb
 
@@ -60,6 +61,7 @@ def find_suspects(
     *,
     by_name_only: Collection[int] = (),
     counters: Collection[str] = (),
+    paths: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Suspect]:
     """Assess every place that contains an id that changes; returns the likely ones.
 
@@ -69,6 +71,7 @@ def find_suspects(
         names: the names by which they are referred to.
         by_name_only: numbers of models that are considered only if a name refers to them.
         counters: columns that increase with their own table's primary key.
+        paths: columns whose values are lists that end with the row's own primary key -> the id of their table.
     """
     _tabulate_hits(cursor)
     numbers = {table.id: number for number, table in enumerate(targets)}
@@ -80,7 +83,11 @@ def find_suspects(
     )
     found = []
     for number, case in _cases(cursor, _places(cursor), names, pointed):
-        suspected = _suspected(case, frozenset(by_name_only), is_counter=case.place.subject in counters)
+        own = numbers.get(paths.get(case.place.subject, ""))
+        if own is not None and case.place.form == "list" and case.hits.get(own):
+            suspected: tuple[int, ...] = (own,)  # few as the values may be, that is no coincidence
+        else:
+            suspected = _suspected(case, frozenset(by_name_only), is_counter=case.place.subject in counters)
         if suspected:
             hits = sum(case.hits.get(target, 0) for target in suspected)
             found.append(Suspect(case.place, suspected, hits, _examples(cursor, number, suspected)))

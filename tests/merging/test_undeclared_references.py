@@ -177,3 +177,24 @@ class Bookmark(models.Model):
     bookmarks = next(one for one in result.plan.models if one.model == "small.Bookmark")
     assert (bookmarks.insert, bookmarks.update) == (0, 0)  # they were matched with those of other documents
     assert [one.model for one in result.plan.conflicts] == ["small.Bookmark.document_ref"]
+
+
+def test_three_places_in_a_tree_that_end_with_the_rows_own_ids_are_no_coincidence(tmp_path: Path) -> None:
+    models = """
+class Branch(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    trail = models.CharField(max_length=200)
+"""
+    made = small_project(tmp_path / "edms", models)
+    repository = made.repository.model_copy(update={"url": str(tmp_path / "repository")})
+    settings = made.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
+    with closing(sqlite3.connect(tmp_path / "edms" / "db.sqlite3")) as lite, lite:
+        lite.execute("INSERT INTO small_branch VALUES (4, 'a', '/4/'), (5, 'b', '/4/5/'), (900, 'c', '/4/900/')")
+    snapshot = run_backup(settings, create_repository=True).snapshot_id
+    with closing(sqlite3.connect(tmp_path / "edms" / "db.sqlite3")) as lite, lite:
+        lite.execute("DELETE FROM small_branch")
+        lite.execute("INSERT INTO small_branch VALUES (4, 'x', '/4/'), (5, 'y', '/5/')")
+
+    found = run_merge(settings, snapshot=snapshot, dry_run=True).plan.conflicts
+
+    assert [(one.code, one.model) for one in found] == [("undeclared-reference", "small.Branch.trail")]
