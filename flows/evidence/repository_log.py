@@ -52,14 +52,14 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
                 else:  # nothing was begun
                     tell_refused(run, event, error)
                 raise
-            except KeyboardInterrupt:
-                stopped = Interrupted(f"The {event} was stopped.", why=sentence_when_stopped())
-                record_failure(run, event, stopped, request)
-                raise
             except Exception as error:
                 # Its text may hold anything, also values of rows.
                 bug = EdmsBackupError("Unexpected error.", why=type(error).__name__)
                 record_failure(run, event, bug, request)
+                raise
+            except BaseException:  # Ctrl-C, a kill; Prefect has a class of its own for it
+                stopped = Interrupted(f"The {event} was stopped.", why=sentence_when_stopped())
+                record_failure(run, event, stopped, request)
                 raise
             if (said := result.log_facts()) is not None:
                 witness = record(run, event, said)

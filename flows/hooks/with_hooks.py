@@ -150,7 +150,9 @@ def _add(error: BaseException, problems: Sequence[str]) -> None:
 
 
 def _is_stop(error: BaseException) -> bool:
-    return isinstance(error, KeyboardInterrupt | Interrupted)
+    return isinstance(error, Interrupted) or not isinstance(
+        error, Exception
+    )  # Prefect's cancellation is one of its own
 
 
 def _what(error: BaseException) -> str:

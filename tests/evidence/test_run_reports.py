@@ -104,12 +104,19 @@ def test_a_run_that_fails_leaves_what_it_failed_with(protected: Protected) -> No
     assert "FAILED" in page
 
 
-def test_a_run_that_is_stopped_says_so(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+class Cancelled(BaseException):
+    """As Prefect's, which ends a run that was cancelled in its UI."""
+
+
+@pytest.mark.parametrize("ends_it", [KeyboardInterrupt, Cancelled, SystemExit])
+def test_a_run_that_is_stopped_says_so(
+    protected: Protected, monkeypatch: pytest.MonkeyPatch, ends_it: type[BaseException]
+) -> None:
     def stop(run: Run, *anything: object) -> None:
-        raise KeyboardInterrupt
+        raise ends_it
 
     monkeypatch.setattr("flows.verify._read_all", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ends_it):
         run_verify(protected.settings)
 
     last = entries(protected)[-1]
