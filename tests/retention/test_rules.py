@@ -28,7 +28,7 @@ def _by_the_book(snapshots: list[tuple[str, datetime]], rules: Rules) -> set[str
     """What is kept, said as the documentation says it: group by the period's name, take the last of each of the last n groups."""
     ranked = sorted(enumerate(snapshots), key=lambda one: (one[1][1], one[0]))
     names = [name for _, (name, _) in ranked]
-    keep = set(names[len(names) - rules.last :]) if rules.last else set()
+    keep = set(names[max(0, len(names) - rules.last) :]) if rules.last else set()
     for rule, pattern in _PERIODS.items():
         number = getattr(rules, rule)
         groups: dict[str, list[str]] = defaultdict(list)
@@ -54,6 +54,7 @@ def _by_the_book(snapshots: list[tuple[str, datetime]], rules: Rules) -> set[str
     within=st.sampled_from(["", "1d", "30d", "400d"]),
     zone=st.sampled_from(ZONES),
 )
+@example(times=[datetime(2026, 1, 1, tzinfo=UTC)] * 3, numbers={"last": 4}, within="", zone="UTC")
 @example(times=[datetime(2026, 1, 1, tzinfo=UTC)] * 3, numbers={"daily": 2}, within="", zone="UTC")
 def test_what_is_kept_is_what_the_documentation_says(
     times: list[datetime], numbers: dict[str, int], within: str, zone: str
