@@ -63,9 +63,9 @@ CONVENTIONS = {
     "a URL": PLAIN + 'VALUE = lambda upload: f"https://edms.example/media/documents/{upload.id}?v=2"\n',
     "an id alone": PLAIN + 'VALUE = lambda upload: ""\n',
     "a list in JSON": PLAIN
-    + 'NAME = lambda upload: f"seite \\u00e4 {upload.id.int % 99991}.png"\nVALUE = lambda upload: ""\n'
+    + 'NAME = lambda upload: f"seite \\u00e4 {upload.id.int % 999999999989}.png"\nVALUE = lambda upload: ""\n'
     + 'TILES = lambda upload: ["gone/1.png", {"tile": "storage/documents/" + NAME(upload)}]\n',
-    "a file name": PLAIN + 'NAME = lambda upload: f"{upload.id.int % 99991}.pdf"\nVALUE = NAME\n',
+    "a file name": PLAIN + 'NAME = lambda upload: f"{upload.id.int % 999999999989}.pdf"\nVALUE = NAME\n',
 }
 
 
