@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from edms_tasks.errors import CommandError
-from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.lineage.find_snapshot import RepositoryState, state_of
 from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
@@ -128,25 +130,54 @@ def read_status(
     Raises:
         CommandError: an age is no duration.
     """
-    oldest = _duration(max_age or settings.status.max_age, "--max-age")
-    asked = max_proof_age if max_proof_age is not None else settings.status.max_proof_age
-    oldest_proof = _duration(asked, "--max-proof-age") if asked else None
-    asked = max_drill_age if max_drill_age is not None else settings.status.max_drill_age
-    oldest_drill = _duration(asked, "--max-drill-age") if asked else None
-    now = now or datetime.now(UTC)
+    limits = limits_of(settings, max_age=max_age, max_proof_age=max_proof_age, max_drill_age=max_drill_age)
     repository = Repository.open(settings.repository)
-    state = state_of(settings, repository)
+    return status_of(settings, repository, state_of(settings, repository), limits, now or datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How old what is newest may be; None: it does not matter."""
+
+    snapshot: timedelta
+    proof: timedelta | None
+    drill: timedelta | None
+
+
+def limits_of(
+    settings: Settings,
+    *,
+    max_age: str | None = None,
+    max_proof_age: str | None = None,
+    max_drill_age: str | None = None,
+) -> Limits:
+    """The ages that are given, or else those of `[status]`; raises CommandError if one is no duration."""
+    proof = max_proof_age if max_proof_age is not None else settings.status.max_proof_age
+    drill = max_drill_age if max_drill_age is not None else settings.status.max_drill_age
+    return Limits(
+        _duration(max_age or settings.status.max_age, "--max-age"),
+        _duration(proof, "--max-proof-age") if proof else None,
+        _duration(drill, "--max-drill-age") if drill else None,
+    )
+
+
+def status_of(
+    settings: Settings, repository: Repository, state: RepositoryState, limits: Limits, now: datetime
+) -> Status:
+    """The same for a repository that is open, and whose snapshots were read."""
     own = state.own
     newest = own.newest
-    entries = _backups_since(repository, newest)
+    # Each entry is read once, however many look for it.
+    of_backups, of_proofs, of_drills = itertools.tee(repository.log.backwards(), 3)
+    entries = _backups_since(of_backups, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
-    proved = _proved(repository, state.proofs, own.key, now)
+    proved = _proved(repository, of_proofs, state.proofs, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
     if created is None:
         problems.append("There is no snapshot of this EDMS.")
-    elif now - created > oldest:
-        problems.append(f"The newest snapshot is older than {_age(oldest)}.")
+    elif now - created > limits.snapshot:
+        problems.append(f"The newest snapshot is older than {_age(limits.snapshot)}.")
     problems += _of_objects(settings, repository, newest or "", own.survey.intact.get(newest or ""))
     if verified is False:
         problems.append("The newest snapshot was not read back: run `edms-backup verify`.")
@@ -154,26 +185,28 @@ def read_status(
         problems.append(
             f"The last backup failed, on {failed.at:%Y-%m-%d %H:%M} UTC: {failed.facts.get('what', failed.outcome)}"
         )
-    if oldest_proof is not None and (proved is None or now - proved.at > oldest_proof):
-        problems.append(f"No restore has proved a snapshot for {_age(oldest_proof)}.")
+    if limits.proof is not None and (proved is None or now - proved.at > limits.proof):
+        problems.append(f"No restore has proved a snapshot for {_age(limits.proof)}.")
         problems += state.proofs.notes
     problems += _unsent(settings)
-    drills = _drills(repository, own, settings.edms.id, now)
+    drills = _drills(repository, of_drills, own, settings.edms.id, now)
     passed = next((entry.at for entry in drills if entry.outcome == "success"), None)
     if drills and drills[0].outcome != "success":
         why = drills[0].facts.get("what", drills[0].outcome)
         problems.append(f"The last drill failed, on {drills[0].at:%Y-%m-%d %H:%M} UTC: {why}")
-    if oldest_drill is not None and (passed is None or now - passed > oldest_drill):
-        problems.append(f"No drill has passed for {_age(oldest_drill)}.")
+    if limits.drill is not None and (passed is None or now - passed > limits.drill):
+        problems.append(f"No drill has passed for {_age(limits.drill)}.")
     return Status(
         repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now, drill=passed
     )
 
 
-def _drills(repository: Repository, own: SnapshotHistory, edms: str | None, now: datetime) -> list[LogEntry]:
+def _drills(
+    repository: Repository, log: Iterable[LogEntry], own: SnapshotHistory, edms: str | None, now: datetime
+) -> list[LogEntry]:
     """The log's entries of this EDMS's drills, newest first, up to the last one that passed."""
     found: list[LogEntry] = []
-    for number, entry in enumerate(repository.log.backwards()):
+    for number, entry in enumerate(log):
         another = own.owner.get(entry.snapshot or "", own.key) != own.key or entry.edms not in (own.key, edms, None)
         counts = entry.event == "drill" and not another and entry.at <= now + timedelta(hours=1)
         if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
@@ -185,10 +218,10 @@ def _drills(repository: Repository, own: SnapshotHistory, edms: str | None, now:
     return found
 
 
-def _backups_since(repository: Repository, snapshot: str | None) -> list[LogEntry]:
+def _backups_since(log: Iterable[LogEntry], snapshot: str | None) -> list[LogEntry]:
     """The log's entries of backups from that of a snapshot on, oldest first."""
     found: list[LogEntry] = []
-    for entry in repository.log.backwards():
+    for entry in log:
         if entry.event == "backup":
             found.insert(0, entry)
             if entry.snapshot == snapshot or len(found) >= _MOST_ENTRIES:
@@ -196,12 +229,14 @@ def _backups_since(repository: Repository, snapshot: str | None) -> list[LogEntr
     return found
 
 
-def _proved(repository: Repository, proofs: ProvedSnapshots, edms: str | None, now: datetime) -> ProvedSnapshot | None:
+def _proved(
+    repository: Repository, log: Iterable[LogEntry], proofs: ProvedSnapshots, edms: str | None, now: datetime
+) -> ProvedSnapshot | None:
     """The record of the last proof, if the log confirms it: the record alone could be written by whoever can write there."""
     found = proofs.by_edms.get(edms or "")
     if found is None or found.at > now + timedelta(hours=1):
         return None
-    for number, entry in enumerate(repository.log.backwards()):
+    for number, entry in enumerate(log):
         counts = (entry.event == "restore" and entry.outcome == "success") or is_proving_drill(entry)
         counts = counts and entry.snapshot == found.snapshot
         if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):

@@ -20,7 +20,7 @@ from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
 from flows.dashboard.growth import Growth, growth_of
-from flows.status import Status, read_status
+from flows.status import Status, limits_of, status_of
 
 _COMMENT = 300
 
@@ -156,9 +156,9 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
     systems = []
     for settings in all_settings:
         repository = Repository.open(settings.repository)
-        if repository.identity not in opened:
-            opened[repository.identity] = (repository, state_of(settings, repository), settings)
-        systems.append(_system(settings, repository, opened[repository.identity][1], now))
+        state = state_of(settings, repository)  # whose snapshots are its own, the settings say
+        opened.setdefault(repository.identity, (repository, state, settings))
+        systems.append(_system(settings, repository, state, now))
     runs: list[RunFigures] = []
     snapshots: list[SnapshotFigures] = []
     findings: list[OpenFinding] = []
@@ -189,7 +189,7 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
 def _system(settings: Settings, repository: Repository, state: RepositoryState, now: datetime) -> SystemFigures:
     status, problem = None, ""
     try:
-        status = read_status(settings, now=now)
+        status = status_of(settings, repository, state, limits_of(settings), now)
     except EdmsBackupError as error:
         problem = f"{error.what} {error.why}".rstrip()
     newest = state.survey.intact.get(state.own.newest or "")

@@ -25,7 +25,7 @@ from flows.dashboard.site import write_site
 from flows.listing import list_snapshots
 from tests.backed_up import BackedUpSystems
 from tests.dashboard.sample_history import HOSTILE, sample_history
-from tests.running import Protected
+from tests.running import Protected, run_backup
 
 
 @pytest.fixture
@@ -66,6 +66,24 @@ def test_its_numbers_are_those_of_the_repository(protected: Protected, tmp_path:
     assert reports == {path.stem for path in (tmp_path / "site" / "reports").iterdir()}
     for path in (tmp_path / "site").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def test_each_edms_of_a_shared_repository_is_itself(protected: Protected, tmp_path: Path) -> None:
+    ours = protected.settings
+    office = ours.model_copy(
+        update={"edms": ours.edms.model_copy(update={"id": "office"}), "workdir": tmp_path / "office"}
+    )
+    run_backup(office)
+
+    dashboard = collect([ours, office]).dashboard
+
+    assert len(dashboard.repositories) == 1
+    newest = {one.edms: one.id for one in dashboard.snapshots}
+    assert [one.id for one in dashboard.systems] == list(dict.fromkeys(one.edms for one in dashboard.snapshots))
+    assert dashboard.systems[1].id == "office"
+    assert [one.status.snapshot for one in dashboard.systems if one.status] == [
+        newest[one.id] for one in dashboard.systems
+    ]
 
 
 def test_a_report_that_is_missing_is_said_and_hides_nothing_else(protected: Protected, tmp_path: Path) -> None:
