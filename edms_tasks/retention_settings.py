@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from edms_tasks.soft_reference_settings import Section
 
 _DURATION = r"^([0-9]{1,5}[hdwmy])+$"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(f"There is no time zone {name!r}; an example is Europe/Berlin") from error
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""The name of a time zone that this system knows."""
 
 
 class RetentionSettings(Section):
@@ -29,7 +42,7 @@ class RetentionSettings(Section):
         default=("*",),
         description="Glob patterns; snapshots with such a tag are kept. `*` leaves out the safety snapshots of merges.",
     )
-    timezone: str = Field(default="UTC", description="The time zone of days, weeks, months and years.")
+    timezone: ZoneName = Field(default="UTC", description="The time zone of days, weeks, months and years.")
     grace: str = Field(
         default="24h",
         pattern=_DURATION,
@@ -58,12 +71,3 @@ class RetentionSettings(Section):
         """Whether anything says what to keep, so that the rest is pruned."""
         numbers = (self.keep_last, self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly)
         return any((*numbers, self.keep_yearly, self.keep_within))
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError) as error:
-            raise ValueError(f"There is no time zone {name!r}; an example is Europe/Berlin") from error
-        return name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from pydantic import Field, field_validator
 
+from edms_tasks.retention_settings import ZoneName
 from edms_tasks.soft_reference_settings import Section
 
 AFTER_BACKUP = "after backup"
@@ -18,7 +18,7 @@ _OF_SOME_CRONS = re.compile(r"[#?]|[0-9]L|\b[LW]\b|[0-9]W|LW", re.IGNORECASE)
 class ScheduleSettings(Section):
     """What runs when: five fields of cron each (minute, hour, day of the month, month, day of the week), or "" for never."""
 
-    timezone: str = Field(default="UTC", description="The time zone of these hours, e.g. Europe/Berlin.")
+    timezone: ZoneName = Field(default="UTC", description="The time zone of these hours, e.g. Europe/Berlin.")
     backup: str = Field(default="0 2 * * *", description="A backup: every night at 2.")
     verify_sample: str = Field(
         default="0 4 * * *", description="A verification of a part, each time another: every night at 4."
@@ -37,15 +37,6 @@ class ScheduleSettings(Section):
     status: str = Field(
         default="30 * * * *", description="A look at whether the backups are well, which fails if not: every hour."
     )
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError) as error:
-            raise ValueError(f"There is no time zone {name!r}; an example is Europe/Berlin") from error
-        return name
 
     @field_validator("backup", "verify_sample", "verify", "drill", "copy_", "prune", "status")
     @classmethod

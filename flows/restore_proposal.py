@@ -41,7 +41,7 @@ def propose_restore(run: Run, request: RestoreRequest) -> Proposal | None:
             pinned={},
             title=f"Snapshot {plan.snapshot_id[:12]} would replace the live database and files; the present ones are kept for a rollback.",
             facts=_facts(plan),
-            changes=changes_of(plan),
+            changes=_changes(plan),
             obstacles=[plan.in_use] if plan.in_use else [],
             notes=plan.notes,
         ),
@@ -73,7 +73,7 @@ def _facts(plan: RestorePlan) -> list[tuple[str, object]]:
     ]
 
 
-def changes_of(plan: RestorePlan) -> list[str]:
+def _changes(plan: RestorePlan) -> list[str]:
     """A line for each model and folder that would change, the most changed first."""
     tables = sorted((one for one in plan.difference.tables if one.differences), key=lambda one: -one.differences)
     return [

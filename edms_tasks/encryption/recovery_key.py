@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from edms_tasks.errors import SettingsError
 
@@ -59,6 +60,17 @@ def checked_recipient(text: str) -> str:
             fix="Make a key pair with `edms-backup key new FILE`, or `age-keygen`, and give its public key.",
         ) from error
     return text
+
+
+def _recipient_in_a_file(text: str) -> str:
+    try:
+        return checked_recipient(text)
+    except SettingsError as error:
+        raise ValueError(error.what) from error
+
+
+Recipient = Annotated[str, AfterValidator(_recipient_in_a_file)]
+"""The public key of an age key pair, as a field of a model."""
 
 
 def recovery_key_text(key: RecoveryKey, *, repository: str = "", display: str = "", root_key: str = "") -> str:

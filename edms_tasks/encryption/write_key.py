@@ -15,7 +15,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator, model_validator
 
 from edms_tasks.encryption.key_file import write_key_file
-from edms_tasks.encryption.recovery_key import checked_recipient
+from edms_tasks.encryption.recovery_key import Recipient
 from edms_tasks.encryption.repository_secret import RepositorySecret
 from edms_tasks.encryption.signing import new_signing_key, public_key_of
 from edms_tasks.errors import SettingsError
@@ -42,7 +42,7 @@ class WriteKey(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     repository: str
-    recipient: str | None
+    recipient: Recipient | None
     names: SecretStr | None
     signing_key: SecretStr
     machine: str
@@ -55,14 +55,6 @@ class WriteKey(BaseModel):
         if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value.get_secret_value()):
             raise ValueError("It must have 64 hex digits.")
         return value
-
-    @field_validator("recipient")
-    @classmethod
-    def _is_recipient(cls, value: str | None) -> str | None:
-        try:
-            return value if value is None else checked_recipient(value)
-        except SettingsError as error:
-            raise ValueError(error.what) from error
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

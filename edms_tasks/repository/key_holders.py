@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
-from edms_tasks.encryption.recovery_key import RecoveryKey, checked_recipient
+from edms_tasks.encryption.recovery_key import Recipient, RecoveryKey, checked_recipient
 from edms_tasks.encryption.repository_secret import (
     RepositorySecret,
     decrypt_with_keys,
@@ -22,7 +22,7 @@ from edms_tasks.encryption.repository_secret import (
     encrypt_with_passphrase,
     parsed_secret,
 )
-from edms_tasks.errors import CommandError, SettingsError
+from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import Value
 from edms_tasks.repository.backend import Backend
 
@@ -36,18 +36,10 @@ class KeyHolder(Value):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     kind: Literal["key", "passphrase"]
-    recipient: str | None = None  # the holder's public key; None for a passphrase
+    # The holder's public key; None for a passphrase. A damaged one would only be noticed by the next rotation of keys, half-way.
+    recipient: Recipient | None = None
     created: datetime
     secret: str
-
-    @field_validator("recipient")
-    @classmethod
-    def _is_recipient(cls, value: str | None) -> str | None:
-        """A damaged one would only be noticed by the next rotation of keys, half-way."""
-        try:
-            return value if value is None else checked_recipient(value)
-        except SettingsError as error:
-            raise ValueError(error.what) from error
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

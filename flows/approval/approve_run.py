@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edms_tasks.errors import CommandError, TransientError
-from flows.running.prefect_api import PrefectApi, ask_api
+from edms_tasks.errors import CommandError
+from flows.running.prefect_api import PrefectApi, ask_api, unusable
 
 _MOST = 200
 
@@ -96,9 +96,4 @@ def _ask(api: PrefectApi, path: str, request: object = None) -> Any:
         why = (
             f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else str(getattr(error, "reason", error))
         )
-        raise TransientError(
-            "The Prefect API cannot be used.",
-            where=api.display,
-            why=why,
-            fix="Start it, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
-        ) from error
+        raise unusable(api, why) from error

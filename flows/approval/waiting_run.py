@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -48,7 +48,7 @@ class WaitingRun:
 
     def expires(self, after: timedelta) -> datetime:
         """When it expires: so long after it was shown, or after the last approval."""
-        return max(self.asked, *(one.at for one in self.approvals)) + after if self.approvals else self.asked + after
+        return max([self.asked, *(one.at for one in self.approvals)]) + after
 
     def approved_by(self, approval: Approval) -> Self:
         """With one more approval."""
@@ -62,7 +62,7 @@ _AS_JSON = TypeAdapter(WaitingRun)
 class WaitingRuns:
     """The waiting runs of a work folder."""
 
-    folder: Path = field()
+    folder: Path
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -13,7 +13,7 @@ from typing import Any
 _FRESH_SECONDS = 30.0
 
 
-def live_server(folder: Path, port: int, make: Callable[[], None]) -> ThreadingHTTPServer:
+def live_server(folder: Path, port: int, make: Callable[[], object]) -> ThreadingHTTPServer:
     """A server on 127.0.0.1 for the site in this folder, which `make` writes anew when its page is asked for after half a minute."""
     making = threading.Lock()
     made = [time.monotonic()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.durable import keep_private, private_folder
+from edms_tasks.durable import keep_private, private_folder, write_durably
 from edms_tasks.errors import CommandError, EdmsBackupError
 from flows.dashboard.figures import Collected
 
@@ -39,9 +38,9 @@ def write_site(collected: Collected, folder: Path, *, with_reports: bool = True)
         (folder / _MARKER).touch(mode=0o600)
         problems = list(_write_reports(collected, folder / "reports")) if with_reports else []
         for name in _STATIC:
-            _replace(folder / name, resources.files("flows.dashboard").joinpath("static", name).read_bytes())
+            write_durably(folder / name, resources.files("flows.dashboard").joinpath("static", name).read_bytes())
         data = {**collected.dashboard.as_json(), "reports": with_reports}
-        _replace(folder / "data.js", f"window.EDMS_BACKUP = {_script(data)};\n".encode())
+        write_durably(folder / "data.js", f"window.EDMS_BACKUP = {_script(data)};\n".encode())
         keep_private(folder)
     except OSError as error:
         raise CommandError(
@@ -69,7 +68,7 @@ def _write_reports(collected: Collected, folder: Path) -> Iterator[str]:
         if path.exists():
             continue
         try:
-            _replace(path, repository.reports.read(refs.page))
+            write_durably(path, repository.reports.read(refs.page))
         except EdmsBackupError as error:
             unread[f"{error.what} {error.why}".rstrip()] += 1
     for why, number in unread.items():
@@ -86,10 +85,3 @@ def _as_json(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole: a browser may be reading it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edms_tasks.errors import TransientError
-from flows.running.prefect_api import configured_api, why_unusable
+from flows.running.prefect_api import configured_api, why_unusable, without_proxy_for
 from flows.running.printable import printable
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def choose_runner(config: Path, settings: Settings, *, flow: bool | None, consol
         from flows.running.temporary_server import TemporaryServer
 
         os.environ.setdefault("DO_NOT_TRACK", "1")
-        around = [part for part in (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "127.0.0.1") if part]
-        os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(dict.fromkeys(around))
+        os.environ.update(without_proxy_for("127.0.0.1", os.environ))
         os.environ.setdefault("PREFECT_UI_URL", "")  # no links to a server that ends with this process
         server = TemporaryServer()
         os.environ["PREFECT_API_URL"] = server.url  # Prefect reads it when it is imported

@@ -15,6 +15,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
+from edms_tasks.errors import TransientError
+
 ADDRESS, LOGIN = "address", "login"
 """Files in the home of `edms-backup serve`: where its API is, and the login for it."""
 
@@ -60,6 +62,22 @@ def served_api(home: Path) -> PrefectApi | None:
     except OSError:
         return None
     return PrefectApi(url, "Basic " + base64.b64encode(login.encode()).decode())
+
+
+def unusable(api: PrefectApi, why: str) -> TransientError:
+    """The error for an API that cannot be used, and is needed."""
+    return TransientError(
+        "The Prefect API cannot be used.",
+        where=api.display,
+        why=why,
+        fix="Start it, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
+    )
+
+
+def without_proxy_for(host: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables with which programs ask this host directly, besides those that they ask directly already."""
+    around = [part for part in (environ.get("NO_PROXY"), environ.get("no_proxy"), host) if part]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(dict.fromkeys(around)))
 
 
 def why_unusable(api: PrefectApi) -> str:

@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from edms_tasks.errors import TransientError
 
@@ -65,12 +66,9 @@ class TemporaryServer:
         """Wait until it answers; raises TransientError if it does not."""
         until = time.monotonic() + _SECONDS_TO_START
         while time.monotonic() < until and self._process.poll() is None:
-            try:
-                _DIRECTLY.open(f"{self.url}/health", timeout=_SECONDS_TO_ANSWER).close()
-            except (urllib.error.URLError, OSError):
-                time.sleep(_BETWEEN)
-            else:
+            if health_of(self.url) == HTTPStatus.OK:
                 return
+            time.sleep(_BETWEEN)
         raise TransientError(
             "Prefect's temporary server did not start.",
             where=self.url,
@@ -128,6 +126,17 @@ class TemporaryServer:
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line)]
         return errors[-1] if errors else "\n".join(lines[-_LINES_SHOWN:]) or "It said nothing."
+
+
+def health_of(url: str) -> int | None:
+    """The HTTP status with which the API of a server on this machine says how it is; None if nobody answers."""
+    try:
+        with _DIRECTLY.open(f"{url}/health", timeout=_SECONDS_TO_ANSWER) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (urllib.error.URLError, OSError):
+        return None
 
 
 def ends_with_its_parent() -> Callable[[], None] | None:

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edms_tasks.errors import TerminalError, TransientError
+from edms_tasks.errors import TerminalError
 from edms_tasks.settings import load_settings
-from flows.running.prefect_api import configured_api, why_unusable
+from flows.running.prefect_api import configured_api, unusable, why_unusable
 from flows.scheduling.prefect_deployments import DeployedEdms, name_of, prefect_file
 
 POOL = "edms-backup"
@@ -62,12 +62,7 @@ def _require_api(environ: Mapping[str, str]) -> None:
             fix="Set PREFECT_API_URL, for example to http://prefect.example:4200/api; or start one here with `edms-backup serve`.",
         )
     if why := why_unusable(api):
-        raise TransientError(
-            "The Prefect API cannot be used.",
-            where=api.display,
-            why=why,
-            fix="Start it, or correct PREFECT_API_URL and PREFECT_API_AUTH_STRING.",
-        )
+        raise unusable(api, why)
 
 
 def _prefect(arguments: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

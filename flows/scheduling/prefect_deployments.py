@@ -69,7 +69,6 @@ def _deployment(base: Mapping[str, Any], job: ScheduledJob | None, edms: Deploye
         "work_pool": {**base["work_pool"], "name": pool},
         "schedules": [],
     }
-    made.pop("triggers", None)
     if job is not None and job.runs and job.cron:
         made["schedules"] = [
             {"slug": job.name, "cron": job.cron, "timezone": edms.settings.schedule.timezone, "active": True}

@@ -13,8 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +20,8 @@ from pathlib import Path
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import TerminalError, TransientError
 from edms_tasks.settings import CONFIG_FOLDERS
-from flows.running.prefect_api import ADDRESS, LOGIN
-from flows.running.temporary_server import ends_with_its_parent
+from flows.running.prefect_api import ADDRESS, LOGIN, without_proxy_for
+from flows.running.temporary_server import ends_with_its_parent, health_of
 from flows.scheduling.deploying import POOL, deploy
 from flows.scheduling.prefect_deployments import DeployedEdms
 
@@ -32,7 +30,15 @@ _SECONDS_TO_STOP = 60.0
 _BETWEEN = 0.3
 _SHORTEST_LIFE = 30.0  # seconds; a process that ends sooner is started again later and later
 _LONGEST_PAUSE = 300.0
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class _Process:
+    """One of the two: what it was started with, and when."""
+
+    itself: subprocess.Popen[bytes]
+    arguments: Sequence[str]
+    began: float
 
 
 @dataclass
@@ -52,8 +58,7 @@ class PrefectService:
     host: str
     port: int
     say: Callable[[str], None]
-    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    _started: dict[str, tuple[Sequence[str], float]] = field(default_factory=dict)
+    _running: dict[str, _Process] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -93,7 +98,6 @@ class PrefectService:
     def _environment(self) -> Mapping[str, str]:
         login = self._login()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        around = [part for part in (kept.get("NO_PROXY"), kept.get("no_proxy"), self.host) if part]
         return kept | {
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": f"{self.url}/api",
@@ -107,8 +111,7 @@ class PrefectService:
             "PREFECT_SERVER_UI_V2_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "DO_NOT_TRACK": "1",
-            "NO_PROXY": ",".join(around),
-            "no_proxy": ",".join(around),
+            **without_proxy_for(self.host, kept),
             CONFIG_FOLDERS: os.pathsep.join(sorted({str(one.config.parent) for one in self.systems})),
         }
 
@@ -122,20 +125,16 @@ class PrefectService:
             return login
 
     def _require_free(self) -> None:
-        try:
-            _DIRECTLY.open(f"{self.url}/api/health", timeout=5).close()
-        except (urllib.error.URLError, OSError) as error:
-            if not isinstance(error, urllib.error.HTTPError):
-                return
-        raise TerminalError(
-            "Another server answers at this address.",
-            where=self.url,
-            fix="Stop it, name another port with --port, or register with it: `edms-backup deploy`.",
-        )
+        if health_of(f"{self.url}/api") is not None:
+            raise TerminalError(
+                "Another server answers at this address.",
+                where=self.url,
+                fix="Stop it, name another port with --port, or register with it: `edms-backup deploy`.",
+            )
 
     def _start(self, name: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "prefect", *arguments],
                 env=dict(environ),
                 cwd=self.home,
@@ -145,19 +144,16 @@ class PrefectService:
                 start_new_session=True,  # Ctrl-C must reach the worker only after its runs were told to end
                 preexec_fn=ends_with_its_parent(),
             )
-        self._started[name] = (arguments, time.monotonic())
+        self._running[name] = _Process(process, arguments, time.monotonic())
 
     def _wait_for_server(self) -> None:
         until = time.monotonic() + _SECONDS_TO_START
-        while time.monotonic() < until and self._running["server"].poll() is None and not self._stopping.is_set():
-            try:
-                _DIRECTLY.open(f"{self.url}/api/health", timeout=10).close()
-            except urllib.error.HTTPError:
-                return  # it wants the login
-            except (urllib.error.URLError, OSError):
-                time.sleep(_BETWEEN)
-            else:
-                return
+        while (
+            time.monotonic() < until and self._running["server"].itself.poll() is None and not self._stopping.is_set()
+        ):
+            if health_of(f"{self.url}/api") is not None:
+                return  # without the login it says no more
+            time.sleep(_BETWEEN)
         raise TransientError(
             "Prefect's server did not start.",
             where=self.url,
@@ -170,24 +166,23 @@ class PrefectService:
         pause = 1.0
         while not self._stopping.wait(1.0):
             for name, process in list(self._running.items()):
-                if process.poll() is None:
+                if process.itself.poll() is None:
                     continue
-                arguments, began = self._started[name]
-                pause = 1.0 if time.monotonic() - began > _SHORTEST_LIFE else min(2 * pause, _LONGEST_PAUSE)
-                self.say(f"! The {name} ended with {process.returncode} and is started again in {pause:.0f} s.")
+                lived = time.monotonic() - process.began
+                pause = 1.0 if lived > _SHORTEST_LIFE else min(2 * pause, _LONGEST_PAUSE)
+                self.say(f"! The {name} ended with {process.itself.returncode} and is started again in {pause:.0f} s.")
                 self.say(f"  log: {self.home / name}.log")
                 if self._stopping.wait(pause):
                     return
-                self._start(name, arguments, environ)
+                self._start(name, process.arguments, environ)
 
     def _stop(self, number: int, frame: object) -> None:
         self._stopping.set()
 
     def _end(self) -> None:
         """End the worker first, so that the server records how its runs ended."""
-        for name in ("worker", "server"):
-            process = self._running.get(name)
-            if process is None or process.poll() is not None:
+        for process in (self._running[name].itself for name in ("worker", "server") if name in self._running):
+            if process.poll() is not None:
                 continue
             process.terminate()
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,13 +60,13 @@ def report(
         options.finish({"page": str(folder / "index.html"), "notes": list(problems)}, show, 0, only_prints=True)
 
 
-def _serve(options: Options, folder: Path, port: int, make: object) -> None:
+def _serve(options: Options, folder: Path, port: int, make: Callable[[], object]) -> None:
     from flows.cli.options import command_error
     from flows.cli.output import json_line, write_out
     from flows.dashboard.live import live_server
 
     try:
-        server = live_server(folder, port, make)  # type: ignore[arg-type]
+        server = live_server(folder, port, make)
     except OSError as error:
         raise command_error(
             f"Port {port} cannot be used: {error.strerror or error}", "Name another with --port."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,9 @@ from flows.cli.options import Config, Json, Options, Traceback, command_error
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from edms_tasks.settings import Settings
+    from flows.scheduling.scheduled_jobs import ScheduledJob
 
 EXAMPLES = ("schedule", "schedule --systemd /etc/systemd/system --user edms-backup", "schedule --cron")
 
@@ -45,7 +49,7 @@ def schedule(
             text = cron_lines(jobs, zone=zone, program=program_path(), config=str(path))
             options.finish({"crontab": text}, lambda console: console.print(text, end="", soft_wrap=True), 0)
         if systemd is not None:
-            _write_units(options, systemd, user)
+            _write_units(options, settings, jobs, systemd, user)
         now = datetime.now(UTC)
         shown = [
             {
@@ -65,17 +69,18 @@ def schedule(
         options.finish({"timezone": zone, "jobs": shown}, show, 0)
 
 
-def _write_units(options: Options, folder: Path, user: str | None) -> None:
+def _write_units(
+    options: Options, settings: Settings, jobs: Sequence[ScheduledJob], folder: Path, user: str | None
+) -> None:
     import getpass
 
     from flows.scheduling.prefect_deployments import name_of
     from flows.scheduling.program_path import program_path
-    from flows.scheduling.scheduled_jobs import scheduled_jobs
     from flows.scheduling.systemd_units import units
 
-    settings, path = options.settings(), options.path.absolute()
+    path = options.path.absolute()
     made = units(
-        scheduled_jobs(settings),
+        jobs,
         name=name_of(settings, path),
         zone=settings.schedule.timezone,
         user=user or getpass.getuser(),
