@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from edms_tasks.periods import EXACT
 from edms_tasks.soft_reference_settings import Section
 
 
@@ -18,7 +19,7 @@ class ApprovalSettings(Section):
     )
     expires: str = Field(
         default="24h",
-        pattern=r"^([0-9]{1,5}[hdw])+$",
+        pattern=EXACT,
         description="How long such a run waits; after that it fails, and nothing was changed.",
     )
     persons: Literal[1, 2] = Field(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from edms_tasks.periods import EXACT
 from edms_tasks.soft_reference_settings import Section
-
-DURATION = r"^([0-9]{1,6}(s|min|h|d|w))+$"
-_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 Command = str | tuple[str, ...]
 """A program and its arguments, as a list, or in one text that is split as a shell would split it."""
@@ -26,12 +22,6 @@ def words_of(command: Command) -> tuple[str, ...]:
     return words
 
 
-def seconds_of(duration: str) -> float:
-    """The seconds of a duration such as `90s`, `45min` or `1d2h`."""
-    parts = re.findall(r"([0-9]+)(s|min|h|d|w)", duration)
-    return sum(timedelta(**{_UNITS[unit]: int(number)}).total_seconds() for number, unit in parts)
-
-
 class DrillSettings(Section):
     """How `edms-backup drill` tries a restored copy."""
 
@@ -42,12 +32,12 @@ class DrillSettings(Section):
     timeout: int = Field(default=600, ge=1, le=86_400, description="Seconds that one of these commands may take.")
     rto: str | None = Field(
         default=None,
-        pattern=DURATION,
+        pattern=EXACT,
         description="How long a restore and these commands may take: 90s, 45min, 4h, 1d. A drill that takes longer fails.",
     )
     rpo: str | None = Field(
         default=None,
-        pattern=DURATION,
+        pattern=EXACT,
         description="How old the newest snapshot may be, and how far two may be apart: 26h. Otherwise a drill fails.",
     )
     folder: Path | None = Field(

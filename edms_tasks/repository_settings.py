@@ -7,9 +7,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from edms_tasks.periods import DURATION
 from edms_tasks.soft_reference_settings import Section
-
-_DURATION = r"^([0-9]{1,5}[hdwmy])+$"
 
 
 class RepositorySettings(Section):
@@ -68,16 +67,16 @@ class StatusSettings(Section):
     """When `status` says that the backups are not well."""
 
     max_age: str = Field(
-        default="26h", pattern=_DURATION, description="How old the newest snapshot may be: a day and two hours."
+        default="26h", pattern=DURATION, description="How old the newest snapshot may be: a day and two hours."
     )
     max_proof_age: str | None = Field(
         default=None,
-        pattern=_DURATION,
+        pattern=DURATION,
         description="How long ago a restore may last have proved a snapshot; not set: it does not matter.",
     )
     max_drill_age: str | None = Field(
         default=None,
-        pattern=_DURATION,
+        pattern=DURATION,
         description="How long ago the last drill may have passed; not set: it does not matter.",
     )
 

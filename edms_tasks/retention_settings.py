@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from edms_tasks.periods import DURATION
 from edms_tasks.soft_reference_settings import Section
-
-_DURATION = r"^([0-9]{1,5}[hdwmy])+$"
 
 
 def _known_zone(name: str) -> str:
@@ -35,7 +34,7 @@ class RetentionSettings(Section):
     keep_yearly: int = Field(default=0, ge=0, description="Keep the last snapshot of each of that many years.")
     keep_within: str | None = Field(
         default=None,
-        pattern=_DURATION,
+        pattern=DURATION,
         description="Keep all snapshots that are at most so much older than the newest: 30d, 12h, 4w, 6m, 1y6m.",
     )
     keep_tags: tuple[str, ...] = Field(
@@ -45,18 +44,18 @@ class RetentionSettings(Section):
     timezone: ZoneName = Field(default="UTC", description="The time zone of days, weeks, months and years.")
     grace: str = Field(
         default="24h",
-        pattern=_DURATION,
+        pattern=DURATION,
         description="Where the repository is no local folder: how long an object that no snapshot needs is left alone.",
     )
 
     keep_set_aside: str | None = Field(
         default=None,
-        pattern=_DURATION,
+        pattern=DURATION,
         description="Remove databases and folders that restores and rollbacks have set aside longer ago: 14d.",
     )
     keep_reports: str | None = Field(
         default=None,
-        pattern=_DURATION,
+        pattern=DURATION,
         description="Remove the reports of runs that are older: 7y. Not set: they are kept for ever.",
     )
     repack_above: int = Field(

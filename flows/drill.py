@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from edms_tasks.drill_settings import seconds_of
 from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
+from edms_tasks.periods import seconds_of
 from edms_tasks.report.drill_facts import DrillFacts, Measured
 from flows.drilling.acceptance import require_reachable_folder, run_acceptance
 from flows.drilling.drill_folder import drill_folder

@@ -11,12 +11,13 @@ from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, this_edms_of
 from edms_tasks.lineage.known_records import known_records
 from edms_tasks.lineage.owner import KnownEdms
+from edms_tasks.periods import earlier, period_of
 from edms_tasks.pruning.carry_out import Pruned, old_reports
 from edms_tasks.pruning.carry_out import prune as carry_out
 from edms_tasks.pruning.prune_plan import PrunePlan, Wishes, plan_prune
 from edms_tasks.repository import Repository, Swept
 from edms_tasks.repository.records import whoever_runs_this
-from edms_tasks.repository.retention_rules import Rules, earlier, period_of
+from edms_tasks.repository.retention_rules import Rules
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.repository.stored_reports import RemovedReports
 from edms_tasks.settings import Settings

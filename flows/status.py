@@ -12,10 +12,10 @@ from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import RepositoryState, state_of
 from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
+from edms_tasks.periods import in_words, period_of
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapshots
-from edms_tasks.repository.retention_rules import period_of
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
 from edms_tasks.signalling.unsent import unsent
@@ -61,11 +61,11 @@ class Status:
             read = {True: "read back", False: "NOT read back", None: "not known whether it was read back"}[
                 self.verified
             ]
-            newest = f"newest snapshot {self.snapshot[:12]}, {_age(self.now - self.created)} old, {read}"
+            newest = f"newest snapshot {self.snapshot[:12]}, {in_words(self.now - self.created)} old, {read}"
         proof = "none proved by a restore"
         if self.proved is not None:
-            proof = f"last proof {_age(self.now - self.proved.at)} ago (snapshot {self.proved.snapshot[:12]})"
-        drill = f"last drill {_age(self.now - self.drill)} ago" if self.drill is not None else "no drill has passed"
+            proof = f"last proof {in_words(self.now - self.proved.at)} ago (snapshot {self.proved.snapshot[:12]})"
+        drill = f"last drill {in_words(self.now - self.drill)} ago" if self.drill is not None else "no drill has passed"
         wrong = f"; {' '.join(self.problems)}" if self.problems else ""
         return f"{'OK' if self.success else 'NOT OK'}: {newest}; {proof}; {drill}{wrong}"
 
@@ -177,7 +177,7 @@ def status_of(
     if created is None:
         problems.append("There is no snapshot of this EDMS.")
     elif now - created > limits.snapshot:
-        problems.append(f"The newest snapshot is older than {_age(limits.snapshot)}.")
+        problems.append(f"The newest snapshot is older than {in_words(limits.snapshot)}.")
     problems += _of_objects(settings, repository, newest or "", own.survey.intact.get(newest or ""))
     if verified is False:
         problems.append("The newest snapshot was not read back: run `edms-backup verify`.")
@@ -186,7 +186,7 @@ def status_of(
             f"The last backup failed, on {failed.at:%Y-%m-%d %H:%M} UTC: {failed.facts.get('what', failed.outcome)}"
         )
     if limits.proof is not None and (proved is None or now - proved.at > limits.proof):
-        problems.append(f"No restore has proved a snapshot for {_age(limits.proof)}.")
+        problems.append(f"No restore has proved a snapshot for {in_words(limits.proof)}.")
         problems += state.proofs.notes
     problems += _unsent(settings)
     drills = _drills(repository, of_drills, own, settings.edms.id, now)
@@ -195,7 +195,7 @@ def status_of(
         why = drills[0].facts.get("what", drills[0].outcome)
         problems.append(f"The last drill failed, on {drills[0].at:%Y-%m-%d %H:%M} UTC: {why}")
     if limits.drill is not None and (passed is None or now - passed > limits.drill):
-        problems.append(f"No drill has passed for {_age(limits.drill)}.")
+        problems.append(f"No drill has passed for {in_words(limits.drill)}.")
     return Status(
         repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now, drill=passed
     )
@@ -286,10 +286,3 @@ def _duration(text: str, option: str) -> timedelta:
         return period_of(text)
     except ValueError as error:
         raise CommandError("This is no age.", where=option, why=str(error), fix=f"For example {option} 26h.") from error
-
-
-def _age(age: timedelta) -> str:
-    hours = int(age.total_seconds() // 3600)
-    if hours < 1:
-        return f"{max(0, int(age.total_seconds() // 60))} min"
-    return f"{hours} h" if hours < 48 else f"{hours // 24} days"

@@ -37,6 +37,7 @@ WORDS = {
     "durable",
     "unknown_names",
     "json_text",
+    "periods",
     "owners_suites",
     "templates",
     "validation_result",

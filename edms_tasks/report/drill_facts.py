@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edms_tasks.periods import in_words
+
 
 @dataclass(frozen=True)
 class CommandOutcome:
@@ -99,24 +101,9 @@ class DrillFacts:
         }
 
 
-def duration_text(seconds: float) -> str:
-    """A duration for people: 12.3 s, 4 min 5 s, 3 h 20 min, 2 days 4 h."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for size, unit, smaller, name in ((86400, "days", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            first, rest = divmod(whole, size)
-            more = f" {rest // smaller} {name}" if rest // smaller else ""
-            return f"{first} {'day' if unit == 'days' and first == 1 else unit}{more}"
-    return f"{whole} s"
-
-
 def _missed(name: str, measured: Measured, what: str) -> tuple[str, ...]:
     if measured.met or measured.target is None:
         return ()
     if measured.seconds is None:
         return ()  # something else failed before it could be measured
-    return (
-        f"{name} missed: {what} {duration_text(measured.seconds)}, the target is {duration_text(measured.target)}.",
-    )
+    return (f"{name} missed: {what} {in_words(measured.seconds)}, the target is {in_words(measured.target)}.",)

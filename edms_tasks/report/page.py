@@ -15,7 +15,7 @@ from rich import filesize
 
 from edms_tasks.durable import keep_private
 from edms_tasks.errors import TerminalError
-from edms_tasks.report.drill_facts import duration_text
+from edms_tasks.periods import in_words
 from edms_tasks.templates import templates_in
 
 
@@ -51,7 +51,7 @@ def _environment() -> Environment:
     environment = templates_in(Path(__file__).parent)
     environment.filters["number"] = lambda number: "—" if number is None else f"{number:,}"
     environment.filters["bytes"] = filesize.decimal
-    environment.filters["duration"] = duration_text
+    environment.filters["duration"] = in_words
     environment.filters["code"] = _with_code
     environment.filters["short"] = _short
     environment.filters["utc"] = lambda text: text.replace("T", " ").replace("+00:00", " UTC")

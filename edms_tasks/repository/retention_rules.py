@@ -7,14 +7,11 @@ if backups have stopped, nothing goes. Rules add up. Days, weeks (from Monday), 
 
 from __future__ import annotations
 
-import calendar
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
-DURATION = r"([0-9]{1,5}[hdwmy])+"
-"""A duration: hours, days, weeks, months and years, such as 30d or 1y6m."""
+from edms_tasks.periods import earlier
 
 
 @dataclass(frozen=True)
@@ -75,40 +72,3 @@ def kept(snapshots: Sequence[tuple[str, datetime]], rules: Rules) -> dict[str, t
             if created >= since:
                 found[name].append("within")
     return {name: tuple(names) for name, names in found.items() if names}
-
-
-def earlier(moment: datetime, duration: str, zone: tzinfo = UTC) -> datetime:
-    """The moment a duration such as `30d` earlier. Months and years are the calendar's, hours to weeks are exact.
-
-    Raises:
-        ValueError: this is not a duration.
-    """
-    parts = _parts(duration)
-    months = parts.get("m", 0) + 12 * parts.get("y", 0)
-    if months:
-        local = moment.astimezone(zone)
-        year, month = divmod(local.year * 12 + local.month - 1 - months, 12)
-        if year < 1:
-            return datetime.min.replace(tzinfo=UTC)
-        day = min(local.day, calendar.monthrange(year, month + 1)[1])
-        moment = local.replace(year=year, month=month + 1, day=day).astimezone(UTC)
-    try:
-        return moment - timedelta(hours=parts.get("h", 0), days=parts.get("d", 0), weeks=parts.get("w", 0))
-    except OverflowError:
-        return datetime.min.replace(tzinfo=UTC)
-
-
-def period_of(duration: str) -> timedelta:
-    """The length of a duration such as `24h`, with months of 31 and years of 366 days; raises ValueError."""
-    parts = _parts(duration)
-    days = parts.get("d", 0) + 7 * parts.get("w", 0) + 31 * parts.get("m", 0) + 366 * parts.get("y", 0)
-    return timedelta(days=days, hours=parts.get("h", 0))
-
-
-def _parts(duration: str) -> dict[str, int]:
-    if not re.fullmatch(DURATION, duration):
-        raise ValueError(f"{duration!r} is no duration such as 30d, 12h, 4w, 6m or 2y")
-    found: dict[str, int] = {}
-    for number, unit in re.findall(r"([0-9]+)([hdwmy])", duration):
-        found[unit] = found.get(unit, 0) + int(number)
-    return found

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.errors import NotApproved
-from edms_tasks.repository.retention_rules import period_of
+from edms_tasks.periods import period_of
 from flows.approval.answers import TypedApproval, check_answer
 from flows.approval.proposal import Proposal
 from flows.approval.waiting_run import WaitingRun, WaitingRuns, recorded

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.drill_settings import seconds_of
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.lineage.find_snapshot import RepositoryState, state_of
 from edms_tasks.lineage.owner import names_of
 from edms_tasks.manifest import Manifest
+from edms_tasks.periods import seconds_of
 from edms_tasks.repository import Repository, is_encrypted
 from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.stored_reports import ReportRefs, report_of

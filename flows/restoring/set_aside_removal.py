@@ -9,8 +9,8 @@ from typing import Any
 from edms_tasks import promotion
 from edms_tasks.databases import open_database
 from edms_tasks.errors import EdmsBackupError
+from edms_tasks.periods import earlier
 from edms_tasks.promotion import FormerSystem
-from edms_tasks.repository.retention_rules import earlier
 from flows.live.live_target import journal_of, live_target
 from flows.restoring.target import address_of, ask_edms
 from flows.running.flow_decorators import task

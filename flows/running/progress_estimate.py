@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from edms_tasks.periods import in_words
+
 _EACH = 16 * 1024  # bytes: what a file costs beside its contents
 _SOON = 2.0  # seconds, before which a pace would be a guess
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -74,7 +76,7 @@ class Pace:
         if self._bytes:
             parts.append(f"{_bytes(self._bytes / seconds)}/s")
         if fraction:
-            parts.append(f"{_duration(seconds / fraction - seconds)} left")
+            parts.append(f"{in_words(round(seconds / fraction - seconds))} left")
         return parts
 
     def _fraction(self) -> float | None:
@@ -127,11 +129,3 @@ def _bytes(number: float) -> str:
     while number >= 1000 and unit < len(_UNITS) - 1:
         number, unit = number / 1000, unit + 1
     return f"{number:.0f} {_UNITS[unit]}" if number >= 100 or not unit else f"{number:.1f} {_UNITS[unit]}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 1:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from edms_tasks.drill_settings import DrillSettings, seconds_of, words_of
+from edms_tasks.drill_settings import DrillSettings, words_of
 from edms_tasks.errors import CommandError, SettingsError, UnknownSnapshot
-from edms_tasks.report.drill_facts import CommandOutcome, DrillFacts, Measured, duration_text
+from edms_tasks.periods import seconds_of
+from edms_tasks.report.drill_facts import CommandOutcome, DrillFacts, Measured
 from edms_tasks.settings import Settings, settings_from
 from flows.drilling import drilled_snapshot, recovery_point
 from flows.drilling.acceptance import name_of
@@ -184,21 +185,6 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"drill\.rto"):
         settings(rto=text)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.04, "0.0 s"),
-        (59.94, "59.9 s"),
-        (65, "1 min 5 s"),
-        (3600, "1 h"),
-        (93_600, "1 day 2 h"),
-        (200_000, "2 days 7 h"),
-    ],
-)
-def test_durations_for_people(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
 
 
 @pytest.mark.parametrize("commands", [["'unclosed"], [""], [[]], [" "], [["", "x"]], "check"])

@@ -36,7 +36,7 @@ def test_a_young_snapshot_that_was_read_back_is_well(protected: Protected) -> No
 def test_an_old_one_is_not(protected: Protected) -> None:
     assert status(protected, hours=25).success
     late = status(protected, hours=27)
-    assert late.problems == ("The newest snapshot is older than 26 h.",)
+    assert late.problems == ("The newest snapshot is older than 1 day 2 h.",)
     assert status(protected, hours=27, max_age="2d").success
 
 

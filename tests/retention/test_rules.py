@@ -6,11 +6,10 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edms_tasks.repository.retention_rules import Rules, earlier, kept
+from edms_tasks.repository.retention_rules import Rules, kept
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu")
 _PERIODS = {"daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m", "yearly": "%Y", "hourly": "%Y-%m-%d %H %z"}
@@ -103,27 +102,6 @@ def test_the_repeated_hour_of_a_change_of_clocks_is_two_hours() -> None:
 def test_within_counts_from_the_newest_so_that_nothing_goes_when_backups_have_stopped() -> None:
     snapshots = _days("2020-01-01", "2020-01-20")
     assert set(kept(snapshots, Rules(within="30d"))) == {"2020-01-01", "2020-01-20"}
-
-
-@pytest.mark.parametrize(
-    ("duration", "expected"),
-    [
-        ("36h", "2024-03-29T12:00"),
-        ("2w", "2024-03-17"),
-        ("1m", "2024-02-29"),
-        ("1y1m", "2023-02-28"),
-        ("12m", "2023-03-31"),
-    ],
-)
-def test_durations_go_back_by_the_calendar(duration: str, expected: str) -> None:
-    start = datetime(2024, 3, 31, tzinfo=UTC)
-    assert earlier(start, duration) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3 d", "1.5d", "30days", "٣d"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no duration"):
-        earlier(datetime(2024, 3, 31, tzinfo=UTC), text)
 
 
 def test_a_duration_longer_than_time_keeps_everything() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edms_tasks.report.drill_facts import Measured, duration_text
+from edms_tasks.periods import in_words
+from edms_tasks.report.drill_facts import Measured
 from flows.cli.printing.closing_summaries import print_problems, print_seconds
 from flows.cli.printing.layout import line
 
@@ -22,7 +23,7 @@ def print_drill(console: Console, result: DrillResult) -> None:
     print_seconds(console, restored.seconds)
     if drill is not None:
         for one in drill.commands:
-            line(console, f"{'✓' if one.passed else '✗'} {one.name} ({duration_text(one.seconds)})")
+            line(console, f"{'✓' if one.passed else '✗'} {one.name} ({in_words(one.seconds)})")
         line(console, f"RTO       {_measured(drill.rto)}")
         line(console, f"RPO       {_measured(drill.age)}, the newest snapshot's age")
         line(console, f"          {_measured(drill.widest_gap)}, the longest time between two snapshots")
@@ -37,5 +38,5 @@ def print_drill(console: Console, result: DrillResult) -> None:
 
 
 def _measured(one: Measured) -> str:
-    found = "not measured" if one.seconds is None else duration_text(one.seconds)
-    return found if one.target is None else f"{found} ({'met' if one.met else 'MISSED'}: {duration_text(one.target)})"
+    found = "not measured" if one.seconds is None else in_words(one.seconds)
+    return found if one.target is None else f"{found} ({'met' if one.met else 'MISSED'}: {in_words(one.target)})"
