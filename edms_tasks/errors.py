@@ -149,6 +149,12 @@ class DamagedRepository(CheckFailed):
     code = "damaged-repository"
 
 
+class UnreadableBackup(CheckFailed):
+    """An old backup of another tool has no known format, or nothing in it can be read; nothing was written."""
+
+    code = "unreadable-backup"
+
+
 class PruneRefused(CheckFailed):
     """It is not certain what may be removed from the repository; nothing was removed."""
 

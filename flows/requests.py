@@ -334,6 +334,19 @@ class ImportRequest:
     reason: Reason = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvertRequest:
+    """An old backup of another tool."""
+
+    path: Annotated[
+        Name | None, FieldDescription("The file or folder of the old backup, on the machine where the run works.")
+    ] = None
+    inspect: Annotated[
+        bool, FieldDescription("Only say what it is, what it holds and what it lacks; write nothing.")
+    ] = True
+    format: Annotated[Name | None, FieldDescription("Its format, if it is not to be recognised.")] = None
+
+
 def described(request: type, name: str) -> str:
     """The description of a request's field."""
     return description_in(hints_of(request)[name])

@@ -15,6 +15,7 @@ from edms_tasks.findings import (
     key_findings,
     lineage_findings,
     merge_conflicts,
+    old_backup_findings,
     reference_findings,
     restore_findings,
 )
@@ -29,6 +30,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "The database and the EDMS's code": database_findings.KINDS,
         "What a restore will need": restore_findings.KINDS,
         "Snapshots and repository": lineage_findings.KINDS,
+        "Old backups": old_backup_findings.KINDS,
         "Conflicts of a merge": merge_conflicts.KINDS,
     }
 )

@@ -1,0 +1,169 @@
+"""Findings on old backups of other tools. An `error` is a loss: what the backup held, or should have held, is not in the snapshot."""
+
+from __future__ import annotations
+
+from edms_tasks.findings.kind import Kind
+
+_ANOTHER = "Look for another copy, or for a backup of the days before and after; convert both and compare them with `edms-backup diff`."
+
+KINDS = (
+    Kind(
+        "old-truncated",
+        ("error",),
+        "The file ends before its data does, as after a full disk or a killed process. All that is whole before "
+        "the end was read.",
+        _ANOTHER,
+    ),
+    Kind(
+        "old-rows-damaged",
+        ("error",),
+        "Some rows cannot be parsed, or are no rows of a model. They are not in the snapshot; the others are.",
+        _ANOTHER,
+    ),
+    Kind(
+        "old-no-rows",
+        ("error",),
+        "It holds no rows: an empty file, or a list of table names that a tool wrote when its dump had failed, "
+        "although it reported success.",
+        "There is nothing to restore from it, except files if it has some. " + _ANOTHER,
+    ),
+    Kind(
+        "old-noise",
+        ("info",),
+        "Text stands before, between or after the rows, such as what the EDMS's settings printed. It was skipped.",
+    ),
+    Kind(
+        "old-unproved",
+        ("info",),
+        "The backup has no checksum that would show a changed byte. Whether its values are as they were written "
+        "cannot be proved.",
+        "Compare samples with paper, exports or the live system.",
+    ),
+    Kind(
+        "old-checksum-differs",
+        ("error",),
+        "The checksum that stands beside a file is not that of the file.",
+        "The file was changed or damaged after the backup. " + _ANOTHER,
+    ),
+    Kind(
+        "old-member-refused",
+        ("error",),
+        "An archive has members that were not unpacked: names that lead out of the folder, links, devices, names "
+        "that clash, or more data "
+        "than the archive's size can explain.",
+        "If the archive is from a source that you trust, unpack it by hand, look, and convert the folder.",
+    ),
+    Kind(
+        "old-files-empty",
+        ("error",),
+        "The archive of files is empty (0 bytes) or cannot be read: the files are lost.",
+        _ANOTHER,
+    ),
+    Kind(
+        "old-base-missing",
+        ("error",),
+        "An incremental or differential archive holds only what changed since another backup, and not what was "
+        "deleted. Alone it is not complete.",
+        "Convert the full backup before it too, and copy the newer files over it after a restore into another folder.",
+    ),
+    Kind(
+        "old-counts-differ",
+        ("error",),
+        "The backup's own metadata names another number of rows or files than it holds.",
+        _ANOTHER,
+    ),
+    Kind(
+        "old-secret",
+        ("warning",),
+        "The old backup holds passwords or keys in clear: whoever has it can read them. They were not copied.",
+        "Change what is still in use, and keep or destroy the old backup accordingly.",
+    ),
+    Kind(
+        "old-milliseconds",
+        ("warning",),
+        "Django's JSON keeps milliseconds of times and cuts the rest. The values are as the backup has them, and "
+        "not to the microsecond as the "
+        "EDMS had them.",
+    ),
+    Kind(
+        "old-model-unknown",
+        ("error",),
+        "The EDMS's code does not have this model any more. Its rows are not in the snapshot; they are listed "
+        "beside the report.",
+        "Convert with the code of that time ([edms] project), or take the rows from the list.",
+    ),
+    Kind(
+        "old-field-unknown",
+        ("error",),
+        "The EDMS's code does not have this field any more. Its values are not in the snapshot; the rows are.",
+        "Convert with the code of that time ([edms] project), or take the values from the old backup.",
+    ),
+    Kind(
+        "old-field-absent",
+        ("info", "error"),
+        "The code has a field that the backup lacks. The rows have NULL or the column's default; an error if the "
+        "column allows neither.",
+        "Convert with the code of that time, restore, and let `migrate` fill the field.",
+    ),
+    Kind(
+        "old-key-assigned",
+        ("info",),
+        "The backup lacks the primary keys of these rows (`--natural-primary`). New ones were assigned; "
+        "references by natural key lead to them.",
+    ),
+    Kind(
+        "old-key-recovered",
+        ("warning",),
+        "The backup lacks keys that are texts, such as the code of a state (`--natural-primary`). They were "
+        "found again in rows that refer to "
+        "them, where exactly one row fits.",
+        "Look at the examples: is each key that of its row?",
+    ),
+    Kind(
+        "old-key-lost",
+        ("error",),
+        "The backup lacks keys that are texts, such as the code of a state (`--natural-primary`), and nothing "
+        "says which row had which. These "
+        "rows are not in the snapshot; they are listed beside the report.",
+        "Take the keys from the EDMS's code or from another backup.",
+    ),
+    Kind(
+        "old-reference-unresolved",
+        ("error",),
+        "Rows refer to rows that the backup does not hold, or by a key that is not that of the code. The "
+        "reference is empty in the snapshot if "
+        "the column allows it; otherwise the row is missing.",
+        "The rows are listed beside the report. " + _ANOTHER,
+    ),
+    Kind(
+        "old-row-left-out",
+        ("error",),
+        "Rows could not be placed in the EDMS's tables. They are not in the snapshot; they are listed beside the "
+        "report.",
+        "Convert with the code of that time, or take the rows from the list.",
+    ),
+    Kind(
+        "old-duplicate-row",
+        ("info", "error"),
+        "The backup holds a row more than once. The same row twice is one row; of rows that differ, the last is "
+        "in the snapshot, as loaddata "
+        "would leave it, and the others are listed beside the report.",
+    ),
+    Kind(
+        "old-value-invalid",
+        ("error",),
+        "Values are no values of their column, such as a text in a number. They are not in the snapshot.",
+        _ANOTHER,
+    ),
+    Kind(
+        "old-rows-from-migrations",
+        ("info",),
+        "The backup has no rows of a model that the EDMS's own migrations fill. The rows that they make are in "
+        "the snapshot.",
+    ),
+    Kind(
+        "old-model-not-in-backup",
+        ("warning",),
+        "The backup has no rows of this model: it had none, or was made without it.",
+    ),
+)

@@ -1,0 +1,172 @@
+"""The reader of Django's fixtures: what `dumpdata` writes, in JSON, lines of JSON, XML or YAML, compressed or not, one file or many."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.json_rows import Splitting, split_rows
+from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
+from edms_tasks.legacy.row_files import RowFiles
+from edms_tasks.legacy.source import Source
+from edms_tasks.legacy.xml_rows import split_xml
+from edms_tasks.legacy.yaml_rows import split_yaml
+
+_JSON = re.compile(rb'\{\s*"(?:model|pk|fields)"\s*:')
+_XML = re.compile(rb"<django-objects\b")
+_YAML = re.compile(rb"(?m)^- (?:model|fields|pk): ")
+_SUFFIXES = (".json", ".jsonl", ".xml", ".yaml", ".yml")
+_FALLBACKS = ("edms_metadata_fallback", "django_metadata_fallback", "django_native_database")
+_LARGEST_DOCUMENT = 64 << 20
+Split = Callable[[IO[bytes], Splitting], Iterator[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class FixtureReader:
+    """Reads fixtures."""
+
+    format: str = "dumpdata"
+    title: str = "Django fixtures (dumpdata)"
+
+    def recognise(self, source: Source) -> Recognised | None:
+        """A file by its content; a folder if it has such files beside each other."""
+        if source.is_folder:
+            found = fixtures_in(source.path)
+            if not found:
+                return None
+            evidence = (f"{len(found)} files of fixtures, such as {found[0].path.name}",)
+            return Recognised(self.format, self.title, "likely", evidence)
+        kind = kind_of(source.head)
+        if kind is None:
+            if re.fullmatch(rb"\s*\[\s*\]?\s*", source.head) and source.name.endswith(_SUFFIXES):
+                return Recognised(self.format, self.title, "possible", ("an array of JSON without any row",))
+            return None
+        packed = f", in {source.compression}" if source.compression else ""
+        evidence = (f"rows of models in {kind}{packed}",)
+        return Recognised(self.format, self.title, "certain" if source.name.endswith(_SUFFIXES) else "likely", evidence)
+
+    def read(self, source: Source, scratch: Scratch) -> OldBackup:
+        """Read one file, or all fixtures of a folder."""
+        recognised = self.recognise(source)
+        assert recognised is not None
+        files = fixtures_in(source.path) if source.is_folder else [source]
+        rows = RowFiles(scratch)
+        findings: list[Finding] = []
+        cut_times = False
+        for one in files:
+            kind = kind_of(one.head)
+            cut_times |= kind == "JSON"
+            findings += read_fixture(one, rows)
+        return OldBackup(
+            recognised,
+            facts={"files": str(len(files))} if len(files) > 1 else {},
+            rows=rows.finish(),
+            findings=tuple(findings),
+            cut_times=cut_times,
+        )
+
+
+def kind_of(head: bytes) -> str | None:
+    """The serialiser that wrote data beginning so: JSON, XML or YAML; None if it is no fixture."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head.decode("utf-16", "replace").encode()
+    if _XML.search(head):
+        return "XML"
+    if _JSON.search(head):
+        return "JSON"
+    return "YAML" if _YAML.search(head) else None
+
+
+def fixtures_in(folder: Path) -> list[Source]:
+    """The fixtures that stand in a folder, by name."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or not path.is_file():
+            continue
+        source = Source(path)
+        if source.name.endswith(_SUFFIXES) and kind_of(source.head) is not None:
+            found.append(source)
+    return found
+
+
+def read_fixture(source: Source, rows: RowFiles) -> list[Finding]:
+    """Add a file's rows to `rows`; returns what is wrong with it.
+
+    Raises:
+        UnreadableBackup: its rows are of too many models.
+    """
+    with source.open() as stream:
+        return read_rows(
+            stream, kind_of(source.head) or "JSON", source.path.name, rows, checked=bool(source.compression)
+        )
+
+
+def read_rows(stream: IO[bytes], kind: str, name: str, rows: RowFiles, *, checked: bool) -> list[Finding]:
+    """Add the rows of a stream to `rows`; returns what is wrong with it.
+
+    Args:
+        stream: the decompressed fixture.
+        kind: JSON, XML or YAML.
+        name: the file's name, for findings.
+        rows: gets the rows.
+        checked: whether a checksum covers the bytes, so that a changed one would have been seen.
+    """
+    seen = Splitting()
+    split: Split = {"JSON": split_rows, "XML": split_xml, "YAML": split_yaml}[kind]
+    for model, line in split(stream, seen):
+        rows.add(model, line)
+    return damage_findings(name, seen, checked=checked)
+
+
+def damage_findings(name: str, seen: Splitting, *, checked: bool) -> list[Finding]:
+    """What is wrong with a fixture that was split."""
+    examples = tuple(seen.examples)
+    findings = []
+    if seen.noise_before or seen.noise_after:
+        noise = seen.noise_before + seen.noise_after
+        findings.append(
+            make_finding(
+                "old-noise", name, f"{noise:,} characters stand around the rows and were skipped.", count=noise
+            )
+        )
+    if seen.damaged or seen.not_rows:
+        count = seen.damaged + seen.not_rows
+        findings.append(make_finding("old-rows-damaged", name, count=count, examples=examples))
+    if not seen.is_whole:
+        why = "The data cannot be decompressed to its end." if seen.stream_damage else "The array is not closed."
+        if seen.cut:
+            why = "It ends in the middle of a row."
+        findings.append(
+            make_finding(
+                "old-truncated",
+                name,
+                f"{why} {seen.rows:,} whole rows were read; what stood behind is lost, and how much is not known.",
+                examples=(seen.stream_damage,) if seen.stream_damage else examples[-1:],
+            )
+        )
+    if not seen.rows:
+        findings.append(make_finding("old-no-rows", name))
+    elif not checked:
+        findings.append(make_finding("old-unproved", name))
+    return findings
+
+
+def fallback_of(head: bytes, source: Source) -> Sequence[str] | None:
+    """The tables that a fallback dictionary names in place of rows; None if the file is none."""
+    if not any(mark.encode() in head for mark in _FALLBACKS) or source.size > _LARGEST_DOCUMENT:
+        return None
+    try:
+        with source.open() as stream:
+            document = json.loads(stream.read(_LARGEST_DOCUMENT))
+    except (ValueError, OSError, EOFError):
+        return ()
+    if not isinstance(document, dict):
+        return ()
+    tables = document.get("tables_info", {})
+    return tuple(map(str, tables)) if isinstance(tables, dict) else ()

@@ -1,0 +1,188 @@
+"""Split a stream of JSON into the objects of a fixture: noise, cuts and damaged places cost the objects they hit, and no other.
+
+An array of objects and one object a line are read alike. A parser for the whole document would give nothing at all for a file
+that ends in the middle. Only the bounds of an object and its model are taken from Python's parser: the object's text goes on as it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from edms_tasks.legacy.source import DAMAGED, is_damage
+
+_BLOCK = 1 << 20
+_LONGEST = 32 << 20
+_GIVEN_UP = 4 << 20
+_BEGIN = re.compile(r'\{\s*"(?:model|pk|fields)"\s*:')
+_ROW = re.compile(r'\{\s*"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:pk|fields)"\s*:')
+_NEAR = 16  # a parser notices the end of a text a few characters before it, inside an escape or a number
+_EXAMPLES = 3
+_DECODE = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
+
+
+@dataclass
+class Splitting:
+    """What was seen while a stream was split."""
+
+    noise_before: int = 0  # characters before the first object
+    noise_after: int = 0  # characters between objects or after the array
+    damaged: int = 0  # objects that cannot be parsed
+    not_rows: int = 0  # objects that are no rows of a model
+    examples: list[str] = field(default_factory=list)
+    is_array: bool = False
+    closed: bool = False
+    cut: bool = False  # the stream ends inside an object
+    stream_damage: str = ""  # why it could not be decompressed to its end
+    rows: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream ends as a whole one does."""
+        return not self.cut and not self.stream_damage and (self.closed or not self.is_array)
+
+    def note(self, what: str) -> None:
+        """Keep an example of a damaged place."""
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(what)
+
+
+def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
+    """(model, text of the object in one line) of each row; what is wrong is added to `seen`."""
+    text = _Text(stream, seen)
+    while _find_object(text, seen):
+        begin = text.at
+        parsed = _parse(text, seen)
+        if parsed is None:
+            text.at += 1  # go on behind the brace of the damaged object
+            continue
+        row, end = parsed
+        begin, text.at = text.at, end
+        line = text.held[begin:end]
+        model = row.get("model") if isinstance(row, dict) else None
+        if not isinstance(model, str) or not isinstance(row.get("fields"), dict):
+            seen.not_rows += 1
+            seen.note(f"object {seen.rows + seen.not_rows}: it has no `model` and `fields`")
+        elif not _is_clean(line):
+            seen.damaged += 1
+            seen.note(f"a row of {model[:80]!r} has bytes that are no UTF-8")
+        else:
+            seen.rows += 1
+            yield model, line.replace("\n", " ").replace("\r", " ")
+
+
+def _find_object(text: _Text, seen: Splitting) -> bool:
+    """Go to the next object; False at the end. What stands before it is noise, except separators."""
+    first = seen.rows + seen.damaged + seen.not_rows == 0
+    while True:
+        found = _BEGIN.search(text.held, text.at)
+        if found is not None:
+            _count(text.held[text.at : found.start()], seen, first, before_object=True)
+            text.at = found.start()
+            return True
+        if len(text.held) - text.at > _BLOCK:  # noise without end; the beginning of an object may be cut by the block
+            _count(text.held[text.at : -_NEAR * 4], seen, first)
+            text.at = len(text.held) - _NEAR * 4
+        if not text.more():
+            _count(text.held[text.at :], seen, first)
+            return False
+
+
+def _count(gap: str, seen: Splitting, first: bool, *, before_object: bool = False) -> None:
+    """Count what stands between two objects: brackets of the array are its own, the rest is noise."""
+    left = gap.strip()
+    if first:
+        if before_object and left.endswith("["):
+            seen.is_array, left = True, left[:-1].rstrip()
+        elif left == "[]":
+            seen.is_array = seen.closed = True
+            left = ""
+        elif left == "[":
+            seen.is_array, left = True, ""
+        seen.noise_before += len(left)
+        return
+    left = left.strip(", \n\r\t")
+    if left.startswith("]"):
+        seen.closed = True
+        left = left[1:].strip()
+        if left.endswith("["):  # another dump was appended
+            left, seen.closed = left[:-1].strip(), False
+    seen.noise_after += len(left)
+
+
+def _parse(text: _Text, seen: Splitting) -> tuple[Any, int] | None:
+    """The object at the text's position and its end; None if it is damaged or cut."""
+    while True:
+        try:
+            return _DECODE(text.held, text.at)
+        except RecursionError:
+            seen.damaged += 1
+            seen.note("an object is nested too deeply")
+            return None
+        except json.JSONDecodeError as error:
+            length = len(text.held) - text.at
+            unfinished = error.pos >= len(text.held) - _NEAR or error.msg.startswith("Unterminated string")
+            # Another row that begins before this one ends shows that it is damaged, and not only long.
+            another = unfinished and (length > _GIVEN_UP or text.at_end) and _ROW.search(text.held, text.at + 1)
+            if unfinished and not another and length < _LONGEST and text.more():
+                continue
+            if unfinished and not another and text.at_end:
+                seen.cut = True
+                text.at = len(text.held) - 1  # what is left of it is no noise
+                seen.note(f"the last object is cut after {length:,} characters")
+            else:
+                seen.damaged += 1
+                seen.note(f"an object cannot be parsed: {error.msg}")
+            return None
+
+
+class _Text:
+    """The part of the stream that is held as text, and the position in it."""
+
+    def __init__(self, stream: IO[bytes], seen: Splitting) -> None:
+        self._stream, self._seen = stream, seen
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self.held, self.at = "", 0
+        self.at_end = False
+
+    def more(self) -> bool:
+        """Read on, and drop what is before the position; False if the stream had ended."""
+        if self.at_end:
+            return False
+        # As much again while one object does not end, so that it is not parsed a hundred times.
+        size = max(_BLOCK, len(self.held) - self.at)
+        try:
+            block = self._stream.read(size)
+        except DAMAGED as error:
+            if not is_damage(error):
+                raise
+            self._seen.stream_damage = str(error) or type(error).__name__
+            block = b""
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder(_encoding(block))("surrogateescape")
+        self.at_end = not block
+        self.held = self.held[self.at :] + self._decoder.decode(block, final=self.at_end)
+        self.at = 0
+        return True
+
+
+def _is_clean(text: str) -> bool:
+    """Whether a text has no bytes that could not be decoded."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _encoding(block: bytes) -> str:
+    """The encoding by the byte order mark: a redirection in PowerShell writes UTF-16."""
+    if block.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    return "utf-8-sig"

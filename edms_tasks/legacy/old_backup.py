@@ -1,0 +1,114 @@
+"""The protocol of a reader of old backups, and the values that it returns.
+
+A reader recognises its format by what is in the file, and reads it into a scratch folder: rows of models as JSON lines, dumps of an engine
+as files, and folders of files. Every loss is a finding of the group "Old backups"; one of severity `error` is a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.source import Source
+
+Confidence = Literal["certain", "likely", "possible"]
+CONFIDENCE: tuple[Confidence, ...] = ("certain", "likely", "possible")
+"""How sure a reader is, the surest first."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A format that a reader recognised, how sure it is, and why."""
+
+    format: str  # Reader.format
+    title: str
+    confidence: Confidence
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelRows:
+    """The rows of one model, as Django serialises them.
+
+    `path` is a file of JSON lines, each `{"pk": …, "fields": {…}}`; None if the reader was only to look. A row's number in the file
+    is its identity in findings.
+    """
+
+    model: str  # as in the backup, e.g. "documents.document"
+    rows: int
+    path: Path | None = None
+
+
+DumpKind = Literal["pg_dump-custom", "pg_dump-directory", "pg_dump-tar", "pg_dump-plain", "sqlite-file", "sqlite-text"]
+
+
+@dataclass(frozen=True)
+class EngineDump:
+    """A dump of a database engine, uncompressed in the scratch folder; `path` is None if the reader was only to look."""
+
+    kind: DumpKind
+    path: Path | None
+    facts: Mapping[str, str] = field(default_factory=dict)  # for people: server version, database
+
+
+@dataclass(frozen=True)
+class FileFolder:
+    """A folder of files in the backup; it becomes the folder of the EDMS's root of that name."""
+
+    name: str  # as in the backup: "media", "documents"
+    files: int
+    bytes: int
+    path: Path | None = None  # where it was unpacked; None if the reader was only to look
+
+
+@dataclass(frozen=True)
+class OldBackup:
+    """What an old backup holds, and what it lacks."""
+
+    recognised: Recognised
+    facts: Mapping[str, str] = field(default_factory=dict)  # for people: when, by which versions
+    rows: tuple[ModelRows, ...] = ()
+    dump: EngineDump | None = None
+    folders: tuple[FileFolder, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    inexact: tuple[str, ...] = ()  # why what it holds cannot be what the EDMS held, to the last digit
+    cut_times: bool = False  # its format keeps milliseconds only
+
+    @property
+    def losses(self) -> tuple[Finding, ...]:
+        """The findings that are losses."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Where a reader writes. With `look_only` it counts and checks, and writes neither rows nor files."""
+
+    folder: Path
+    look_only: bool = False
+
+
+class Reader(Protocol):
+    """A reader of one format."""
+
+    @property
+    def format(self) -> str:
+        """Its name in manifests and options, e.g. "dumpdata"."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    def recognise(self, source: Source) -> Recognised | None:
+        """Whether the file or folder has this format; reads its beginning only, and never raises for what is in it."""
+
+    def read(self, source: Source, scratch: Scratch) -> OldBackup:
+        """Read it. Damage is a finding, never an exception; OSErrors of our own disk are raised.
+
+        Raises:
+            UnreadableBackup: nothing in it can be read.
+        """
+        ...

@@ -1,0 +1,46 @@
+"""Print what an old backup holds and lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.cli.printing.closing_summaries import print_findings
+from flows.cli.printing.layout import line, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.convert import ConvertResult
+
+
+def print_conversion(console: Console, result: ConvertResult) -> None:
+    """What it is, what it holds, what is lost, and the snapshot."""
+    from rich import filesize
+
+    old = result.old
+    line(
+        console, f"format    {old.recognised.title}, {old.recognised.confidence}: {'; '.join(old.recognised.evidence)}"
+    )
+    for other in result.others:
+        line(console, f"          it might also be {other.title} (--format {other.format})")
+    for name, value in old.facts.items():
+        line(console, f"{name:<10}{value}")
+    if old.rows:
+        line(console, f"rows      {sum(rows.rows for rows in old.rows):,} of {len(old.rows)} models")
+        print_table(console, ["  model", ">rows"], [(f"  {rows.model}", f"{rows.rows:,}") for rows in old.rows])
+    if old.dump is not None:
+        line(console, f"dump      {old.dump.kind}" + "".join(f", {k} {v}" for k, v in old.dump.facts.items()))
+    for folder in old.folders:
+        line(console, f"files     {folder.name}: {folder.files:,}, {filesize.decimal(folder.bytes)}")
+    print_findings(console, result.findings, None)
+    for reason in old.inexact:
+        line(console, f"! {reason}")
+    if result.snapshot_id:
+        line(console, f"snapshot  {result.snapshot_id[:12]}")
+    if result.success:
+        line(
+            console,
+            "✓ all that it holds is there" if result.snapshot_id else "✓ nothing is missing as far as can be seen",
+        )
+    else:
+        line(console, f"✗ NOT EVERYTHING IS THERE: {len(result.losses)} findings are losses")

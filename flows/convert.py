@@ -1,0 +1,135 @@
+"""Convert: recognise an old backup of another tool, say what it holds and lacks, and make a snapshot of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.errors import CommandError, UnreadableBackup
+from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.formats import READERS, reader_of, recognise
+from edms_tasks.legacy.old_backup import OldBackup, Reader, Recognised, Scratch
+from edms_tasks.legacy.source import Source
+from edms_tasks.scratch.run_folder import run_folder
+from flows.evidence.repository_log import LogFacts
+from flows.requests import ConvertRequest
+from flows.running.flow_decorators import Shortfall, flow, task
+from flows.running.run import Run
+
+
+@dataclass(frozen=True)
+class ConvertResult:
+    """What an old backup holds and lacks, and the snapshot that was made of it."""
+
+    path: Path
+    old: OldBackup
+    others: tuple[Recognised, ...]  # formats that it might also have
+    findings: tuple[Finding, ...]
+    snapshot_id: str = ""  # "" if it was only inspected
+
+    @property
+    def losses(self) -> tuple[Finding, ...]:
+        """The findings that are losses."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    @property
+    def success(self) -> bool:
+        """Whether all that the old backup held is there."""
+        return not self.losses
+
+    def shortfall(self) -> Shortfall | None:
+        """Why the run counts as failed: what is lost."""
+        lost = tuple(f"{one.subject}: {one.message}" for one in self.losses)
+        return Shortfall("Not everything is there.", lost) if lost else None
+
+    def log_facts(self) -> LogFacts | None:
+        """What the repository's log says of it."""
+        if not self.snapshot_id:
+            return None
+        facts = {
+            "format": self.old.recognised.format,
+            "rows": sum(rows.rows for rows in self.old.rows),
+            "losses": len(self.losses),
+        }
+        return LogFacts(self.success, snapshot=self.snapshot_id, facts=facts)
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        old = self.old
+        return {
+            "path": str(self.path),
+            "format": old.recognised.format,
+            "title": old.recognised.title,
+            "confidence": old.recognised.confidence,
+            "evidence": list(old.recognised.evidence),
+            "other_formats": [one.format for one in self.others],
+            "facts": dict(old.facts),
+            "rows": {rows.model: rows.rows for rows in old.rows},
+            "dump": old.dump.kind if old.dump else None,
+            "folders": {one.name: {"files": one.files, "bytes": one.bytes} for one in old.folders},
+            "findings": [finding.as_json() for finding in self.findings],
+            "losses": len(self.losses),
+            "all_there": self.success,
+            "snapshot": self.snapshot_id or None,
+        }
+
+
+@flow(
+    name="edms-convert",
+    flow_run_name="convert {path}",
+    description="Recognises an old backup of another tool, and says what it holds and lacks. Writes nothing.",
+)
+def convert(run: Run, request: ConvertRequest) -> ConvertResult:
+    """Say what an old backup is, what it holds, and what it lacks; writes nothing.
+
+    Raises:
+        CommandError: there is no such file or format.
+        UnreadableBackup: it has no known format, or nothing in it can be read.
+    """
+    path = _existing(request.path)
+    reader, others = _choose(path, request.format)
+    with run.stage("inspect"), run_folder(run.settings.workdir, "convert") as folder:
+        old = run.call(read_old_backup, path, reader, Scratch(folder, look_only=True))
+    return ConvertResult(path, old, others, old.findings)
+
+
+@task(name="read old backup", tags=["convert"], task_run_name="read {path.name}")
+def read_old_backup(path: Path, reader: Reader, scratch: Scratch) -> OldBackup:
+    """Read an old backup into the scratch folder, or only look at it."""
+    return reader.read(Source(path), scratch)
+
+
+def _existing(name: str | None) -> Path:
+    if not name:
+        raise CommandError(
+            "No old backup is named.", fix="Name a file or a folder: edms-backup convert FILE --inspect."
+        )
+    path = Path(name).absolute()
+    if not path.exists():
+        raise CommandError("There is no such file or folder.", where=str(path), fix="Correct the path.")
+    return path
+
+
+def _choose(path: Path, wanted: str | None) -> tuple[Reader, tuple[Recognised, ...]]:
+    """The reader of a file, and what else the file might be."""
+    found = recognise(path)
+    if wanted is not None:
+        reader = reader_of(wanted)
+        if reader not in [one for one, _ in found]:
+            raise UnreadableBackup(
+                f"This is no backup of the format {wanted}.",
+                where=str(path),
+                fix="Leave out --format: what it looks like is then said.",
+            )
+        return reader, tuple(seen for one, seen in found if one is not reader)
+    if not found:
+        size = Source(path).size
+        why = "The file is empty (0 bytes): it holds nothing." if not size and path.is_file() else ""
+        raise UnreadableBackup(
+            "This is no old backup of a known format.",
+            where=str(path),
+            why=why or f"Known are: {', '.join(reader.title for reader in READERS)}.",
+            fix="docs/legacy.md says how each format is recognised, and when to throw a backup away.",
+        )
+    return found[0][0], tuple(seen for _, seen in found[1:])
