@@ -81,6 +81,11 @@ class ExcludeSettings(Section):
     tables: tuple[str, ...] = Field(
         default=(), description="Models or tables whose rows are left out, e.g. sessions.Session."
     )
+    databases: tuple[str, ...] = Field(
+        default=(),
+        description="Other databases of the EDMS, by their aliases in DATABASES, that are left out on purpose: each is backed up with a "
+        "settings file of its own, or holds nothing to keep.",
+    )
     files: tuple[str, ...] = Field(default=(), description="Glob patterns of files left out, relative to their root.")
     folders: tuple[Path, ...] = Field(
         default=(), description="Folders around the EDMS whose files are not backed up, even if rows name them."

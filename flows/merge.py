@@ -27,6 +27,7 @@ from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.derived_columns import derived_columns
 from edms_tasks.merging.derived_tables import without_derived
+from edms_tasks.merging.ids_of_other_databases import other_databases_of
 from edms_tasks.merging.later_declarations import names_as_declared, tables_as_declared
 from edms_tasks.merging.matching_keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
@@ -225,6 +226,7 @@ def _inputs(
     wanted.policies.require_known(tables)
     keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
     known = [entry.table for entry in opened.manifest.tables]
+    own_edms = _is_own(run.settings, opened)
     return MergeInputs(
         repository=opened.repository,
         manifest=opened.manifest,
@@ -235,7 +237,8 @@ def _inputs(
         names=names,
         keys=keys,
         derived=derived_columns(run.settings.derived.columns, tables, keys, known, notes),
-        own_edms=_is_own(run.settings, opened),
+        own_edms=own_edms,
+        others=other_databases_of(opened.report, tables, own_edms=own_edms),
         needed=_needed(tables, opened.report),
         wanted=wanted,
     )

@@ -39,9 +39,28 @@ KINDS = (
     ),
     Kind(
         "other-database",
-        ("warning",),
-        "The EDMS has another database, which is not in this snapshot.",
-        "Back it up with its own settings file: [edms] database.",
+        ("error",),
+        "The EDMS has another database. Its rows are not in this snapshot, and neither are those of the models that routers keep there.",
+        "Back it up with a settings file of its own ([edms] database), or with its own tools. Then say so here: [exclude] databases.",
+    ),
+    Kind(
+        "other-database-excluded",
+        ("info",),
+        "The settings leave this database of the EDMS out on purpose ([exclude] databases). Its rows are not in this snapshot.",
+        "Check that it is backed up in another way, or that nothing in it is to be kept.",
+    ),
+    Kind(
+        "table-of-another-database",
+        ("info",),
+        "The table is empty here, because the EDMS's routers keep the rows of its model in another database. Generic references to these "
+        "rows are counted as `dangling-reference`: do not delete the rows that have them.",
+    ),
+    Kind(
+        "router-failed",
+        ("error",),
+        "A database router failed when it was asked where a model's rows are. If they are in another database, they are not in the "
+        "snapshot.",
+        "Let the router's db_for_read, db_for_write and allow_migrate answer without an instance or a request.",
     ),
     Kind(
         "foreign-table",

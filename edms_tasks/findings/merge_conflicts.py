@@ -76,6 +76,13 @@ KINDS = (
         "computes the column: [derived] columns. If they are not ids: `--not-a-reference COLUMN`, or `not_references` under [merge].",
     ),
     Kind(
+        "reference-to-another-database",
+        ("error",),
+        "A column holds ids of rows that the EDMS's routers keep in another database. A merge does not read that database, so it cannot "
+        "say whether the ids mean the same rows there. Snapshots of the same EDMS are merged without this conflict.",
+        "Compare the rows in the other databases of both systems. If the ids mean the same rows: `--not-a-reference COLUMN`.",
+    ),
+    Kind(
         "undeclared-file-name",
         ("error",),
         "File names that no row contains seem to include ids of rows that get new ids. Under their old names these files would belong "

@@ -25,6 +25,7 @@ from edms_tasks.inventory.model import (
     Table,
 )
 from edms_tasks.inventory.natural_keys import derive_candidates
+from edms_tasks.inventory.other_databases import other_databases, tables_of_others
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
 from edms_tasks.settings import Settings
 from edms_tasks.soft.soft_references import declared_file_names, with_declared
@@ -56,8 +57,11 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     """
     report = with_fields_of_stores(report, settings)
     findings = list(report.findings)
-    models = _match(report.models, catalogue, findings)
-    described = {table.id: _described(table, models.get(table.id), catalogue, findings) for table in catalogue}
+    findings += other_databases(report, settings)
+    models, of_others = _match(report.models, catalogue, findings)
+    # Ids of rows in another database lead to nothing here.
+    targets = [table for table in catalogue if table.id not in of_others]
+    described = {table.id: _described(table, models.get(table.id), targets, findings) for table in catalogue}
     described = with_declared(described, settings.soft_references)
     candidates, key_findings = derive_candidates(described, models, settings.natural_keys)
     tables = [table.model_copy(update={"key_candidates": candidates[table.id]}) for table in described.values()]
@@ -101,16 +105,22 @@ def excluded_tables(inventory: Inventory, settings: Settings) -> frozenset[str]:
     return frozenset(excluded)
 
 
-def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: list[Finding]) -> dict[str, ProbeModel]:
-    """Table id -> model. Adds findings for models without a table and tables without a model."""
+def _match(
+    models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: list[Finding]
+) -> tuple[dict[str, ProbeModel], dict[str, ProbeModel]]:
+    """Table id -> model, of models with their rows here, and of those with their rows in another database.
+
+    Adds findings for models without a table, tables without a model, and tables of models of another database.
+    """
     matched: dict[str, ProbeModel] = {}
+    of_others: dict[str, ProbeModel] = {}
     views: list[ProbeModel] = []
     for model in models:
         found = table_of(model.table, catalogue)
-        if found is None:
+        if found is not None:
+            (of_others if model.elsewhere else matched).setdefault(found.id, model)
+        elif not model.elsewhere:
             views.append(model)
-        else:
-            matched.setdefault(found.id, model)
     for model in views:
         findings.append(
             make_finding(
@@ -122,10 +132,13 @@ def _match(models: Sequence[ProbeModel], catalogue: Sequence[Table], findings: l
                 fix=None if model.managed else "",
             )
         )
+    of_others = {table_id: model for table_id, model in of_others.items() if table_id not in matched}
+    findings += tables_of_others(of_others)
     for table in catalogue:
-        if table.id not in matched and table.name not in _DJANGOS_OWN and table.extension is None:
+        owned = table.id in matched or table.id in of_others
+        if not owned and table.name not in _DJANGOS_OWN and table.extension is None:
             findings.append(make_finding("table-without-model", table.id))
-    return matched
+    return matched, of_others
 
 
 def _described(table: Table, model: ProbeModel | None, catalogue: Sequence[Table], findings: list[Finding]) -> Table:

@@ -187,7 +187,7 @@ class Copy:
 
         live = dict(settings.DATABASES[self.alias])
         for name, other in settings.DATABASES.items():
-            if name == self.alias or self._is(other, live):
+            if name == self.alias or _is_same_database(other, live):
                 other["NAME"] = self.database
                 if "dbname" in (other.get("OPTIONS") or {}):  # in Django it wins over NAME
                     other["OPTIONS"]["dbname"] = self.database
@@ -229,13 +229,6 @@ class Copy:
             urls = dict.fromkeys(("broker_url", "broker_read_url", "broker_write_url"), "memory://")
             celery.current_app.conf.update(urls)
         run_words(self.words)
-
-    @staticmethod
-    def _is(other, live):
-        # type: (dict, dict) -> bool
-        """Whether two aliases are one database, such as one for long queries."""
-        keys = ("ENGINE", "NAME", "HOST", "PORT")
-        return [str(other.get(key) or "") for key in keys] == [str(live.get(key) or "") for key in keys]
 
     def _moved(self, value):
         # type: (object) -> object
@@ -315,6 +308,25 @@ class Copy:
                 opened = next(row[2] for row in cursor.fetchall() if row[1] == "main")
             if not os.path.samefile(opened, self.database):
                 sys.exit("The EDMS opened the database %s instead of %s." % (opened, self.database))
+
+
+def _is_same_database(other, live):
+    # type: (dict, dict) -> bool
+    """Whether two aliases are one database, such as one for long queries."""
+    keys = ("ENGINE", "NAME", "HOST", "PORT")
+    return [str(other.get(key) or "") for key in keys] == [str(live.get(key) or "") for key in keys]
+
+
+def _word_of_routers(action, model):
+    # type: (str, type) -> object
+    """What the first router with an opinion answers. Django's own `router` has one for all models: `default`."""
+    from django.db import router
+
+    for one in router.routers:
+        chosen = getattr(one, action)(model) if hasattr(one, action) else None
+        if chosen:
+            return chosen
+    return None
 
 
 def only_read(database):
@@ -524,18 +536,63 @@ class Reporter:
                     "vendor": connection.vendor,
                     "engine": values.get("ENGINE") or "",
                     "time_zone": str(connection.timezone_name),
+                    "copy_of_first": alias != self.alias and self._is_copy(alias),
                     **address,
                 }
             )
-            if alias != self.alias:
-                self.finding(
-                    "other-database",
-                    "warning",
-                    "DATABASES[%r]" % alias,
-                    "The EDMS has another database, which is not in this snapshot.",
-                    "Back it up with its own settings file: [edms] database = %r." % alias,
-                )
         return databases
+
+    def _is_copy(self, alias):
+        # type: (str) -> bool
+        """Whether an alias has no rows of its own: the same database, a replica of it, a database in memory, or none at all."""
+        from django.db import connections
+
+        live, other = connections[self.alias], connections[alias]
+        mirrored = (other.settings_dict.get("TEST") or {}).get("MIRROR")
+        paths = [self._sqlite_path(one) for one in (live, other)]
+        return (
+            mirrored == self.alias
+            or _is_same_database(other.settings_dict, live.settings_dict)
+            or (paths[0] != "" and os.path.realpath(paths[0]) == os.path.realpath(paths[1]))
+            or str(other.settings_dict.get("ENGINE")).endswith(".dummy")
+            or (other.vendor == "sqlite" and other.is_in_memory_db())
+        )
+
+    def _routed(self, model):
+        # type: (type) -> str
+        """The other alias in which the EDMS's routers keep the model's rows; "" if that is this one, or no router says."""
+        from django.db import connections, router
+
+        try:
+            chosen = _word_of_routers("db_for_write", model) or _word_of_routers("db_for_read", model)
+            if not chosen and not router.allow_migrate_model(self.alias, model):
+                chosen = next((one for one in connections if router.allow_migrate_model(one, model)), "")
+        except Exception as error:  # the EDMS's code may raise anything, and that is reported
+            self.finding(
+                "router-failed",
+                "error",
+                "%s.%s" % (model._meta.app_label, model._meta.object_name),
+                "A database router failed when it was asked where the model's rows are (%s: %s). If they are in another "
+                "database, they are not in the snapshot." % (type(error).__name__, error),
+            )
+            return ""
+        if not chosen or chosen == self.alias or chosen not in connections or self._is_copy(chosen):
+            return ""
+        return str(chosen)
+
+    def _has_rows(self, model):
+        # type: (type) -> bool
+        """Whether the model's table is in this database and has rows."""
+        if self.database_error is not None:
+            return False
+        try:
+            return bool(self._patiently(lambda: model._base_manager.using(self.alias).order_by().exists()))
+        except TableHeld:
+            raise
+        except Exception as error:  # there is no such table, or one with other columns
+            if _is_lost(error):
+                raise
+            return False
 
     def _as_connected(self, address):
         # type: (dict) -> dict
@@ -604,6 +661,8 @@ class Reporter:
         label = "%s.%s" % (meta.app_label, meta.object_name)
         fields = [field for field in meta.local_fields if field.column is not None]
         primary = self._primary_key_columns(model)
+        elsewhere = self._routed(model)
+        here = not elsewhere or self._has_rows(model)
         return {
             "label": label,
             "table": meta.db_table,
@@ -619,8 +678,10 @@ class Reporter:
             "generic_relations": self._generic_relations(model),
             "parental_lists": self._parental_lists(model),
             "uniques": self._uniques(model),
-            "natural_key": self._natural_key(model),
-            "lookup": self._lookup(model),
+            "natural_key": self._natural_key(model) if here else None,
+            "lookup": self._lookup(model) if here else None,
+            "database": elsewhere,
+            "rows_here": here,
         }
 
     def _proxies(self, model):

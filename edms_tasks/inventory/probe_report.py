@@ -103,6 +103,13 @@ class ProbeModel(Value):
     uniques: tuple[ProbeUnique, ...] = ()
     natural_key: ProbeKey | None = None
     lookup: ProbeLookup | None = None
+    database: str = ""  # the other alias in which the routers of the EDMS keep its rows; "" for the chosen one
+    rows_here: bool = True  # whether its rows, or some of them, are in the chosen database
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its rows are in another database only."""
+        return bool(self.database) and not self.rows_here
 
 
 class ProbeDatabase(Value):
@@ -119,6 +126,7 @@ class ProbeDatabase(Value):
     # Django's OPTIONS; for PostgreSQL with the parameters that libpq took from its environment.
     options: dict[str, str] = Field(default_factory=dict)
     client_programs: str = ""  # [edms] client_programs
+    copy_of_first: bool = False  # no rows of its own: the first database under another name, its replica, or nothing
     time_zone: str = ""  # the time zone of times that Django writes; "" if the EDMS was not asked
 
 

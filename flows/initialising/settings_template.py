@@ -54,6 +54,7 @@ _EXAMPLES = {
     "natural_keys": '"documents.Document" = ["number", "version"]',
     "soft_references": '[{ column = "mail.Rule.document_ids", target = "documents.Document", separator = "," }]',
     "exclude.tables": '["sessions.Session"]',
+    "exclude.databases": '["statistics"]',
     "exclude.files": '["cache/*", "*.tmp"]',
     "files.config": '["/srv/edms/.env"]',
     "files.roots": '{ media = "/srv/edms/media" }',

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edms_tasks.inventory.model import FileNameReference, Table
 from edms_tasks.manifest import Manifest
+from edms_tasks.merging.ids_of_other_databases import OtherDatabases
 from edms_tasks.merging.matching_keys import Keys
 from edms_tasks.merging.planning import Policy
 from edms_tasks.repository import Repository
@@ -28,6 +29,7 @@ class MergeInputs:
     names: Sequence[FileNameReference]
     keys: Keys
     own_edms: bool  # whether the snapshot belongs to the EDMS that it is merged into
+    others: OtherDatabases
     derived: Mapping[str, Sequence[str]]  # table id -> columns that the EDMS computes
     needed: Mapping[str, Collection[str]]  # table id -> columns of references whose rows cannot exist without the other
     wanted: MergeChoices

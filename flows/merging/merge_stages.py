@@ -115,7 +115,14 @@ class MergeStages:
                 conflicts += found
             names = {root.index.root.name: root.ownerless for root in self.files.roots}
             looked, found = self._run.call(
-                look_for_undeclared_ids, matched, self._its.policies, says, self._covered(), names, self._workspace
+                look_for_undeclared_ids,
+                matched,
+                self._its.policies,
+                says,
+                self._covered(),
+                names,
+                self._its.others,
+                self._workspace,
             )
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]

@@ -14,6 +14,7 @@ from edms_tasks.merging.conflicts import Conflict
 from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_merge import RootMerge, RootToPlan, plan_files
 from edms_tasks.merging.identified_rows import Identified, write_identified
+from edms_tasks.merging.ids_of_other_databases import OtherDatabases, ids_of_other_databases
 from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.planning import ModelPlan, Policy
 from edms_tasks.merging.row_rewriting import Rewritten
@@ -75,11 +76,14 @@ def look_for_undeclared_ids(
     accepted: Accepted,
     covered: Mapping[str, Collection[str]],
     names: Mapping[str, Sequence[str]],
+    others: OtherDatabases,
     workspace: Workspace,
 ) -> tuple[SearchCoverage, list[Conflict]]:
-    """Search the rows to be written for undeclared references to rows whose ids change; see `find_undeclared`."""
+    """Search the rows to be written for undeclared references to rows whose ids change, and for ids of rows in other databases."""
     with workspace.cursor() as cursor:
-        return find_undeclared(cursor, matched, policies, accepted, covered, names)
+        looked, conflicts = find_undeclared(cursor, matched, policies, accepted, covered, names)
+        waved, more = ids_of_other_databases(cursor, matched, policies, accepted, others)
+    return looked.model_copy(update={"accepted": tuple(sorted({*looked.accepted, *waved}))}), [*conflicts, *more]
 
 
 @dataclass(frozen=True)
