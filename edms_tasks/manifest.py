@@ -183,6 +183,20 @@ class FileNameState(Value):
     content_digest: str  # over the names with natural keys in place of ids, and the contents; 32 hex digits
 
 
+class ConvertedFrom(Value):
+    """The old backup of another tool that a snapshot was converted from."""
+
+    format: str  # the reader's name, e.g. "dumpdata"
+    name: str  # of the file or folder
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")  # None: a folder
+    bytes: int = Field(ge=0)
+    facts: dict[str, str] = Field(default={})  # what it says of itself: when it was made, by which versions
+    exact: bool  # whether its values can be those of the EDMS to the last digit
+    losses: int = Field(
+        ge=0
+    )  # findings of severity error: something that it held, or should have held, is not in the snapshot
+
+
 class Manifest(Value):
     """One snapshot."""
 
@@ -206,6 +220,7 @@ class Manifest(Value):
         default=None, ge=1
     )  # number of this EDMS's snapshots, including this one; None: not recorded
     identity: EdmsIdentity | None = None  # None: not recorded
+    converted: ConvertedFrom | None = None  # None: a backup of the EDMS itself
     aside: tuple[str, ...] = ()  # ids of other newest snapshots of this EDMS, of which this one is not the successor
 
     @model_validator(mode="after")
@@ -220,6 +235,8 @@ class Manifest(Value):
     def to_json(self) -> bytes:
         """The manifest's bytes: UTF-8 JSON, stable key order."""
         content = self.model_dump(mode="json")
+        if content["converted"] is None:
+            del content["converted"]  # releases that do not know the key read the manifest
         for entry in content["tables"]:
             for part in (entry["state"], *entry["chunks"]):
                 for name in ("exact_digest", "content_digest"):

@@ -21,6 +21,7 @@ from edms_tasks.lineage.snapshot_position import SnapshotPlace
 from edms_tasks.manifest import (
     Chunk,
     ConfigFile,
+    ConvertedFrom,
     FileIndex,
     FileNameState,
     Manifest,
@@ -85,6 +86,7 @@ def write_manifest(
     path_columns: Sequence[PathColumn] = (),
     findings: Iterable[Finding],
     seconds: Mapping[str, float],
+    converted: ConvertedFrom | None = None,
 ) -> tuple[str, Manifest]:
     """Write the manifest, with which the snapshot exists; returns the snapshot's id and the manifest."""
     manifest = Manifest(
@@ -106,6 +108,7 @@ def write_manifest(
         number=place.number,
         identity=place.identity,
         aside=place.aside,
+        converted=converted,
     )
     return repository.write_snapshot(manifest.to_json()), manifest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edms_tasks.lineage.snapshot_tags import check_tag
 from flows.backing_up.backup_result import BackupResult
-from flows.backing_up.make_snapshot import inspect_source, making_a_snapshot
+from flows.backing_up.make_snapshot import BackupSource, inspect_source, making_a_snapshot
 from flows.backing_up.preflight_restore import preflight_restore
 from flows.backing_up.store_folders import store_folders
 from flows.backing_up.table_selection import choose_contents
@@ -44,6 +44,11 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
     """Make a snapshot whose tag has been checked; a merge makes its safety snapshot with it."""
     with run.stage("inspect"):
         source = inspect_source(run, request)
+    return make_snapshot_of(run, source, request.tag)
+
+
+def make_snapshot_of(run: Run, source: BackupSource, tag: str | None) -> BackupResult:
+    """Make a snapshot of an inspected EDMS, or of an old backup that was loaded into a database."""
     with run.runner.tagged(source.engine), making_a_snapshot(run, source) as making:
         with source.database.view(making.folder, run.settings.jobs) as view:
             with run.stage("check keys"):
@@ -77,14 +82,16 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
             with run.stage("files"):
                 stored = store_folders(run, source, making, contents, raws, serialized.keys, workspace)
             with run.stage("package"):
-                config_files, unread = run.call(package_config_files, making.repository, run.settings.files.config)
+                config_files, unread = run.call(
+                    package_config_files, making.repository, source.config_files(run.settings)
+                )
                 making.findings += unread
                 making.made = run.call(
                     write_the_manifest,
                     making.repository,
                     contents.inventory,
                     making.place,
-                    tag=request.tag,
+                    tag=tag,
                     schema=stored_schema,
                     sequences=sequences,
                     entries=entries,
@@ -94,6 +101,7 @@ def make_snapshot(run: Run, request: BackupRequest) -> BackupResult:
                     path_columns=stored.path_columns,
                     findings=making.findings,
                     seconds=run.seconds,
+                    converted=source.old.origin if source.old else None,
                 )
         with run.stage("verify"):
             making.conclude()

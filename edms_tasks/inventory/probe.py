@@ -715,6 +715,7 @@ class Reporter:
             "max_length": getattr(field, "max_length", None),
             "max_digits": getattr(field, "max_digits", None),
             "decimal_places": getattr(field, "decimal_places", None),
+            "default": _plain_default(field),
         }
         remote = getattr(field, "remote_field", None)
         if isinstance(field, models.ForeignKey) and remote is not None:
@@ -1289,6 +1290,19 @@ class Surroundings:
             if os.path.isfile(os.path.join(config.path, "__init__.py")) and "site-packages" in config.path:
                 found.append(config.path)
         return found
+
+
+def _plain_default(field):
+    # type: (object) -> object
+    """The value that a migration gives to existing rows for a new field, as JSON; None if it has none that is always the same."""
+    default = getattr(field, "default", None)
+    if default in (dict, list):
+        return json.dumps(default())
+    if field.has_default() and type(default) in (bool, int, float, str):
+        return json.dumps(default)
+    if not field.has_default() and field.blank and not field.null and field.empty_strings_allowed:
+        return '""'
+    return None
 
 
 def _is_a(field, name):

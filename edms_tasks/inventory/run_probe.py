@@ -62,6 +62,34 @@ def run_probe(settings: Settings, *, lookups: bool = False) -> ProbeReport:
     return with_mapped_addresses(report, settings)
 
 
+def run_probe_on(settings: Settings, address: DatabaseAddress) -> ProbeReport:
+    """The probe's report on the EDMS's code with another database in place of the EDMS's own. Its addresses and paths are the EDMS's.
+
+    Raises:
+        EdmsNotImportable: the EDMS's settings cannot be imported with this database.
+    """
+    answer = _run(settings, "report", ["--another-engine"], _another_database(address))
+    if answer.returncode != 0 or not answer.report:
+        raise _not_importable(settings, answer)
+    report = ProbeReport.model_validate_json(answer.report)
+    database = report.databases[0].model_copy(update={"name": address.name})
+    return with_mapped_addresses(report.model_copy(update={"databases": (database, *report.databases[1:])}), settings)
+
+
+def _another_database(address: DatabaseAddress) -> dict[str, str]:
+    """The variable that replaces the EDMS's database setting; the password never stands among arguments."""
+    database = {
+        "ENGINE": DJANGO_BACKENDS[address.engine],
+        "NAME": address.name,
+        "USER": address.user,
+        "PASSWORD": address.password.get_secret_value(),
+        "HOST": address.host,
+        "PORT": address.port,
+        "OPTIONS": dict(address.options),
+    }
+    return {"EDMS_BACKUP_ANOTHER_DATABASE": json.dumps(database)}
+
+
 def _answer_when_free(settings: Settings, arguments: Sequence[str]) -> Answer:
     """The probe's answer. While another session has locked a table, it asks again and logs a warning."""
     deadline = time.monotonic() + PATIENCE
@@ -121,19 +149,9 @@ def run_on_another_engine(
 
     With `from_models`, Django knows no migrations: `migrate --run-syncdb` makes every table from its model.
     """
-    database = {
-        "ENGINE": DJANGO_BACKENDS[address.engine],
-        "NAME": address.name,
-        "USER": address.user,
-        "PASSWORD": address.password.get_secret_value(),
-        "HOST": address.host,
-        "PORT": address.port,
-        "OPTIONS": dict(address.options),
-    }
     words = [word for command in commands for word in ("--", *command)]
-    secret = {"EDMS_BACKUP_ANOTHER_DATABASE": json.dumps(database)}
     options = ["--another-engine", *(["--from-models"] if from_models else [])]
-    return _run(settings, "run", [*options, *words], secret)
+    return _run(settings, "run", [*options, *words], _another_database(address))
 
 
 def _run(

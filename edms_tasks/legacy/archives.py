@@ -1,6 +1,6 @@
 """The members of an old backup's archive (tar, compressed or not; zip) or folder, one after the other, safe from what a hostile one does.
 
-Names that lead out, links, devices, sparse files, clashes and bombs are not unpacked; they are counted in `ArchiveTrouble`. Python's tarfile
+Names that lead out, links, devices, sparse files, clashes and bombs are not unpacked, but counted in `ArchiveTrouble`. Python's tarfile
 ends without a word where a header is damaged: here it is noticed, since a whole archive ends with a block of zeros.
 """
 

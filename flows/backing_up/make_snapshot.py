@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,11 +33,12 @@ from edms_tasks.lineage.last_backup_record import BackupRecord, described, remem
 from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.reopen_repository import Reopened, reopen
 from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
-from edms_tasks.manifest import FileNameState, Manifest
+from edms_tasks.manifest import ConvertedFrom, FileNameState, Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.serialize import SerializedTable
+from edms_tasks.settings import Settings
 from flows.backing_up.backup_result import BackupResult
 from flows.evidence.artifacts import leave_backup
 from flows.live.folder_checks import require_separate, torn_databases, unswappable_folders
@@ -61,6 +62,17 @@ _PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was 
 
 
 @dataclass(frozen=True)
+class LoadedBackup:
+    """An old backup of another tool that was loaded into a database."""
+
+    origin: ConvertedFrom
+    folders: Mapping[
+        str, Path
+    ]  # name of a root of files -> where its files were unpacked; roots that it lacks are left out
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class BackupSource:
     """The EDMS that is backed up, and the repository."""
 
@@ -68,6 +80,11 @@ class BackupSource:
     database: Database
     this_edms: KnownEdms
     reopened: Reopened
+    old: LoadedBackup | None = None  # None: the EDMS itself is backed up
+
+    def config_files(self, settings: Settings) -> tuple[Path, ...]:
+        """The files of settings to store: an old backup's rows have nothing to do with those of today."""
+        return () if self.old else settings.files.config
 
     @property
     def engine(self) -> str:
@@ -133,7 +150,11 @@ class SnapshotInTheMaking:
         self.place: SnapshotPlace = place_of(self.repository, self._source.this_edms, self._source.reopened)
         self._notes += self.place.notes
         of_folders = self._run.settings, self._source.report
-        self.findings += [*self.place.findings, *unswappable_folders(*of_folders), *torn_databases(*of_folders)]
+        self.findings += self.place.findings
+        if self._source.old is not None:
+            self.findings += self._source.old.findings
+        else:
+            self.findings += [*unswappable_folders(*of_folders), *torn_databases(*of_folders)]
         self.repository.distrust(self._known_damage())
         if self.place.base is not None:
             self.previous = Previous(*self.place.base)
@@ -200,7 +221,8 @@ class SnapshotInTheMaking:
         self._try("the record of what was read could not be written", lambda: self._note_read(known))
         self._try("what an earlier run left could not be cleared away", self._finish)
         self._try("the indexes of an earlier release could not be removed", self._remove_indexes)
-        self._try("the record of it in the working folder could not be written", self._remember)
+        if self._source.old is None:  # what is remembered is the EDMS's own last backup
+            self._try("the record of it in the working folder could not be written", self._remember)
 
     def _known_damage(self) -> frozenset[str]:
         """The objects that a verification or a restore from here found damaged: they are stored anew if their contents are still there."""

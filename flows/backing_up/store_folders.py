@@ -42,7 +42,12 @@ def store_folders(
         TargetChanged: the live system was replaced while rows and files were read.
     """
     inventory, database_files = contents.inventory, source.database.address.files
-    roots = store_roots(run, making.repository, inventory.file_roots, making.previous, database_files, making.folder)
+    read_from = {root.name: root.path for root in inventory.file_roots}
+    if source.old is not None:
+        read_from = {name: str(path) for name, path in source.old.folders.items()}
+    roots = store_roots(
+        run, making.repository, inventory.file_roots, read_from, making.previous, database_files, making.folder
+    )
     making.release()
     indexes = [root.index for root in roots]
     making.findings += [finding for root in roots for finding in root.findings]

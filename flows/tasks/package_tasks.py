@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +42,15 @@ def package_table(pair: tuple[Table, SerializedTable], repository: Repository) -
 
 @task(name="store files", tags=["files"], task_run_name="store the files of {root.name}")
 def store_files(
-    run: Run, root: FileRoot, repository: Repository, known: FileIndex | None, databases: Sequence[Path], folder: Path
+    run: Run,
+    root: FileRoot,
+    read_from: str,
+    repository: Repository,
+    known: FileIndex | None,
+    databases: Sequence[Path],
+    folder: Path,
 ) -> StoredRoot:
-    """Store the files of a root that the repository does not hold already."""
+    """Store the files of a root that the repository does not hold already; they are read from `read_from`."""
     with run.progress(f"files of {root.name}") as advance:
         index, findings = index_files(
             root,
@@ -56,7 +62,7 @@ def store_files(
             progress=advance,
             jobs=run.settings.jobs,
             repack_above=run.settings.retention.repack_above if run.settings.retention.has_rule else None,
-            source=source_of(root, run.settings.files.options),
+            source=source_of(root.model_copy(update={"path": read_from}), run.settings.files.options),
         )
     return StoredRoot(index, tuple(findings))
 
@@ -65,13 +71,18 @@ def store_roots(
     run: Run,
     repository: Repository,
     roots: Sequence[FileRoot],
+    read_from: Mapping[str, str],
     previous: Previous | None,
     databases: Sequence[Path],
     folder: Path,
 ) -> list[StoredRoot]:
-    """Store the files of all roots, one root after the other: each uses all threads."""
+    """Store the files of the roots in `read_from` (name -> where they are), one after the other: each uses all threads."""
     known = {index.root.name: index for index in previous.manifest.files} if previous else {}
-    return [run.call(store_files, run, root, repository, known.get(root.name), databases, folder) for root in roots]
+    return [
+        run.call(store_files, run, root, read_from[root.name], repository, known.get(root.name), databases, folder)
+        for root in roots
+        if root.name in read_from
+    ]
 
 
 match_files = task(name="match files", tags=["files"], task_run_name="match files and rows")(find_named_files)
