@@ -119,7 +119,8 @@ class DerivedSettings(Section):
     )
     columns: tuple[str, ...] = Field(
         default=(),
-        description="Columns that the EDMS computes, app.Model.field; a merge leaves them alone, and empty in new rows.",
+        description="Columns that the EDMS computes, app.Model.field; a merge leaves them alone, and empty in new rows. A change of engine "
+        "leaves out those that have no equal in the other engine.",
     )
     rebuild: tuple[str, ...] = Field(
         default=(),

@@ -14,7 +14,7 @@ from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.conversion.table_splitting import split_documents
 from edms_tasks.digests.table_state import parquet
-from edms_tasks.inventory.model import ROW_ID
+from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.manifest import Block, Chunk, TableEntry, TableState
 from edms_tasks.proof.block_hash import hash_table
 from edms_tasks.proof.table_proof import cut_anew, ordering_of, own_columns, types_of
@@ -94,9 +94,10 @@ def expected_entry(
         respelled: columns with values that are restored in another spelling.
         folder: for temporary files; created.
     """
-    table = pair.entry.table.model_copy(update={"row_ids": False})  # PostgreSQL does not have SQLite's hidden row ids
-    if not files or (not respelled and not pair.entry.table.row_ids):
-        return pair.entry
+    table = pair.table.model_copy(update={"row_ids": False})  # PostgreSQL does not have SQLite's hidden row ids
+    lost = sorted(pair.left_out & {column.name for column in pair.entry.table.columns})
+    if not files or not (respelled or pair.entry.table.row_ids or lost):
+        return _without_rows(pair.entry, table) if lost else pair.entry
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with workspace.cursor() as cursor:
@@ -106,14 +107,21 @@ def expected_entry(
             put = ", ".join(
                 f"{columns[name].expected(identifier(name))} AS {identifier(name)}" for name in sorted(respelled)
             )
-            row_ids = f" EXCLUDE ({identifier(ROW_ID)})" if pair.entry.table.row_ids else ""
+            dropped = ", ".join(identifier(name) for name in (*([ROW_ID] if pair.entry.table.row_ids else []), *lost))
+            excluded = f" EXCLUDE ({dropped})" if dropped else ""
             written.append(folder / f"{number:06d}.parquet")
-            _write(cursor, f"SELECT *{row_ids}{f' REPLACE ({put})' if put else ''} FROM {source}", written[-1])
+            _write(cursor, f"SELECT *{excluded}{f' REPLACE ({put})' if put else ''} FROM {source}", written[-1])
     raw = RawTable(table.id, pair.entry.state.rows, pair.entry.encodings, tuple(written))
     expected = _proved_entry(workspace, repository, pair.entry.model_copy(update={"table": table}), raw, folder)
     for path in written:
         path.unlink()
     return expected
+
+
+def _without_rows(entry: TableEntry, table: Table) -> TableEntry:
+    """The entry of a table without rows that has fewer columns."""
+    proof = hash_table([], own_columns(table)) if entry.state.proof else entry.state.proof
+    return entry.model_copy(update={"table": table, "state": entry.state.model_copy(update={"proof": proof})})
 
 
 def _proved_entry(

@@ -31,7 +31,7 @@ def require_compatible(address: DatabaseAddress, pairing: Pairing, fits: Sequenc
         where=address.display,
         why="\n         ".join([*lines[:_LINES], *more]),
         fix="Nothing was loaded. Fix the rows in the EDMS and back it up again, or leave a table out with [exclude] tables. "
-        "If the EDMS makes a table from others, such as a search index, name it in [derived] tables. "
+        "If the EDMS makes a table from others, such as a search index, name it in [derived] tables; a single column in [derived] columns. "
         "docs/migrate.md has a fix for each reason.",
         incompatible=[
             *({"table": line} for line in pairing.missing),

@@ -6,8 +6,9 @@ Their form belongs to one engine. What nobody declared as derived is left out on
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.conversion.virtual_tables import SearchIndex
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.declared_as_derived import derived_tables
@@ -17,10 +18,10 @@ from edms_tasks.manifest import TableEntry
 
 @dataclass(frozen=True)
 class LeftOutTable:
-    """A table, or a search index, whose rows were not converted.
+    """A table, a derived column, or a search index, whose rows or values were not converted.
 
     Args:
-        label: the model's label, the table's or the index's name.
+        label: the model's label, the table's or the index's name; of a column with the model's label before it.
         rows: the number of its rows in the snapshot.
         index: whether it is a search index of SQLite, whose rows are those of its shadow tables.
         remedy: who makes it again, and how; a sentence or two.
@@ -58,6 +59,23 @@ class Omissions:
     tables: frozenset[str]
     made: frozenset[str]
     listed: tuple[LeftOutTable, ...]
+
+    def with_columns(self, pairs: Sequence[TablePair], rebuild: Sequence[str]) -> Omissions:
+        """The same with the derived columns that are not converted; `rebuild`: `[derived] rebuild`."""
+        columns = [
+            LeftOutTable(
+                f"{pair.entry.table.label}.{name}",
+                pair.entry.state.rows,
+                index=False,
+                remedy=_by_command(rebuild) or _BY_OWNER,
+                open=not rebuild,
+            )
+            for pair in pairs
+            for name in sorted(pair.left_out)
+            # What the database itself computes is there again at once.
+            if not any(column.name == name and column.generated for column in pair.target.columns)
+        ]
+        return replace(self, listed=(*self.listed, *columns))
 
 
 def omissions(
@@ -98,7 +116,7 @@ def omissions(
         or (index.over is not None and there.isdisjoint(index.shadows))
     }
     shadows = {shadow for index in left.values() for shadow in index.shadows}
-    by_command = f"The EDMS makes it again afterwards: {', '.join(rebuild)}." if rebuild else ""
+    by_command = _by_command(rebuild)
     rows = {entry.table.id: entry.state.rows for entry in entries}
     listed = [
         LeftOutTable(table.label, rows[table.id], index=False, remedy=by_command or _BY_OWNER, open=not rebuild)
@@ -111,6 +129,10 @@ def omissions(
         made=frozenset(shadow for index in made_indexes for shadow in index.shadows),
         listed=tuple(listed),
     )
+
+
+def _by_command(rebuild: Sequence[str]) -> str:
+    return f"The EDMS makes it again afterwards: {', '.join(rebuild)}." if rebuild else ""
 
 
 _BY_OWNER = "It is empty: run the EDMS's command that makes it again. With the command in [derived] rebuild, a move runs it by itself."

@@ -6,8 +6,8 @@ column of theirs that the snapshot does not have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from edms_tasks.conversion.conversion_types import Columns
 from edms_tasks.inventory.model import Column, ForeignReference, Table
@@ -16,10 +16,28 @@ from edms_tasks.manifest import TableEntry
 
 @dataclass(frozen=True)
 class TablePair:
-    """A table of the snapshot, and the table of the other engine that gets its rows."""
+    """A table of the snapshot, and the table of the other engine that gets its rows.
+
+    Args:
+        entry: the snapshot's table.
+        target: the other engine's.
+        derived: columns that the EDMS computes (`[derived] columns`); those that cannot be converted may be left out.
+        left_out: those that are not converted, because one of the two lacks them or their values have no equal.
+    """
 
     entry: TableEntry
     target: Table
+    derived: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+
+    def without(self, columns: Collection[str]) -> TablePair:
+        """The pair with more columns left out."""
+        return replace(self, left_out=self.left_out | frozenset(columns))
+
+    @property
+    def table(self) -> Table:
+        """The snapshot's table, with the columns that are converted."""
+        return _without(self.entry.table, self.left_out)
 
     def columns(self) -> tuple[Columns, ...]:
         """The columns of both, in the snapshot's order; each has a partner (`pair_tables`)."""
@@ -27,7 +45,7 @@ class TablePair:
         ours_is_sqlite = self.target.schema_name is not None
         return tuple(
             Columns(column, found[column.name]) if ours_is_sqlite else Columns(found[column.name], column)
-            for column in self.entry.table.columns
+            for column in self.table.columns
         )
 
     def converted_table(self) -> Table:
@@ -45,6 +63,7 @@ class TablePair:
                         update={"field": was[column.name].field, "logical_type": was[column.name].logical_type}
                     )
                     for column in self.target.columns
+                    if column.name not in self.left_out
                 ),
                 "primary_key": self.target.primary_key,
                 "row_ids": False,
@@ -76,17 +95,23 @@ class Pairing:
     added: tuple[str, ...]
 
 
-def pair_tables(entries: Sequence[TableEntry], made: Sequence[Table]) -> Pairing:
-    """Pair a snapshot's tables with those that the migrations created (`made`), by their ids."""
+def pair_tables(
+    entries: Sequence[TableEntry], made: Sequence[Table], derived: Mapping[str, frozenset[str]] | None = None
+) -> Pairing:
+    """Pair a snapshot's tables with those that the migrations created (`made`), by their ids.
+
+    `derived`: Table.id -> the columns that the EDMS computes. They may be missing in one of the two.
+    """
     targets = {table.id: table for table in made}
     pairs: list[TablePair] = []
     problems: list[str] = []
     empty: list[str] = []
     for entry in entries:
         target = targets.get(entry.table.id)
-        found = list(_problems(entry, target))
+        computed = (derived or {}).get(entry.table.id, frozenset())
+        found = list(_problems(entry, target, computed))
         if target is not None and not found:
-            pairs.append(TablePair(entry, target))
+            pairs.append(TablePair(entry, target, computed, computed & _unmatched(entry.table, target)))
         elif entry.state.rows:
             problems += found
         else:
@@ -96,20 +121,46 @@ def pair_tables(entries: Sequence[TableEntry], made: Sequence[Table]) -> Pairing
     return Pairing(tuple(pairs), tuple(problems), tuple(empty), added)
 
 
-def _problems(entry: TableEntry, target: Table | None) -> Iterator[str]:
+def _problems(entry: TableEntry, target: Table | None, derived: frozenset[str]) -> Iterator[str]:
     table, rows = entry.table, f"{entry.state.rows:,} row{'s' if entry.state.rows != 1 else ''}"
     if target is None:
         owner = "no model owns it, so no migration creates it" if table.model is None else "no migration makes it"
         yield f"{table.label}: the table {table.id!r} ({rows}) is not in the EDMS's migrations ({owner})."
         return
     ours, theirs = ({column.name: column for column in one.columns} for one in (table, target))
-    for name in sorted(ours.keys() - theirs.keys()):
+    for name in sorted(ours.keys() - theirs.keys() - derived):
         yield f"{table.label}: the column {name!r} ({rows}) is not in the EDMS's migrations."
     for name in sorted(theirs.keys() - ours.keys()):
-        yield f"{table.label}: the EDMS's migrations create a column {name!r} that the snapshot ({rows}) does not have."
-    for name in sorted(_generated_differently(ours, theirs)):
+        if name in derived and (theirs[name].nullable or theirs[name].generated):
+            continue
+        yield (
+            f"{table.label}: the EDMS's migrations create a column {name!r} that the snapshot ({rows}) does not have"
+            + (
+                ", and it cannot be empty until the EDMS computes it: let the model allow NULL."
+                if name in derived
+                else "."
+            )
+        )
+    for name in sorted(_generated_differently(ours, theirs) - derived):
         yield f"{table.label}: the column {name!r} is computed by the database in one of the engines only."
 
 
-def _generated_differently(ours: Mapping[str, Column], theirs: Mapping[str, Column]) -> set[str]:
-    return {name for name in ours.keys() & theirs.keys() if ours[name].generated != theirs[name].generated}
+def _unmatched(ours: Table, theirs: Table) -> frozenset[str]:
+    """The columns that only one of the two has, or that the database computes in one of them only."""
+    mine, others = ({column.name: column for column in one.columns} for one in (ours, theirs))
+    return frozenset(mine.keys() ^ others.keys()) | _generated_differently(mine, others)
+
+
+def _without(table: Table, columns: frozenset[str]) -> Table:
+    if not columns:
+        return table
+    return table.model_copy(
+        update={
+            "columns": tuple(column for column in table.columns if column.name not in columns),
+            "unique_keys": tuple(key for key in table.unique_keys if columns.isdisjoint(key.columns)),
+        }
+    )
+
+
+def _generated_differently(ours: Mapping[str, Column], theirs: Mapping[str, Column]) -> frozenset[str]:
+    return frozenset(name for name in ours.keys() & theirs.keys() if ours[name].generated != theirs[name].generated)

@@ -26,8 +26,9 @@ KINDS = (
     Kind(
         "derived-left-out",
         ("info", "warning"),
-        "A change of engine left out a table that `[derived] tables` names, or a search index of SQLite over another table. Their form "
-        "belongs to one engine, and the EDMS makes them again from other tables. It is a warning if no command is named that does.",
+        "A change of engine left out a table that `[derived] tables` names, a column of `[derived] columns` that has no equal in the other "
+        "engine, or a search index of SQLite over another table. Their form belongs to one engine, and the EDMS makes them again. It is a "
+        "warning if no command is named that does.",
         "Run the EDMS's command that makes it again, and name it in `[derived] rebuild`.",
     ),
     Kind(

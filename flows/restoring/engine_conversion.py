@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from edms_tasks.conversion.virtual_tables import search_indexes
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.errors import CheckFailed
+from edms_tasks.inventory.declared_as_derived import derived_columns
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.run_probe import run_on_another_engine
 from edms_tasks.manifest import Manifest, SequencePosition, TableEntry
@@ -106,7 +107,7 @@ class ConvertedSnapshot:
         others = [table for table in tables if table.id not in self._pairs and table.id not in self.omissions.made]
         strangers = [table for table in others if raws[table.id].rows]
         back = run.map(convert_table_back, numbered(known), self.repository, self._workspace, folder)
-        found = (*(read.pair.entry.table for read in known), *strangers)
+        found = (*(read.pair.table for read in known), *strangers)
         return found, {raw.table_id: raw for raw in back} | {table.id: raws[table.id] for table in strangers}
 
     def migrate(
@@ -151,8 +152,9 @@ class ConvertedRows:
 
 @dataclass(frozen=True)
 class Assessed:
-    """Whether a table's rows are compatible with the other engine, and the entry that the restored rows must equal."""
+    """Whether a table's rows are compatible with the other engine, which columns are, and what the restored rows must equal."""
 
+    pair: TablePair
     compatibility: Compatibility
     expected: TableEntry
 
@@ -206,12 +208,15 @@ def convert_engine(
     pairing = pair_tables(
         [entry for entry in manifest.tables if entry.table.id not in omitted.tables],
         [table for table in made if table.id not in omitted.tables | omitted.made],
+        derived_columns(run.settings.derived.columns, tables, made),
     )
     own = repository.with_overlay(scratch / "repository")
     assessed = run.map(assess_rows, numbered(pairing.pairs), run.settings, own, workspace, scratch / "chunks")
-    fits = {pair.entry.table.id: one.compatibility for pair, one in zip(pairing.pairs, assessed, strict=True)}
+    pairing = replace(pairing, pairs=tuple(one.pair for one in assessed))
+    fits = {one.pair.entry.table.id: one.compatibility for one in assessed}
     require_compatible(database.address, pairing, list(fits.values()))
-    expected = {pair.entry.table.id: one.expected for pair, one in zip(pairing.pairs, assessed, strict=True)}
+    omitted = omitted.with_columns(pairing.pairs, run.settings.derived.rebuild)
+    expected = {one.pair.entry.table.id: one.expected for one in assessed}
     highest = {table_id: fit.highest for table_id, fit in fits.items() if fit.highest is not None}
     their_counters = [counter_of(table, manifest.sequences) for table in tables if table.id in omitted.tables]
     kept = [position for position in manifest.sequences if position not in their_counters]
@@ -252,14 +257,19 @@ def assess_rows(
     files = fetch_chunks(repository, entry, folder)
     with workspace.cursor() as cursor:
         files = split_documents(cursor, pair.item, files)
-        found = assess_table(cursor, pair.item, files, settings.validate_.sensitive)
+        one, sensitive = pair.item, settings.validate_.sensitive
+        found = assess_table(cursor, one, files, sensitive)
+        unfit = {column.column for column in found.incompatible}
+        if unfit and unfit <= one.derived:
+            one = one.without(unfit)
+            found = assess_table(cursor, one, files, sensitive)
     expected = entry
     if not found.incompatible:
         respelled = found.respelled or ()
-        expected = expected_entry(workspace, repository, pair.item, files, respelled, folder / "respelled")
+        expected = expected_entry(workspace, repository, one, files, respelled, folder / "respelled")
     for path in files:
         path.unlink()
-    return Assessed(found, expected)
+    return Assessed(one, found, expected)
 
 
 @task(
@@ -348,7 +358,7 @@ def _notes(
             "No migration was run: what only migrations make (triggers, views, functions, indexes and constraints of RunSQL and "
             "RunPython) is not in the new database. Compare it with the old one before you use it."
         )
-    tables = {pair.entry.table.id: pair.entry.table for pair in pairing.pairs}
+    tables = {pair.entry.table.id: pair.table for pair in pairing.pairs}
     computed = [
         f"{table.label}.{column.name}" for table in tables.values() for column in table.columns if column.generated
     ]

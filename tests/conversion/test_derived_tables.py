@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edms_tasks.errors import IncompatibleRows
+from edms_tasks.errors import IncompatibleRows, SettingsError
 from edms_tasks.settings import DerivedSettings, Settings, settings_from
 from tests.inventory.small_project import run_python, small_project
 from tests.postgres_server import PostgresServer
@@ -28,18 +28,22 @@ SQLITE = "sqlite" in settings.DATABASES["default"]["ENGINE"]
 class Document(models.Model):
     number = models.CharField(max_length=20, unique=True)
 
+class Vector(models.Field):
+    def db_type(self, connection): return "text" if SQLITE else "tsvector"
+
 class Entry(models.Model):
     document = models.OneToOneField(Document, models.CASCADE, primary_key=True)
     if SQLITE:
         words = models.TextField()
     else:
-        vector = models.TextField()
+        vector = models.TextField(null=True)
+    weights = Vector(null=True)
 """
 MIGRATION = """
 from django.conf import settings
 from django.db import migrations, models
 
-SQLITE = "sqlite" in settings.DATABASES["default"]["ENGINE"]
+from small.models import SQLITE, Vector
 
 class Migration(migrations.Migration):
     initial = True
@@ -48,7 +52,7 @@ class Migration(migrations.Migration):
             ("id", models.BigAutoField(primary_key=True)), ("number", models.CharField(max_length=20, unique=True))]),
         migrations.CreateModel("Entry", [
             ("document", models.OneToOneField("small.document", models.CASCADE, primary_key=True)),
-            ("words" if SQLITE else "vector", models.TextField())]),
+            ("words", models.TextField()) if SQLITE else ("vector", models.TextField(null=True)), ("weights", Vector(null=True))]),
     ]
     if SQLITE:
         operations.append(migrations.RunSQL([
@@ -90,9 +94,16 @@ class Movable:
     folder: Path
     server: PostgresServer
 
-    def on(self, engine: str, tables: tuple[str, ...] = (), rebuild: tuple[str, ...] = ()) -> Settings:
+    def on(
+        self,
+        engine: str,
+        tables: tuple[str, ...] = (),
+        rebuild: tuple[str, ...] = (),
+        columns: tuple[str, ...] = (),
+    ) -> Settings:
         settings = self.of_sqlite if engine == "sqlite" else self.of_postgresql
-        return settings.model_copy(update={"derived": DerivedSettings(tables=tables, rebuild=rebuild)})
+        derived = DerivedSettings(tables=tables, rebuild=rebuild, columns=columns)
+        return settings.model_copy(update={"derived": derived})
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +191,58 @@ def test_from_sqlite_to_postgresql_derived_tables_are_made_again_by_the_edms(mov
     found = {one["subject"]: one for one in report["findings"] if one["code"] == "derived-left-out"}
     assert set(found) == {"small.Entry", "found", "numbers"}
     assert "build_index new" in found["small.Entry"]["message"] and "small_document" in found["numbers"]["message"]
+
+
+COLUMNS = ("small.Entry.words", "small_entry.vector", "small.Entry.weights")
+
+
+def test_derived_columns_without_an_equal_there_are_left_out_by_name(movable: Movable, target: str) -> None:
+    settings = movable.on("sqlite", ("found",), columns=COLUMNS)
+    with closing(sqlite3.connect(movable.database)) as lite, lite:
+        lite.execute("UPDATE small_entry SET weights = 'heavy'")
+    own = settings.model_copy(
+        update={"repository": settings.repository.model_copy(update={"url": str(movable.folder / "weighted")})}
+    )
+    run_backup(own, create_repository=True)
+    with closing(sqlite3.connect(movable.database)) as lite, lite:
+        lite.execute("UPDATE small_entry SET weights = NULL")
+
+    result = run_restore(own, into=target)
+
+    assert result.success, result.failures
+    with psycopg.connect(target) as connection:
+        rows = "SELECT number, vector, weights FROM small_document JOIN small_entry ON document_id = id ORDER BY 1"
+        assert connection.execute(rows).fetchall() == [("A", None, None), ("B", None, None)]
+    left = {(one.label, one.rows, one.open) for one in result.left_out if not one.index}
+    assert left == {(f"small.Entry.{name}", 2, True) for name in ("words", "vector", "weights")}
+    report = json.loads(result.report_json.read_text(encoding="utf-8"))
+    found = {one["subject"] for one in report["findings"] if one["code"] == "derived-left-out"}
+    assert found >= {"small.Entry.words", "small.Entry.vector", "small.Entry.weights"}
+
+
+def test_a_derived_column_that_fits_is_converted_and_its_values_are_proved(movable: Movable, target: str) -> None:
+    settings = movable.on("sqlite", ("small.Entry",), columns=("small.Document.number",))
+
+    result = run_restore(settings, into=target)
+
+    assert result.success
+    with psycopg.connect(target) as connection:
+        assert connection.execute("SELECT number FROM small_document ORDER BY 1").fetchall() == [("A",), ("B",)]
+    assert "small.Document.number" not in {one.label for one in result.left_out}
+
+
+def test_a_derived_column_that_must_not_be_empty_there_is_named(movable: Movable) -> None:
+    with pytest.raises(IncompatibleRows) as refused:
+        run_restore(movable.on("postgresql", columns=COLUMNS), into=f"sqlite:///{movable.folder}/refused.sqlite3")
+
+    (line,) = [str(found["table"]) for found in refused.value.incompatible]
+    assert line.startswith("small.Entry") and "'words'" in line and "cannot be empty" in line
+
+
+def test_a_column_of_no_table_and_a_reference_are_refused(movable: Movable, target: str) -> None:
+    for column, why in (("small.Enty.words", "no model or table 'small.Enty'"), ("small.Entry.document", "cannot be")):
+        with pytest.raises(SettingsError, match=why):
+            run_restore(movable.on("sqlite", columns=(column,)), into=target)
 
 
 def test_without_a_command_the_finding_says_what_to_run(movable: Movable, target: str) -> None:
