@@ -223,20 +223,12 @@ def convert_engine(
     positions, left = converted_positions([pair.entry.table for pair in pairing.pairs], counters, kept, highest)
     pairs = {pair.entry.table.id: pair for pair in pairing.pairs}
     return ConvertedSnapshot(
-        manifest=manifest.model_copy(
-            update={
-                "tables": tuple(expected.values()),
-                "findings": (*manifest.findings, *(one.finding() for one in omitted.listed)),
-            }
-        ),
+        manifest=_expected_manifest(manifest, expected, omitted),
         staged_manifest=_converted_manifest(manifest, database.address.engine, pairs, expected, positions),
         repository=own,
         made=schema,
         planned=planned,
-        notes=(
-            *_notes(manifest, database.address.engine, made_by, pairing, fits, left),
-            *map(str, omitted.listed),
-        ),
+        notes=(*_notes(manifest, database.address.engine, made_by, pairing, fits, left), *map(str, omitted.listed)),
         omissions=omitted,
         _pairs=pairs,
         _workspace=workspace,
@@ -325,6 +317,12 @@ def _first_chunk(entry: TableEntry) -> TableEntry:
     return entry.model_copy(
         update={"chunks": entry.chunks_by_block()[0] if entry.blocks else (), "blocks": entry.blocks[:1]}
     )
+
+
+def _expected_manifest(manifest: Manifest, expected: Mapping[str, TableEntry], omitted: Omissions) -> Manifest:
+    """The snapshot's manifest without what is left out, which is among its findings."""
+    findings = (*manifest.findings, *(one.finding() for one in omitted.listed))
+    return manifest.model_copy(update={"tables": tuple(expected.values()), "findings": findings})
 
 
 def _converted_manifest(
