@@ -155,6 +155,12 @@ class UnreadableBackup(CheckFailed):
     code = "unreadable-backup"
 
 
+class DumpRefused(CheckFailed):
+    """A dump of an engine holds what no dump needs, or nothing that can be converted; nothing of it was run."""
+
+    code = "dump-refused"
+
+
 class PruneRefused(CheckFailed):
     """It is not certain what may be removed from the repository; nothing was removed."""
 

@@ -48,6 +48,7 @@ class DatabaseAddress:
     options: tuple[tuple[str, str], ...] = ()  # further connection parameters of libpq
     client_programs: str = ""  # the folder of pg_dump and pg_restore; "" for the best that are found
     time_zone: str = ""  # the time zone of the EDMS's sessions; "" if unknown
+    recorded_owner: str = ""  # of a throwaway database: the role that a snapshot names in place of its own
 
     @classmethod
     def from_probe(cls, database: ProbeDatabase) -> DatabaseAddress:
@@ -72,6 +73,7 @@ class DatabaseAddress:
             options=tuple(sorted(options.items())),
             client_programs=database.client_programs,
             time_zone=database.time_zone,
+            recorded_owner=database.recorded_owner,
         )
         role = database.options.get("assume_role")
         return address.with_settings({"role": role}) if role else address

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from edms_tasks.findings import (
     database_findings,
+    dump_findings,
     file_findings,
     key_findings,
     lineage_findings,
@@ -31,6 +32,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "What a restore will need": restore_findings.KINDS,
         "Snapshots and repository": lineage_findings.KINDS,
         "Old backups": old_backup_findings.KINDS,
+        "Dumps of an engine": dump_findings.KINDS,
         "Conflicts of a merge": merge_conflicts.KINDS,
     }
 )

@@ -131,6 +131,7 @@ class ProbeDatabase(Value):
     client_programs: str = ""  # [edms] client_programs
     copy_of_first: bool = False  # no rows of its own: the first database under another name, its replica, or nothing
     time_zone: str = ""  # the time zone of times that Django writes; "" if the EDMS was not asked
+    recorded_owner: str = ""  # of a throwaway database; see DatabaseAddress
 
 
 class ProbeFileRoot(Value):

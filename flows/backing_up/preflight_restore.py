@@ -10,6 +10,7 @@ from edms_tasks.databases import Database
 from edms_tasks.databases.missing_functions import note_of_unknown
 from edms_tasks.databases.protocol import CapturedSchema, NeedsTheEdms, RestorePreflight
 from edms_tasks.errors import EdmsBackupError
+from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.run_probe import run_in_edms
 from edms_tasks.structure.preflight_findings import findings_of
@@ -52,6 +53,8 @@ ask_for_functions = task(
 
 def preflight_restore(run: Run, database: Database, captured: CapturedSchema, folder: Path) -> tuple[Finding, ...]:
     """Findings on what a restore of this schema to its own server would leave out, or why it would be refused."""
+    if database.address.recorded_owner:  # its functions must not run as anybody but its own role
+        return (make_finding("restore-not-tried", database.address.recorded_owner),)
     found = run.call(try_the_schema, database, captured, folder)
     return tuple(findings_of(found, _unknown(run, found.needs_the_edms)))
 

@@ -11,10 +11,12 @@ from psycopg import errors as pg_errors
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import LockKind
+from edms_tasks.databases.dumps import Dump, RestoredDump
 from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.advisory_locks import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection
 from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
+from edms_tasks.databases.postgresql.dump_restoring import restored
 from edms_tasks.databases.postgresql.empty_database import borrowed, created
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
 from edms_tasks.databases.postgresql.pg_dump import required_programs
@@ -147,6 +149,10 @@ class PostgresDatabase:
             yield staging.address
         finally:
             staging.drop()
+
+    def restored_dump(self, dump: Dump, database: str, *, wait: Wait = give_up) -> AbstractContextManager[RestoredDump]:
+        """See `dumps.restored_dump`; a database and a role are created on this server."""
+        return restored(dump, self.address, self._maintenance_address(), database, wait=wait)
 
     def preflight(
         self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool

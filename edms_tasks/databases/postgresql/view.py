@@ -25,6 +25,7 @@ from edms_tasks.databases.postgresql.maintenance_failures import read_maintenanc
 from edms_tasks.databases.postgresql.output_functions import output_text
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
+from edms_tasks.databases.postgresql.recorded_owner import with_recorded_owner
 from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
 from edms_tasks.databases.postgresql.size_estimate import rows_on_disk
 from edms_tasks.databases.postgresql.table_locks import (
@@ -247,7 +248,7 @@ class PostgresView:
             self._address,
         )
         version = self._connection.execute("SHOW server_version").fetchone()
-        return CapturedSchema(
+        captured = CapturedSchema(
             path=path,
             format="pg_dump-custom",
             server_version=str(version[0]) if version else "",
@@ -256,6 +257,7 @@ class PostgresView:
             | recorded_settings(self._own.settings, self._address.time_zone),
             materialized_views=catalogue.read_materialized_views(self._connection),
         )
+        return with_recorded_owner(self._address, captured)
 
     def definitions(self, schema: CapturedSchema) -> tuple[Definition, ...]:
         return read_definitions(schema)

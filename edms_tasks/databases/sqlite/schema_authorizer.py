@@ -27,7 +27,7 @@ MODULES = frozenset(["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"])
 _REACHING_MODULES = frozenset(
     ["csv", "vsv", "zipfile", "fsdir", "sqlite_dbpage", "dbstat", "sqlite_dbdata", "sqlite_dbptr"]
 )
-_REACHING_OUT = frozenset(
+REACHING_OUT = frozenset(
     ["load_extension", "fts3_tokenizer", "readfile", "writefile", "lsdir", "edit", "sqlar_uncompress", "zipfile"]
 )
 _CATALOGUES = frozenset(["sqlite_master", "sqlite_schema", "sqlite_sequence", "sqlite_stat1"])
@@ -121,7 +121,7 @@ class _Authorizer:
         if action in (sqlite3.SQLITE_REINDEX, sqlite3.SQLITE_RECURSIVE):
             return True
         if action == sqlite3.SQLITE_FUNCTION:
-            return second.lower() not in _REACHING_OUT
+            return second.lower() not in REACHING_OUT
         if action in _ON_ROWS:
             return self._owns(first)
         if action == sqlite3.SQLITE_CREATE_VTABLE:
