@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.dumps import Dump, DumpContents, RestoredDump
@@ -21,6 +20,7 @@ from edms_tasks.databases.postgresql.dump_loading import count_rows, load_dump
 from edms_tasks.databases.postgresql.dump_script import ReadableStream
 from edms_tasks.databases.postgresql.dump_survey import DatabaseInDump, DumpSurvey, counted, survey_dump
 from edms_tasks.databases.postgresql.throwaway_database import throwaway_database
+from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import DumpRefused, UnreadableBackup
 from edms_tasks.locking.file_locks import Wait, give_up
 
@@ -133,7 +133,7 @@ class _Script:
         self._process: subprocess.Popen[bytes] | None = None
         if self._dump.form == "pg_dump-plain":
             self._opened = self._dump.opened()
-            self.stream: ReadableStream = _Guarded(self._opened.__enter__(), self._dump.damage, self._note)
+            self.stream: ReadableStream = UndamagedPart(self._opened.__enter__(), self._dump.damage, self._note)
             return self
         archive = archive_version(self._dump.path)
         program = find_program("pg_restore", 0, self._client_programs, archive=archive)
@@ -167,24 +167,6 @@ class _Script:
 
     def _note(self, problem: str) -> None:
         self.problem = self.problem or problem
-
-
-class _Guarded:
-    """A stream that ends where it is damaged, and says so."""
-
-    def __init__(
-        self, stream: IO[bytes], is_damage: Callable[[BaseException], bool], note: Callable[[str], None]
-    ) -> None:
-        self._stream, self._is_damage, self._note = stream, is_damage, note
-
-    def read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size)
-        except Exception as error:
-            if not self._is_damage(error):
-                raise
-            self._note(f"The compressed file is damaged or cut: {str(error) or type(error).__name__}")
-            return b""
 
 
 def archive_version(path: Path) -> int:

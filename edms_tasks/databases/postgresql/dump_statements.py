@@ -134,7 +134,11 @@ _RULES: tuple[tuple[re.Pattern[bytes], Fate, str], ...] = (
         "",
     ),
     # the rows
-    (_any(r"COPY\s+(?:(?!\bPROGRAM\b).)+?\bFROM\s+STDIN\b\s*(?:;|WITH\b.*)?$"), "run", "rows"),
+    (
+        _any(r"COPY\s+[^\s('-]+\s*(?:\([^()'-]*\)\s*)?(?:WITH\s+OIDS\s+)?FROM\s+STDIN\s*(?:WITH\b[^;-]*)?$"),
+        "run",
+        "rows",
+    ),
     (_any(r"COPY\b.*\bPROGRAM\b"), "refuse", "COPY that runs a program"),
     (_any(r"COPY\b"), "refuse", "COPY from or to a file of the server"),
     (
@@ -146,8 +150,12 @@ _RULES: tuple[tuple[re.Pattern[bytes], Fate, str], ...] = (
 _DROPS = _any(
     r"ALTER\s+(?:TABLE|DOMAIN|TYPE|INDEX)\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?[^(]*?\s(?:DROP|ALTER\s+COLUMN\s+\S+\s+DROP)\b"
 )
-_FORBIDDEN_LANGUAGE = _any(r"CREATE\s.*?\bLANGUAGE\s+'?\"?(?!(?:plpgsql|sql)\b)(\w+)")
-_BODY = re.compile(rb"\$(?:[A-Za-z_\x80-\xff]\w*)?\$.*|'(?:[^']|'')*'", re.DOTALL)
+_IN_ROUTINE = re.compile(
+    rb"""(?P<body>\$(?P<tag>[A-Za-z_\x80-\xff]\w*)?\$.*?\$(?(tag)(?P=tag))\$) | (?P<text>'(?:[^']|'')*') |
+    (?P<word>"(?:[^"]|"")*"|[\w$]+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_OUR_LANGUAGES = frozenset([b"sql", b"plpgsql"])
 _CREATES = re.compile(rb"CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _QUALIFIED, re.IGNORECASE)
 _FILLS = re.compile(rb"(?:COPY|INSERT\s+INTO)\s+(?:ONLY\s+)?" + _QUALIFIED, re.IGNORECASE)
 _EXTENSION = re.compile(rb"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + _NAME + rb")", re.IGNORECASE)
@@ -167,19 +175,18 @@ def judge(statement: Statement) -> Verdict:
     text = statement.text
     if statement.unfinished:
         return Verdict("leave out", "unfinished statement", _beginning(text))
-    routine = re.match(rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", text, re.IGNORECASE)
-    if routine and (
-        language := _FORBIDDEN_LANGUAGE.match(
-            _BODY.sub(b"", text) if b"LANGUAGE" in _BODY.sub(b"", text).upper() else text
-        )
-    ):
-        return Verdict(
-            "leave out", f"routine in the language {language[1].decode(errors='replace')}", name_of_code(text)
-        )
+    if re.match(rb"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", text, re.IGNORECASE):
+        language = _language_of(text)
+        if language not in _OUR_LANGUAGES:
+            return Verdict(
+                "leave out", f"routine in the language {language.decode(errors='replace')}", name_of_code(text)
+            )
     if _DROPS.match(text):
         return Verdict("try", "")
+    # Names may contain anything; without them, the words are those of the statement.
+    words = re.sub(rb'"(?:[^"]|"")*"', b'""', text) if text[:4].upper() == b"COPY" else text
     for pattern, fate, kind in _RULES:
-        if pattern.match(text):
+        if pattern.match(words):
             return Verdict(fate, kind, _beginning(text) if fate in ("leave out", "refuse") else "")
     return Verdict("refuse", "a statement that pg_dump does not write", _beginning(text))
 
@@ -240,6 +247,16 @@ def unquoted(name: bytes) -> str:
     if text.startswith('"'):
         return text[1:-1].replace('""', '"')
     return text.lower()
+
+
+def _language_of(text: bytes) -> bytes:
+    """The language of a routine, in lower case; sql if it names none, as the body of a standard one."""
+    follows = False
+    for found in _IN_ROUTINE.finditer(text):
+        if follows:
+            return found[0].strip(b"'\"").lower()
+        follows = found["word"] is not None and found["word"].upper() == b"LANGUAGE"
+    return b"sql"
 
 
 def _beginning(text: bytes) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edms_tasks.databases.dumps import Dump, DumpContents
 from edms_tasks.databases.sqlite.schema_authorizer import MODULES, REACHING_OUT, confined
+from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import DumpRefused, UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
@@ -68,6 +69,9 @@ class _Text:
             if not held and _CORRUPTION.match(text):
                 self.errors.append(text.strip()[:_SHOWN])
                 continue
+            if not held and re.match(r"ROLLBACK\s*;", text, re.IGNORECASE):
+                self.gave_up = True
+                continue
             held.append(text)
             size += len(text)
             quotes += text.count("'")
@@ -87,21 +91,17 @@ class _Text:
             self.begins = self.begins or statement.upper().startswith("BEGIN")
             if re.match(r"(?:COMMIT|END)\s*;$", statement, re.IGNORECASE):
                 self.is_ended = True
-            elif re.match(r"ROLLBACK\s*;", statement, re.IGNORECASE):
-                self.gave_up = True
             else:
                 yield statement
         self.unfinished = "".join(held).strip()[:_SHOWN]
 
     def _lines(self) -> Iterator[str]:
         with self.dump.opened() as stream:
-            try:
-                for line in stream:
-                    yield line.decode("utf-8", "surrogateescape")
-            except Exception as error:
-                if not self.dump.damage(error):
-                    raise
-                self.damage = str(error) or type(error).__name__
+            for line in UndamagedPart(stream, self.dump.damage, self._note).lines():
+                yield line.decode("utf-8", "surrogateescape")
+
+    def _note(self, damage: str) -> None:
+        self.damage = damage
 
 
 def survey_text(dump: Dump) -> DumpContents:
