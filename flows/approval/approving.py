@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from edms_tasks.approval_settings import ApprovalSettings
-from edms_tasks.errors import NotApproved
+from edms_tasks.errors import EdmsBackupError, NotApproved
 from edms_tasks.periods import period_of
 from flows.approval.answers import TypedApproval, check_answer
+from flows.approval.approved_target import KnownTarget
 from flows.approval.proposal import Proposal
 from flows.approval.waiting_run import WaitingRun, WaitingRuns, recorded
 from flows.evidence.repository_log import record_failure
@@ -45,27 +46,33 @@ def after_approval(
     def approve(run: Run, request: Request) -> tuple[Run, Request]:
         if not run.settings.approval.required or not run.runner.deployed:
             return run, request
-        runs, run_id = WaitingRuns.of(run.settings), run.runner.run_id
+        runs, run_id, place = WaitingRuns.of(run.settings), run.runner.run_id, KnownTarget(run)
         waiting = runs.read(run_id)
         if waiting is None or not waiting.open or _is_over(waiting, run.settings.approval):
-            proposal = propose(run, request)
+            proposal = propose(place.asking, request)
             if proposal is None:
-                return run, request
+                return place.knowing, request
             waiting = WaitingRun(
                 number=waiting.number + 1 if waiting else 1,
                 asked=datetime.now(UTC),
                 parameters=recorded(request),
                 subject=proposal.subject,
                 pinned=dict(proposal.pinned),
+                target=place.lines(),
             )
             runs.write(run_id, waiting)
             _show(run, verb, proposal)
         try:
+            place.require(waiting.target)
             waiting = _approved(run, runs, waiting, request)
         except NotApproved as refused:
             runs.write(run_id, replace(waiting, open=False))
             record_failure(run, verb, refused, request)
             raise
+        except EdmsBackupError as error:  # the EDMS cannot say where it is: approvals stay, for a retry
+            record_failure(run, verb, error, request)
+            raise
+        run = place.knowing
         as_planned = replace(cast("Any", request), **waiting.pinned)
         return replace(run, approved=Approved(waiting.subject, waiting.approvals)), as_planned
 

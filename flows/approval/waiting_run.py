@@ -34,6 +34,7 @@ class WaitingRun:
         parameters: the request, as it was when the plan was made.
         subject: what is to be approved.
         pinned: fields of the request that are fixed to it.
+        target: where the live system was when the plan was made.
         approvals: those given so far.
         open: false once it was refused or has expired: the next attempt shows another plan.
     """
@@ -43,6 +44,7 @@ class WaitingRun:
     parameters: str
     subject: str
     pinned: dict[str, str]
+    target: tuple[str, ...] = ()
     approvals: tuple[Approval, ...] = ()
     open: bool = True
 
