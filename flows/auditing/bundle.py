@@ -119,7 +119,7 @@ class _Bundling:
         )
         self._write("index.html", page.encode("utf-8", "backslashreplace"))
         self._write("WITNESS", f"{witness}\n".encode())
-        self._write("VERIFY.md", _HOW_TO_CHECK.read_bytes())
+        self._write("VERIFY.md", self._how_to_check().encode())
         self._sums()
         return EvidenceBundle(
             place=out,
@@ -134,36 +134,32 @@ class _Bundling:
     def _log(self, runs: Sequence[LogEntry]) -> None:
         """The entries from the first of the period to the last of the log, as they are, so that the chain leads to the witness."""
         (self._folder / "log").mkdir()
-        signers: dict[int, str] = {}
         if not runs:
             return
         (self._folder / "signatures").mkdir()
         (self._folder / "keys").mkdir()
-        names: dict[str, str] = {}
+        written: set[str] = set()
         for number, data in self._repository.log.files(runs[0].number):
             self._write(f"log/{number:012d}.json", data)
         for entry in runs:
             if not entry.signer:
                 continue
-            name = self._key(entry, names)
-            signers[entry.number] = name
+            self._key(entry, written)
             self._write(f"signatures/{entry.number:012d}.message", entry.message)
             self._write(f"signatures/{entry.number:012d}.sig", _bytes_of(entry.signature))
-        lines = "".join(f"{number:012d} {name}\n" for number, name in signers.items())
-        self._write("signatures/signers.txt", lines.encode())
 
-    def _key(self, entry: LogEntry, names: dict[str, str]) -> str:
-        """The name of the file with the public key of an entry's signer, which is written if it is new."""
-        if entry.signer not in names:
-            machine = self._repository.keys.signers.known.get(entry.signer, f"unknown-{entry.machine}")
-            names[entry.signer] = f"{re.sub(r'[^A-Za-z0-9._-]', '_', machine)[:40]}-{entry.signer[:8]}"
-            try:
-                public = Ed25519PublicKey.from_public_bytes(_bytes_of(entry.signer))
-            except ValueError:
-                return names[entry.signer]  # the log's check has said so
-            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-            self._write(f"keys/{names[entry.signer]}.pem", pem)
-        return names[entry.signer]
+    def _key(self, entry: LogEntry, written: set[str]) -> None:
+        """Write the public key of an entry's signer, if it is new."""
+        if entry.signer in written:
+            return
+        written.add(entry.signer)
+        machine = self._repository.keys.signers.known.get(entry.signer, f"unknown-{entry.machine}")
+        name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', machine)[:40]}-{entry.signer[:8]}"
+        try:
+            public = Ed25519PublicKey.from_public_bytes(_bytes_of(entry.signer))
+        except ValueError:
+            return  # the log's check has said so
+        self._write(f"keys/{name}.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
     def _run(self, entry: LogEntry) -> dict[str, Any]:
         """The row of a run in the index; its report is written."""
@@ -198,6 +194,12 @@ class _Bundling:
             self._write(f"{name}.pdf", pdf_of(page.decode("utf-8", "replace")))
         row["report"], row["verdict"] = f"{name}.html", report_in(data).get("verdict") or row["verdict"]
         return row
+
+    def _how_to_check(self) -> str:
+        first, after = (f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in (self._period.begins, self._period.ends))
+        return _HOW_TO_CHECK.read_text(encoding="utf-8").replace(
+            "from=FIRST until=AFTER", f"from={first} until={after}"
+        )
 
     def _sums(self) -> None:
         files = sorted(path for path in self._folder.rglob("*") if path.is_file())

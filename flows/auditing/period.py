@@ -36,6 +36,11 @@ class Period:
         return datetime.combine(self.first, time(), self.zone).astimezone(UTC)
 
     @property
+    def ends(self) -> datetime:
+        """The first moment after it."""
+        return datetime.combine(self.last + timedelta(days=1), time(), self.zone).astimezone(UTC)
+
+    @property
     def days(self) -> list[date]:
         """Every day."""
         return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -64,19 +65,28 @@ def steps(folder: Path) -> list[str]:
 def follow(folder: Path, shell: str = "sh") -> list[str]:
     """What each step says, with the tools of the system alone."""
     environment = {"PATH": "/usr/bin:/bin"}
+    period, *blocks = steps(folder)
     return [
         subprocess.run(
-            [shell, "-c", step], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        ).stdout.strip()
-        for step in steps(folder)
+            [shell, "-c", period + step], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        .stdout.strip()
+        .removeprefix("OK")
+        .strip()
+        for step in blocks
     ]
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_the_page_for_auditors_works_word_for_word(bundle: Path, shell: str) -> None:
     said = follow(bundle, shell)
-    assert len(said) == 5
-    assert [text.splitlines()[-1] for text in said] == ["OK"] * 5
+    assert len(said) == 6
+    assert [text.splitlines()[-1] for text in said] == ["OK"] * 6
+    assert [line.split("  ")[2:4] for line in said[5].splitlines()[:-1]] == [
+        ["backup", "success"],
+        ["backup", "failed"],
+        ["verify", "success"],
+    ]
 
 
 def _sums_anew(folder: Path) -> None:
@@ -129,6 +139,34 @@ def _key(folder: Path) -> None:
     subprocess.run(["openssl", "pkey", "-in", "private.pem", "-pubout", "-out", str(path)], cwd=folder, check=True)
 
 
+def _missing_report(folder: Path) -> None:
+    for path in folder.glob(f"{_first(folder, 'reports/*.json').with_suffix('')}.*".removeprefix(f"{folder}/")):
+        path.unlink()
+
+
+def _added_report(folder: Path) -> None:
+    entry = sorted(folder.glob("log/*.json"))[0]
+    told = json.loads(entry.read_text())
+    del told["facts"]["report"]
+    entry.write_text(json.dumps(told))
+
+
+def _without_keys(folder: Path) -> None:
+    """As a forger without any key would: change an outcome, chain what follows anew, and leave the rest unsigned."""
+    before = ""
+    for entry in sorted(folder.glob("log/*.json")):
+        told = json.loads(entry.read_text().replace('"failed"', '"success"'))
+        told = {name: value for name, value in told.items() if name not in ("signer", "signature")}
+        entry.write_text(json.dumps(told | ({"before": before} if before else {})))
+        before = hashlib.sha256(entry.read_bytes()).hexdigest()
+    (folder / "WITNESS").write_text(f"{told['number']}:{before}\n")
+    shutil.rmtree(folder / "signatures")
+
+
+def _unsigned(folder: Path) -> None:
+    shutil.rmtree(folder / "signatures")
+
+
 @pytest.mark.parametrize(
     ("forge", "step"),
     [
@@ -140,6 +178,10 @@ def _key(folder: Path) -> None:
         (_message, 4),
         (_signature, 4),
         (_key, 4),
+        (_missing_report, 3),
+        (_added_report, 3),
+        (_without_keys, 4),
+        (_unsigned, 4),
     ],
 )
 def test_what_was_forged_is_found_by_the_steps(copy: Path, forge: Callable[[Path], None], step: int) -> None:
