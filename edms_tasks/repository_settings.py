@@ -79,6 +79,11 @@ class StatusSettings(Section):
         pattern=DURATION,
         description="How long ago the last drill may have passed; not set: it does not matter.",
     )
+    full_within: str = Field(
+        default="14d",
+        pattern=DURATION,
+        description="The disk of a repository in a folder must not be expected to be full within this time.",
+    )
 
 
 class CopySettings(Section):

@@ -37,12 +37,22 @@ class NotifySettings(Section):
     smtp_password: SecretStr | None = Field(default=None, description="The password there; keep it in the environment.")
     email_from: str | None = Field(default=None, description="The sender's address.")
     email_to: tuple[str, ...] = Field(default=(), description="Who gets the e-mails.")
+    prefect_block: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]+/[a-z0-9-]+$",
+        description="A notification block, TYPE/NAME, by which a Prefect server tells of alarms itself: slack-webhook/backups.",
+    )
     timeout: int = Field(default=10, ge=1, le=120, description="Seconds that signals may take, all together.")
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody is told anything."""
         return self.webhook is None and not self.ping and not self.email_to
+
+    @property
+    def tells_people(self) -> bool:
+        """Whether somebody is told of failures."""
+        return "failure" in self.on and (self.webhook is not None or bool(self.email_to))
 
     @field_validator("webhook")
     @classmethod

@@ -8,6 +8,7 @@ notice. Parameters are recorded by the server and hold no secrets: the settings 
 
 from __future__ import annotations
 
+import flows.alarm
 import flows.backup
 import flows.copy
 import flows.diff
@@ -26,6 +27,7 @@ from flows.running.prefect_logging import shorten_known_errors
 
 shorten_known_errors()
 
+alarm = flows.alarm.alarm.on_prefect
 backup = flows.backup.backup.on_prefect
 verify = flows.verify.verify.on_prefect
 restore = flows.restore.restore.on_prefect

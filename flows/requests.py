@@ -103,6 +103,17 @@ class StatusRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlarmRequest:
+    """An alarm of the Prefect server, to be told to people."""
+
+    name: Annotated[str, FieldDescription("The alarm.")] = "test"
+    message: Annotated[str, FieldDescription("What is told.")] = "A test: nothing has happened."
+    run: Annotated[
+        str, FieldDescription("The run that it is about. If it has told of itself already, nobody is told twice.")
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
     """A verification: which snapshots, and how much of them is read. Neither `structure` nor `sample`: everything."""
 

@@ -15,6 +15,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.periods import in_words, period_of
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
+from edms_tasks.repository.growth import free_bytes, recent_growth
 from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapshots
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
@@ -22,6 +23,7 @@ from edms_tasks.signalling.unsent import unsent
 from flows.drilling.drilled_snapshot import is_proving_drill
 from flows.evidence.repository_artifacts import leave_status
 from flows.requests import StatusRequest
+from flows.running.event_names import STORAGE_FILLING
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
 from flows.verifying.listed_objects import list_objects, missing_or_cut, named_objects
@@ -43,6 +45,7 @@ class Status:
     problems: tuple[str, ...]
     now: datetime
     drill: datetime | None = None  # when the last drill passed
+    filling: str = ""  # why the repository's disk will be full soon
 
     @property
     def success(self) -> bool:
@@ -106,6 +109,9 @@ def status(run: Run, request: StatusRequest) -> Status:
         max_drill_age=request.max_drill_age,
     )
     run.say(found.line)
+    if found.filling:
+        edms = run.settings.edms.id or ""
+        run.runner.emit(STORAGE_FILLING, edms, {"verb": "status", "text": found.filling})
     leave_status(run, found)
     return found
 
@@ -196,8 +202,37 @@ def status_of(
         problems.append(f"The last drill failed, on {drills[0].at:%Y-%m-%d %H:%M} UTC: {why}")
     if limits.drill is not None and (passed is None or now - passed > limits.drill):
         problems.append(f"No drill has passed for {in_words(limits.drill)}.")
+    filling = _filling(settings, state, now)
+    problems += [filling] if filling else []
     return Status(
-        repository.display, newest, created, verified, proved, len(own.chain.order), tuple(problems), now, drill=passed
+        display=repository.display,
+        snapshot=newest,
+        created=created,
+        verified=verified,
+        proved=proved,
+        snapshots=len(own.chain.order),
+        problems=tuple(problems),
+        now=now,
+        drill=passed,
+        filling=filling,
+    )
+
+
+def _filling(settings: Settings, state: RepositoryState, now: datetime) -> str:
+    """A sentence if the repository's disk is expected to be full within `[status] full_within`; else ""."""
+    free = free_bytes(settings.repository.url)
+    growth = recent_growth(state.survey, free)
+    if (
+        free is None
+        or growth is None
+        or growth.full is None
+        or growth.full - now > period_of(settings.status.full_within)
+    ):
+        return ""
+    left = in_words(max(growth.full - now, timedelta(0)))
+    return (
+        f"The repository's disk has {free / 1e9:,.1f} GB left, and at {growth.bytes_a_day / 1e9:,.3f} GB a day is full in {left}: "
+        "make room, or prune."
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+
+from edms_tasks.repository.survey import Survey
 
 _DAY = 86_400.0
 _LOOKED_AT = timedelta(days=90)
@@ -45,6 +49,26 @@ def growth_of(points: Sequence[tuple[datetime, int]], free: int | None) -> Growt
         full = last + timedelta(days=free / slope)
     ahead = {days_ahead: max(0, round(stored + slope * days_ahead)) for days_ahead in (30, 90, 365)}
     return Growth(slope, -days[0], ahead, full)
+
+
+def free_bytes(url: str) -> int | None:
+    """How much room the disk of a repository has; None for one on a server, of which that is not known."""
+    return None if "://" in url else shutil.disk_usage(Path(url)).free
+
+
+def recent_growth(survey: Survey, free: int | None) -> Growth | None:
+    """The growth of a repository by its snapshots of the last 90 days."""
+    created = {name: manifest.created for name, manifest in survey.intact.items()}
+    order = [name for name in survey.order if name in created]
+    points: list[tuple[datetime, int]] = []
+    known: set[str] = set()
+    total = 0
+    for name in (one for one in order if created[order[-1]] - created[one] <= _LOOKED_AT):
+        objects = survey.intact[name].objects()
+        total += sum(ref.size for sha256, ref in objects.items() if sha256 not in known)
+        known |= objects.keys()
+        points.append((created[name], total))
+    return growth_of(points, free)
 
 
 def _slope(xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -15,6 +15,9 @@ from edms_tasks.signalling.signal import Signal
 
 Send = Callable[[], None]
 
+PEOPLE = ("webhook", "e-mail")
+"""The ways that tell people; a ping is for a service."""
+
 
 def ways(settings: NotifySettings, signal: Signal, *, always: bool = False) -> dict[str, Send]:
     """Name of each way -> what sends the signal there. `always`: whatever `on` says, as for a test."""

@@ -9,6 +9,8 @@ from typing import Any
 from edms_tasks.signal_settings import Level
 
 FORMAT = 1
+ALARM = "alarm"
+"""What stands as the verb of an alarm of a Prefect server."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Signal:
         where = f"{self.edms or 'EDMS'} on {self.host}"
         words = {"failure": "FAILED", "warning": "done, with new findings", "success": "done"}[self.level]
         said = self.what or self.verdict
-        return " ".join(f"{where}: {self.verb} {words}{f': {said}' if said else ''}".split())[:300]
+        how = "ALARM" if self.verb == ALARM else f"{self.verb} {words}"
+        return " ".join(f"{where}: {how}{f': {said}' if said else ''}".split())[:300]
 
     @property
     def text(self) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from edms_tasks.errors import EdmsBackupError
@@ -17,9 +15,9 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.periods import seconds_of
 from edms_tasks.repository import Repository, is_encrypted
 from edms_tasks.repository.audit_log import LogEntry
+from edms_tasks.repository.growth import Growth, free_bytes, growth_of
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
-from flows.dashboard.growth import Growth, growth_of
 from flows.status import Status, limits_of, status_of
 
 _COMMENT = 300
@@ -281,9 +279,7 @@ def _findings(state: RepositoryState) -> list[OpenFinding]:
 def _repository(
     repository: Repository, state: RepositoryState, settings: Settings, listed: Sequence[SnapshotFigures]
 ) -> RepositoryFigures:
-    free = None
-    if "://" not in settings.repository.url:
-        free = shutil.disk_usage(Path(settings.repository.url)).free
+    free = free_bytes(settings.repository.url)
     damaged = tuple(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)
     return RepositoryFigures(
         id=repository.identity,

@@ -9,8 +9,9 @@ from typing import Any
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.signal_settings import Level
 from edms_tasks.signalling.metrics import Gauge, update_metrics
-from edms_tasks.signalling.sending import Send, send_all, start_of, ways
+from edms_tasks.signalling.sending import PEOPLE, Send, send_all, start_of, ways
 from edms_tasks.signalling.signal import Signal
+from edms_tasks.signalling.told_runs import note_told
 from edms_tasks.signalling.unsent import note_sent
 from flows.running.printable import printable
 from flows.running.run import Run
@@ -89,8 +90,11 @@ def _send(run: Run, sends: Mapping[str, Send]) -> dict[str, str]:
     for name, why in results.items():
         if why:
             run.say(f"! A signal could not be sent ({name}): {why}")
+    people = [why for name, why in results.items() if name in PEOPLE]
     try:
         note_sent(run.settings.workdir, results)
+        if people and not any(people):
+            note_told(run.settings.workdir, run.origin.run)
     except OSError as error:
         run.say(f"! It could not be noted which signals were sent: {error.filename}: {error.strerror}")
     return results

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import queue
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from edms_tasks.errors import AlreadyPromoted, TransientError
 from edms_tasks.files.progress import Progress
 from edms_tasks.settings import load_settings
 from flows.running.allowed_settings import allowed_settings
+from flows.running.event_names import artifact_key, resource_of
 from flows.running.flow_decorators import ChecksFailed, Task, Verb
 from flows.running.markdown import plain
 from flows.running.printable import printable
@@ -260,7 +260,7 @@ class PrefectRunner:
 
     def emit(self, event: str, edms: str, facts: Mapping[str, object]) -> None:
         """Send an event, for automations; that a server does not take it is said and fails nothing."""
-        resource = {"prefect.resource.id": f"edms-backup.edms.{artifact_key(edms)}", "prefect.resource.name": edms}
+        resource = {"prefect.resource.id": resource_of(edms), "prefect.resource.name": edms}
         try:
             emit_event(event, resource, payload=dict(facts))
         except Exception as error:
@@ -280,11 +280,6 @@ def _started_by() -> str:
     deployment = runtime.deployment.name
     parts = [f"deployment {deployment}" if deployment else "", f"started by {said}" if said else ""]
     return ", ".join(["Prefect", *filter(None, parts)])
-
-
-def artifact_key(text: str) -> str:
-    """The text as a key for Prefect: lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "edms-backup"
 
 
 def _untyped(task: Task[Any, Any]) -> Any:

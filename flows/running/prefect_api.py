@@ -95,19 +95,22 @@ def why_unusable(api: PrefectApi) -> str:
     return "" if isinstance(counted, int) else "It is not a Prefect API."
 
 
-def ask_api(api: PrefectApi, path: str, request: object = None) -> Any:
-    """Ask the API: a POST of the request as JSON, or a GET without one; returns its answer.
+def ask_api(api: PrefectApi, path: str, request: object = None, *, method: str = "") -> Any:
+    """Ask the API: a POST of the request as JSON, or a GET without one, or by another method.
 
-    A server that protects from requests of foreign pages (CSRF) refuses a POST without a token of its own, which is then asked for.
+    Returns its answer; None if that is empty.
+
+    A server that protects from requests of foreign pages (CSRF) refuses what would change something without a token of its own,
+    which is then asked for.
 
     Raises:
         urllib.error.HTTPError, OSError, ValueError: it refuses, cannot be reached, or its answer is no JSON.
     """
     data = None if request is None else json.dumps(request).encode()
     try:
-        return _answer(api, path, data)
+        return _answer(api, path, data, method=method)
     except urllib.error.HTTPError as refused:
-        if refused.code != HTTPStatus.FORBIDDEN or data is None:
+        if refused.code != HTTPStatus.FORBIDDEN or (data is None and not method):
             raise
         client = str(uuid.uuid4())
         try:
@@ -117,19 +120,23 @@ def ask_api(api: PrefectApi, path: str, request: object = None) -> Any:
         if not isinstance(token, dict):
             raise
         given = {"Prefect-Csrf-Token": str(token.get("token")), "Prefect-Csrf-Client": client}
-        return _answer(api, path, data, given)
+        return _answer(api, path, data, given, method=method)
 
 
-def _answer(api: PrefectApi, path: str, data: bytes | None, headers: Mapping[str, str] = _NOTHING) -> object:
+def _answer(
+    api: PrefectApi, path: str, data: bytes | None, headers: Mapping[str, str] = _NOTHING, *, method: str = ""
+) -> object:
     request = urllib.request.Request(  # noqa: S310 - http or https, as the caller has made sure
         f"{api.url.rstrip('/')}{path}",
         data=data,
+        method=method or None,
         headers={"Content-Type": "application/json", "User-Agent": "edms-backup", **headers},
     )
     if api.authorization:
         request.add_header("Authorization", api.authorization)
     with urllib.request.urlopen(request, timeout=_SECONDS_TO_ANSWER) as answer:  # noqa: S310
-        return cast("object", json.load(answer))
+        text = answer.read()
+        return cast("object", json.loads(text)) if text else None
 
 
 def _active_profile(environ: Mapping[str, str]) -> Mapping[str, object]:

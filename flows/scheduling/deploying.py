@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edms_tasks.errors import TerminalError
 from edms_tasks.settings import load_settings
-from flows.running.prefect_api import configured_api, unusable, why_unusable
+from flows.running.prefect_api import PrefectApi, configured_api, unusable, why_unusable
+from flows.scheduling.automations import Alarm, register_alarms
 from flows.scheduling.prefect_deployments import DeployedEdms, name_of, prefect_file
 
 POOL = "edms-backup"
@@ -29,21 +30,31 @@ def systems_in(files: Sequence[Path]) -> list[DeployedEdms]:
     return found
 
 
-def deploy(systems: Sequence[DeployedEdms], pool: str, pool_type: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Make the work pool if there is none, and register all deployments of these EDMSs.
+def deploy(
+    systems: Sequence[DeployedEdms],
+    pool: str,
+    pool_type: str,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    automations: bool = True,
+) -> list[Alarm]:
+    """Make the work pool if there is none, and register all deployments of these EDMSs, and their alarms.
+
+    Returns the alarms, and what became of each.
 
     Args:
         systems: the EDMSs.
         pool: the name of the work pool.
         pool_type: of a new one: process, docker, kubernetes, …
         environ: where PREFECT_API_URL is, and the login.
+        automations: whether to register alarms; without, those that are there stay as they are.
 
     Raises:
         TransientError: the API cannot be used.
         TerminalError: Prefect refused.
     """
     text = prefect_file(systems, pool)
-    _require_api(environ)
+    api = _require_api(environ)
     if _prefect(["work-pool", "inspect", pool], environ).returncode:
         made = _prefect(["work-pool", "create", pool, "--type", pool_type], environ)
         _require_success(made, f"Prefect did not make the work pool {pool}.")
@@ -52,9 +63,10 @@ def deploy(systems: Sequence[DeployedEdms], pool: str, pool_type: str, environ: 
         path.write_text(text, encoding="utf-8")
         done = _prefect(["--no-prompt", "deploy", "--prefect-file", str(path), "--all"], environ)
     _require_success(done, "Prefect did not accept the deployments.")
+    return register_alarms(api, systems) if automations else []
 
 
-def _require_api(environ: Mapping[str, str]) -> None:
+def _require_api(environ: Mapping[str, str]) -> PrefectApi:
     api = configured_api(environ)
     if api is None:
         raise TerminalError(
@@ -63,6 +75,7 @@ def _require_api(environ: Mapping[str, str]) -> None:
         )
     if why := why_unusable(api):
         raise unusable(api, why)
+    return api
 
 
 def _prefect(arguments: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

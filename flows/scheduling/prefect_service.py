@@ -22,6 +22,7 @@ from edms_tasks.errors import TerminalError, TransientError
 from edms_tasks.settings import CONFIG_FOLDERS
 from flows.running.prefect_api import ADDRESS, LOGIN, without_proxy_for
 from flows.running.temporary_server import ends_with_its_parent, health_of
+from flows.scheduling.automations import without_teller
 from flows.scheduling.deploying import POOL, deploy
 from flows.scheduling.prefect_deployments import DeployedEdms
 
@@ -51,6 +52,7 @@ class PrefectService:
         host: the address to listen on.
         port: the port to listen on.
         say: prints a line.
+        automations: whether to register alarms.
     """
 
     home: Path
@@ -58,6 +60,7 @@ class PrefectService:
     host: str
     port: int
     say: Callable[[str], None]
+    automations: bool = True
     _running: dict[str, _Process] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -86,7 +89,7 @@ class PrefectService:
             self._require_free()
             self._start("server", ["server", "start", "--host", self.host, "--port", str(self.port)], environ)
             self._wait_for_server()
-            deploy(self.systems, POOL, "process", environ)
+            self._deploy(environ)
             self._start("worker", ["worker", "start", "--pool", POOL, "--type", "process"], environ)
             when_ready()
             self._watch(environ)
@@ -94,6 +97,14 @@ class PrefectService:
             self._end()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _deploy(self, environ: Mapping[str, str]) -> None:
+        for alarm in deploy(self.systems, POOL, "process", environ, automations=self.automations):
+            if alarm.change != "unchanged":
+                self.say(f"alarm {alarm.change}: {alarm.name}")
+        if self.automations:
+            for name in without_teller(self.systems):
+                self.say(f"! Nobody is told of the alarms of {name}: set webhook or email_to in [notify].")
 
     def _environment(self) -> Mapping[str, str]:
         login = self._login()

@@ -1,27 +1,112 @@
-"""The alarms for a Prefect server are ones that Prefect takes, and wait for events that runs send."""
+"""The alarms for a Prefect server are ones that Prefect takes, wait for events that runs send, and are made once."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from prefect.events.schemas.automations import AutomationCore
+import pytest
+from prefect.server.events.schemas.automations import AutomationCreate, EventTrigger
 from ruamel.yaml import YAML
 
+from edms_tasks.settings import load_settings
 from edms_tasks.signal_settings import Level
+from edms_tasks.signalling.told_runs import note_told, take_told
+from flows.running.event_names import STORAGE_FILLING
+from flows.scheduling.automations import Teller, alarms_of
+from flows.scheduling.prefect_deployments import DeployedEdms, prefect_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TEXT = (ROOT / "deployments" / "automations.yaml").read_text(encoding="utf-8")
+SOMETHING = "00000000-0000-0000-0000-000000000000"
+SETTINGS = """
+[edms]
+{edms}
+project = "."
+settings = "plant.settings"
+[repository]
+url = "repository"
+"""
 
 
-def test_prefect_takes_them_and_their_events_exist() -> None:
-    known = YAML(typ="safe").load(TEXT.replace("BLOCK_ID", "00000000-0000-0000-0000-000000000000"))["automations"]
+def deployed(folder: Path, edms: str = 'id = "plant"', more: str = "") -> DeployedEdms:
+    config = folder / "plant.toml"
+    config.write_text(SETTINGS.format(edms=edms) + more)
+    return DeployedEdms("plant", config, load_settings(config))
+
+
+def triggers(alarms: list[dict[str, Any]]) -> dict[str, EventTrigger]:
+    """Name -> the trigger, as Prefect's server reads it."""
+    read = [AutomationCreate.model_validate(one) for one in alarms]
+    return {one.name: one.trigger for one in read if isinstance(one.trigger, EventTrigger)}
+
+
+@pytest.mark.parametrize("teller", [Teller(), Teller(block=SOMETHING), Teller(deployment=SOMETHING)])
+def test_prefect_takes_all_alarms_whoever_tells_of_them(tmp_path: Path, teller: Teller) -> None:
+    alarms = alarms_of(deployed(tmp_path), teller)
+
+    assert set(triggers(alarms)) == {
+        "plant: a run failed",
+        "plant: a drill failed",
+        "plant: the backups are not well",
+        "plant: a run is late",
+        "plant: no backup for 26h",
+        "plant: no drill for 9d",
+        "plant: findings grew",
+        "plant: storage is filling",
+    }
+    assert "$" not in str(alarms)
+
+
+def test_the_events_and_deployments_that_they_wait_for_exist(tmp_path: Path) -> None:
+    edms = deployed(tmp_path)
     verbs = {path.stem for path in (ROOT / "flows").glob("*.py")}
+    deployments = {one["name"] for one in YAML(typ="safe").load(prefect_file([edms], "pool"))["deployments"]}
 
-    made = [AutomationCore.model_validate(one) for one in known]
+    found = triggers(alarms_of(edms, Teller()))
 
-    assert len(made) == 5
-    ours = re.findall(r"edms-backup\.(\w+)\.(\w+)", TEXT)
-    assert {verb for verb, _ in ours} <= verbs
-    assert {level for _, level in ours} <= set(get_args(Level))
+    ours = {event for one in found.values() for event in one.expect if event.startswith("edms-backup.")} - {
+        STORAGE_FILLING
+    }
+    assert {event.split(".")[1] for event in ours} <= verbs
+    assert {event.split(".")[2] for event in ours} <= set(get_args(Level))
+    named = re.findall(r"[a-z-]+-plant", str([one.match_related for one in found.values()]))
+    assert {"backup-plant", "drill-plant", "status-plant", "restore-plant"} <= set(named) <= deployments
+    assert "alarm-plant" not in named  # an alarm that cannot be told would alarm for ever
+
+
+def test_hours_come_from_the_settings(tmp_path: Path) -> None:
+    more = '[status]\nmax_age = "50h"\nmax_drill_age = "40d"\n'
+
+    found = triggers(alarms_of(deployed(tmp_path, more=more), Teller()))
+
+    assert found["plant: no backup for 50h"].within == timedelta(hours=50)
+    assert found["plant: no drill for 40d"].within == timedelta(days=40)
+
+
+def test_what_does_not_run_by_itself_is_not_missed(tmp_path: Path) -> None:
+    found = triggers(alarms_of(deployed(tmp_path, more='[schedule]\ndrill = ""\nbackup = ""\n'), Teller()))
+
+    assert not [name for name in found if "plant: no " in name]
+
+
+def test_an_edms_without_an_id_is_known_by_the_tag_of_its_deployments(tmp_path: Path) -> None:
+    found = triggers(alarms_of(deployed(tmp_path, edms=""), Teller()))["plant: findings grew"]
+
+    assert "prefect.tag.plant" in str(found.match_related)
+
+
+def test_another_definition_has_another_tag(tmp_path: Path) -> None:
+    first, again, other = (
+        alarms_of(deployed(tmp_path), teller)[0]["tags"] for teller in (Teller(), Teller(), Teller(block=SOMETHING))
+    )
+
+    assert first == again != other
+
+
+def test_a_run_that_told_of_itself_is_not_told_twice_and_is_told_again_after_a_retry(tmp_path: Path) -> None:
+    note_told(tmp_path, "run")
+
+    assert take_told(tmp_path, "run")
+    assert not take_told(tmp_path, "run")

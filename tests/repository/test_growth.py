@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.dashboard.growth import growth_of
+from edms_tasks.repository.growth import growth_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

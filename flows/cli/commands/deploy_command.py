@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
     from flows.scheduling.prefect_service import PrefectService
 
+Automations = Annotated[
+    bool,
+    typer.Option(
+        "--automations/--no-automations",
+        help="Make the alarms of the EDMSs, as Prefect's automations (default), or leave them alone.",
+        show_default=False,
+    ),
+]
+
 EXAMPLES = ("deploy", "deploy --all /etc/edms-backup", "deploy --print")
 SERVE_EXAMPLES = ("serve", "serve --all /etc/edms-backup --home /var/lib/edms-backup/prefect")
 
@@ -30,6 +39,7 @@ def deploy(
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the prefect.yaml instead, for `prefect deploy`.")
     ] = False,
+    automations: Automations = True,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -45,16 +55,22 @@ def deploy(
         if print_only:
             text = prefect_file(systems, pool)
             options.finish({"prefect.yaml": text}, lambda console: console.print(text, end="", soft_wrap=True), 0)
-        register(systems, pool, pool_type)
+        alarms = register(systems, pool, pool_type, automations=automations)
 
         def show(console: Console) -> None:
             from flows.cli.printing.layout import line
+            from flows.cli.printing.schedules import print_alarms
 
             for one in systems:
                 line(console, f"deployed  {one.name}  ({one.config})")
+            print_alarms(console, systems, alarms)
             line(console, f"now run   prefect worker start --pool {pool}, where the EDMS can be reached")
 
-        options.finish({"deployed": [{"name": one.name, "config": str(one.config)} for one in systems]}, show, 0)
+        facts = {
+            "deployed": [{"name": one.name, "config": str(one.config)} for one in systems],
+            "alarms": [vars(one) for one in alarms],
+        }
+        options.finish(facts, show, 0)
 
 
 def serve(
@@ -66,6 +82,7 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="The port to listen on.")] = 4200,
+    automations: Automations = True,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
@@ -82,7 +99,9 @@ def serve(
         systems = systems_in(options.files(all_in))
         folder = home or systems[0].settings.workdir / "prefect"
         console = Console(highlight=False, markup=False, stderr=True)
-        service = PrefectService(folder.absolute(), systems, host, port, lambda text: line(console, text))
+        service = PrefectService(
+            folder.absolute(), systems, host, port, lambda text: line(console, text), automations=automations
+        )
         service.run(when_ready=lambda: _announce(options, service))
 
 
