@@ -108,4 +108,18 @@ KINDS = (
         "A log (-wal or -journal) is beside the SQLite file, and belongs to another state of the database, so SQLite could not use it.",
         "Use a copy of the file and the log that were made together.",
     ),
+    Kind(
+        "dump-without-edms",
+        ("warning",),
+        "The EDMS's code does not run, so the tables of the dump are described by the database alone: without models, natural keys, and "
+        "fields of files. The rows are exact; a merge can identify them only by keys of the database.",
+        "Fix [edms], and convert the dump again before you merge it.",
+    ),
+    Kind(
+        "dump-newer-than-code",
+        ("warning",),
+        "The dump has migrations that the EDMS's code does not have: it is of a newer version of the EDMS. A restore needs that version, "
+        "or `--drop-unknown`.",
+        "Convert with the code of that time ([edms] project), or see `edms-backup restore SNAPSHOT --dry-run`.",
+    ),
 )

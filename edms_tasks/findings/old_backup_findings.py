@@ -166,4 +166,23 @@ KINDS = (
         ("warning",),
         "The backup has no rows of this model: it had none, or was made without it.",
     ),
+    Kind("old-folder-mapped", ("info",), "A folder of the old backup became a root of the EDMS's files."),
+    Kind(
+        "old-files-without-root",
+        ("error",),
+        "Files of the old backup are in no folder that is a root of the EDMS's files. They are not in the snapshot.",
+        "Name their folder: [files] roots in the settings, or `convert --folder PATH=ROOT`.",
+    ),
+    Kind(
+        "old-root-absent",
+        ("warning",),
+        "The old backup has no folder for a root of the EDMS's files: it had none, or was made without it.",
+        "If the files are in another backup, convert that too. A folder with another name: `convert --folder PATH=ROOT`.",
+    ),
+    Kind(
+        "old-not-converted",
+        ("warning",),
+        "The old backup has files that are neither rows nor files of the EDMS, such as settings and logs. They are not in the snapshot.",
+        "Take what you need of them from the old backup.",
+    ),
 )

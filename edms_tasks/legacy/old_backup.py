@@ -52,6 +52,8 @@ class EngineDump:
     kind: DumpKind
     path: Path | None
     facts: Mapping[str, str] = field(default_factory=dict)  # for people: server version, database
+    rows: Mapping[str, int] = field(default_factory=dict)  # table -> rows
+    database: str = ""  # which one, of a dump of several databases
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Scratch:
 
     folder: Path
     look_only: bool = False
+    database: str = ""  # which one, of a dump of several databases
 
 
 class Reader(Protocol):

@@ -1,0 +1,1 @@
+"""What the conversion of old backups is made of."""
