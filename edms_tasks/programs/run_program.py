@@ -6,6 +6,7 @@ Its output is kept up to a limit: the beginning and the end, where the reason of
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from edms_tasks.programs.marked_processes import end_marked
+
+_MARK = "_EDMS_BACKUP_PROGRAM_"
 _SECONDS_TO_END = 5.0
 _SECONDS_FOR_OUTPUT = 2.0
 _PIECE = 1 << 16
@@ -62,9 +66,10 @@ def run_program(
         OSError: it cannot be started.
     """
     began = time.monotonic()
+    mark = f"{_MARK}{secrets.token_hex(16)}"  # one of its own for each, because programs of ours may start others
     process = subprocess.Popen(
         [*words],
-        env=dict(environment),
+        env={**environment, mark: "1"},
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -79,8 +84,10 @@ def run_program(
         if not _ends(process, seconds):
             timed_out = True
             end_group(process)
+            end_marked(mark)
     except BaseException:
         end_group(process)
+        end_marked(mark)
         raise
     out, err = (output.text() for output in outputs)
     return Ended(process.returncode, out, err, time.monotonic() - began, timed_out)

@@ -166,14 +166,16 @@ def test_a_failing_hook_after_a_failure_is_told_with_it(log: Log) -> None:
 
 
 def test_a_hook_that_hangs_is_ended_with_what_it_started(log: Log) -> None:
-    child = "sleep 600 & echo $!; wait"  # a shell, because Python may take longer than that to start
+    # A shell, because Python may take longer than that to start; the second child leaves its process group.
+    child = "sleep 600 & echo $!; setsid sh -c 'echo $$; exec sleep 600' & wait"
     runner = Said()
 
     with pytest.raises(HookFailed, match="did not end in 1 seconds"):
         _restore(Run(log.settings(before_restore=[["sh", "-c", child]], timeout=1), runner), Done)
 
-    (pid,) = [int(line.removeprefix("  | ")) for line in runner.lines if line.startswith("  | ")]
-    assert _ended(pid)
+    pids = [int(line.removeprefix("  | ")) for line in runner.lines if line.startswith("  | ")]
+    assert len(pids) == 2
+    assert all(map(_ended, pids))
 
 
 def test_plans_and_requests_that_are_refused_anyway_run_no_hooks(log: Log) -> None:
