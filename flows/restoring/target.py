@@ -17,6 +17,7 @@ from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
 from flows.live.files_in_stores import in_a_store
 from flows.live.live_target import live_folders
+from flows.restoring.apart_from_live import require_apart
 from flows.restoring.conversion_requirements import require_convertible
 from flows.restoring.conversion_target import engine_address
 from flows.running.run import Run
@@ -93,7 +94,20 @@ def find_target(
     notes += _to_be_rebuilt(manifest)
     if into is not None and database.address.is_file:
         into = str(Path(into).absolute())
-    return Target(database, report, _folders(settings, manifest, report, into, into_files), into, other is not None)
+    found = _folders(settings, manifest, report, into, into_files)
+    if into is not None:
+        file = into if database.address.is_file else None
+        live = _live_file(settings, report)
+        require_apart(live, file, [final for _, final, _ in found], live_folders(settings, report).values())
+    return Target(database, report, found, into, other is not None)
+
+
+def _live_file(settings: Settings, report: ProbeReport | None) -> Database | None:
+    """The live database, if it is a file and is known."""
+    if report is None and settings.restore.database is None:
+        return None
+    live = open_database(address_of(settings, report))
+    return live if live.address.is_file else None
 
 
 def _folders(
