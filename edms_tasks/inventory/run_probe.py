@@ -24,6 +24,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.engines import DJANGO_BACKENDS
 from edms_tasks.errors import EdmsNotImportable, TableLocked
 from edms_tasks.inventory.address_mapping import name_for_the_edms, with_mapped_addresses
+from edms_tasks.inventory.copied_environment import for_the_copy
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.remote_probe import Answer, run_remotely
 from edms_tasks.programs.run_program import run_program
@@ -123,13 +124,15 @@ class EdmsCopy:
 
     database: str  # its name; SQLite: its path
     folders: tuple[tuple[str, str], ...]  # (live folder, folder of the copy)
+    live: tuple[str, ...] = ()  # the names of the live database
 
 
 def run_on_copy(settings: Settings, words: Sequence[str], copy: EdmsCopy, *, seconds: float) -> Answer:
     """Run a management command or a Python script in the EDMS with its database and folders replaced by a copy's.
 
     Its caches, e-mail and Celery's queue are replaced by ones in its memory; its other databases can only be read. All this is so
-    for that process only. `EDMS_BACKUP_DRILL=1` tells the EDMS's own settings.
+    for that process only; variables that name the live database or a live folder name the copy's, for it and for those that it starts.
+    `EDMS_BACKUP_DRILL=1` tells the EDMS's own settings.
 
     Args:
         settings: the settings.
@@ -138,7 +141,9 @@ def run_on_copy(settings: Settings, words: Sequence[str], copy: EdmsCopy, *, sec
         seconds: how long it may take.
     """
     asked = {"database": copy.database, "folders": [list(pair) for pair in copy.folders], "words": list(words)}
-    variables = {"EDMS_BACKUP_COPY": json.dumps(asked), "EDMS_BACKUP_DRILL": "1"}
+    around = dict(os.environ) | {name: secret.get_secret_value() for name, secret in settings.edms.env.items()}
+    named = for_the_copy(around, copy.live, copy.database, copy.folders)
+    variables = {**named, "EDMS_BACKUP_COPY": json.dumps(asked), "EDMS_BACKUP_DRILL": "1"}
     return _run(settings, "run", ["--copy"], variables, seconds=seconds)
 
 

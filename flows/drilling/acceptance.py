@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from edms_tasks.drill_settings import Command, words_of
 from edms_tasks.errors import EdmsNotImportable, SettingsError
+from edms_tasks.inventory.address_mapping import name_for_the_edms
 from edms_tasks.inventory.run_probe import EdmsCopy, run_on_copy
 from edms_tasks.programs.secret_values import without_secrets
 from edms_tasks.report.drill_facts import CommandOutcome
@@ -51,7 +52,16 @@ def seen_by_the_edms(settings: Settings, copy: ThrowawayCopy) -> EdmsCopy:
     return EdmsCopy(
         name(database) if copy.database.is_file else database,
         tuple((one.live, name(str(one.copy))) for one in copy.folders),
+        _names_of_live(settings, copy),
     )
+
+
+def _names_of_live(settings: Settings, copy: ThrowawayCopy) -> tuple[str, ...]:
+    """The live database's names, here and where the EDMS runs."""
+    if copy.report is None:
+        return ()
+    name = copy.report.databases[0].name
+    return tuple(dict.fromkeys((name, name_for_the_edms(name, settings))))
 
 
 def name_of(command: Command) -> str:

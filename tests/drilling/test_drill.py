@@ -34,6 +34,10 @@ from django.core.files.storage import default_storage
 get_user_model().objects.create(username="made-by-the-drill")
 print("file", default_storage.path(default_storage.save("made-by-the-drill.txt", ContentFile(b"x"))))
 print("database", connection.settings_dict["NAME"])
+
+import os, subprocess, sys
+child = "import os; print('child', os.environ['REFERENCE_EDMS_DATABASE'], os.environ['REFERENCE_EDMS_MEDIA'])"
+print(subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout)
 """
 
 
@@ -84,7 +88,10 @@ def test_a_command_that_writes_writes_to_the_copy_and_nothing_of_it_is_left(
     assert result.problems == ()
     check, writing = result.restored.drill.commands  # type: ignore[union-attr]
     assert (check.name, writing.name) == ("check", "writes a row and a file")
-    said = dict(line.split(" ", 1) for line in writing.output.splitlines())
+    said = dict(line.split(" ", 1) for line in writing.output.splitlines() if line)
+    database, media = said["child"].split()
+    assert "edms_drill_" in database and database != protected.edms.database_url
+    assert Path(media).is_relative_to(protected.settings.workdir)
     assert Path(said["database"]).name.startswith("edms_drill_")
     assert str(protected.settings.workdir) in said["file"]
     assert not Path(said["file"]).exists()

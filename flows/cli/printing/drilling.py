@@ -31,7 +31,7 @@ def print_drill(console: Console, result: DrillResult) -> None:
     if result.success:
         line(console, f"✓ drill passed: {found} came back; the copy is removed")
     else:
-        line(console, "✗ DRILL FAILED; the copy is removed, the live system was not touched")
+        line(console, "✗ DRILL FAILED; the copy is removed, and nothing of edms-backup has written to the live system")
         print_problems(console, result.problems)
     line(console, f"report    {restored.report_html}")
     line(console, f"data docs {restored.data_docs}")
