@@ -76,6 +76,13 @@ def test_the_events_and_deployments_that_they_wait_for_exist(tmp_path: Path) -> 
     assert "alarm-plant" not in named  # an alarm that cannot be told would alarm for ever
 
 
+def test_what_people_approved_is_never_cancelled_by_a_limit_of_the_server(tmp_path: Path) -> None:
+    made = YAML(typ="safe").load(prefect_file([deployed(tmp_path)], "pool"))["deployments"]
+    limited = {one["name"] for one in made if "concurrency_limit" in one}
+
+    assert limited == {f"{one}-plant" for one in ("backup", "verify-sample", "verify", "drill", "copy", "prune")}
+
+
 def test_hours_come_from_the_settings(tmp_path: Path) -> None:
     more = '[status]\nmax_age = "50h"\nmax_drill_age = "40d"\n'
 
