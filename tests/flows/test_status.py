@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from edms_tasks.errors import CommandError, EdmsBackupError
 from edms_tasks.repository import Repository
+from edms_tasks.repository.growth import growth_of
+from flows.cli.app import app
 from flows.status import Status, read_status
 from tests.backed_up import BackedUpSystems
 from tests.running import Protected
@@ -31,6 +34,29 @@ def test_a_young_snapshot_that_was_read_back_is_well(protected: Protected) -> No
     found = status(protected)
     assert (found.success, found.verified, found.proved) == (True, True, None)
     assert found.line.startswith("OK: newest snapshot ")
+
+
+def test_a_repository_that_is_gone_is_one_line_for_monitoring_too(protected: Protected) -> None:
+    shutil.rmtree(protected.settings.repository.url)
+
+    told = CliRunner().invoke(app, ["--config", str(protected.config), "status"])
+
+    assert told.exit_code not in (0, 1)
+    (line,) = told.stdout.splitlines()
+    assert line.startswith("NOT OK: it is not known how the backups are.")
+    assert "fix:" in told.stderr
+
+
+def test_a_disk_that_will_soon_be_full_is_said_before(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.status.free_bytes", lambda _: 3_000_000_000)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    points = [(at + timedelta(days=day), 10**9 * day) for day in range(5)]
+    monkeypatch.setattr("flows.status.recent_growth", lambda _, free: growth_of(points, free))
+
+    found = read_status(protected.settings, now=at + timedelta(days=4), max_age="99y")
+
+    assert [one for one in found.problems if "full in 3 days" in one and "3.0 GB left" in one]
+    assert found.filling
 
 
 def test_an_old_one_is_not(protected: Protected) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +19,22 @@ EXAMPLES = (
     "status --max-drill-age 8d",
     "status --json",
 )
+
+
+@contextmanager
+def _one_line(options: Options) -> Iterator[None]:
+    """Say in one line on standard output that it cannot be said, because monitoring shows that; the error follows on standard error."""
+    from edms_tasks.errors import EdmsBackupError
+    from flows.cli.output import write_out
+    from flows.running.printable import printable
+
+    try:
+        yield
+    except EdmsBackupError as error:
+        if not options.as_json:
+            told = " ".join(f"{error.what} {error.where}{': ' if error.where and error.why else ''}{error.why}".split())
+            write_out(f"NOT OK: it is not known how the backups are. {printable(told)[:400]}\n")
+        raise
 
 
 def status(
@@ -46,9 +64,10 @@ def status(
     with options.reporting():
         from flows.status import read_status
 
-        found = read_status(
-            options.settings(), max_age=max_age, max_proof_age=max_proof_age, max_drill_age=max_drill_age
-        )
+        with _one_line(options):
+            found = read_status(
+                options.settings(), max_age=max_age, max_proof_age=max_proof_age, max_drill_age=max_drill_age
+            )
 
         def show(console: Console) -> None:
             from flows.cli.printing.layout import line
