@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -94,8 +95,13 @@ def _of_snapshots(entries: tuple[LogEntry, ...], survey: Survey) -> list[str]:
     ]
 
 
-def missing_reports(repository: Repository, entries: tuple[LogEntry, ...]) -> list[str]:
-    """Reports that entries name and that are not there with their size, although no prune said that it removed them."""
+def missing_reports(
+    repository: Repository, entries: tuple[LogEntry, ...], of: Callable[[LogEntry], bool] = lambda entry: True
+) -> list[str]:
+    """Reports that entries name and that are not there with their size, although no prune said that it removed them.
+
+    `entries` is the whole log, because a later prune may have removed a report; `of` selects those whose reports are looked for.
+    """
     reports = repository.reports
     there = reports.names()
     oldest = max(
@@ -109,7 +115,7 @@ def missing_reports(repository: Repository, entries: tuple[LogEntry, ...]) -> li
     found = []
     for entry in entries:
         refs = report_of(entry)
-        if refs is None or (oldest is not None and entry.at < oldest):
+        if refs is None or (oldest is not None and entry.at < oldest) or not of(entry):
             continue
         for ref, name in zip((refs.json, refs.page), reports.stored_names(refs), strict=True):
             if name not in there or not repository.may_be(ref, there[name]):

@@ -99,9 +99,10 @@ class _Bundling:
         checked = self._repository.log.check()
         runs = [entry for entry in checked.entries if self._period.has(entry)]
         state = state_of(self._settings, self._repository)
-        self._problems += [*checked.problems, *state.problems, *missing_reports(self._repository, tuple(runs))]
+        lost = missing_reports(self._repository, checked.entries, self._period.has)
+        self._problems += [*checked.problems, *state.problems, *lost]
         found = gaps(self._period, runs, self._settings.edms.id)
-        self._log(runs)
+        self._log(checked.entries)
         rows = [self._run(entry) for entry in runs]
         witness = str(checked.last or "")
         page = render(
@@ -118,8 +119,9 @@ class _Bundling:
             version=metadata.version("edms-backup"),
         )
         self._write("index.html", page.encode("utf-8", "backslashreplace"))
+        self._write("PERIOD", self._period.bounds.encode())
         self._write("WITNESS", f"{witness}\n".encode())
-        self._write("VERIFY.md", self._how_to_check().encode())
+        self._write("VERIFY.md", _HOW_TO_CHECK.read_bytes())
         self._sums()
         return EvidenceBundle(
             place=out,
@@ -131,35 +133,30 @@ class _Bundling:
             witness=witness,
         )
 
-    def _log(self, runs: Sequence[LogEntry]) -> None:
-        """The entries from the first of the period to the last of the log, as they are, so that the chain leads to the witness."""
-        (self._folder / "log").mkdir()
-        if not runs:
-            return
-        (self._folder / "signatures").mkdir()
-        (self._folder / "keys").mkdir()
-        written: set[str] = set()
-        for number, data in self._repository.log.files(runs[0].number):
-            self._write(f"log/{number:012d}.json", data)
-        for entry in runs:
-            if not entry.signer:
-                continue
-            self._key(entry, written)
-            self._write(f"signatures/{entry.number:012d}.message", entry.message)
-            self._write(f"signatures/{entry.number:012d}.sig", _bytes_of(entry.signature))
+    def _log(self, entries: Sequence[LogEntry]) -> None:
+        """The entries from the last before the period to the last of the log, as they are.
 
-    def _key(self, entry: LogEntry, written: set[str]) -> None:
-        """Write the public key of an entry's signer, if it is new."""
-        if entry.signer in written:
-            return
-        written.add(entry.signer)
-        machine = self._repository.keys.signers.known.get(entry.signer, f"unknown-{entry.machine}")
-        name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', machine)[:40]}-{entry.signer[:8]}"
+        So the chain leads from outside the period to the witness, and nothing can be cut off at its beginning.
+        """
+        for name in ("log", "signatures", "keys"):
+            (self._folder / name).mkdir()
+        first = self._period.last_before(entries)
+        for number, data in self._repository.log.files(first):
+            self._write(f"log/{number:012d}.json", data)
+        for entry in entries:
+            if entry.number >= first and entry.signer:
+                self._key(entry.signer)
+                self._write(f"signatures/{entry.number:012d}.message", entry.message)
+                self._write(f"signatures/{entry.number:012d}.sig", _bytes_of(entry.signature))
+
+    def _key(self, signer: str) -> None:
+        """The public key of a signer, in the format of openssl; its name is the key itself."""
         try:
-            public = Ed25519PublicKey.from_public_bytes(_bytes_of(entry.signer))
+            public = Ed25519PublicKey.from_public_bytes(_bytes_of(signer))
         except ValueError:
             return  # the log's check has said so
-        self._write(f"keys/{name}.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self._write(f"keys/{signer}.pem", pem)
 
     def _run(self, entry: LogEntry) -> dict[str, Any]:
         """The row of a run in the index; its report is written."""
@@ -173,7 +170,7 @@ class _Bundling:
             "approved": ", ".join(approvers_of(entry)),
             "snapshot": (entry.snapshot or "")[:12],
             "edms": entry.edms or "",
-            "signed": bool(entry.signer),
+            "signed": bool(entry.signer) and not self._repository.log.why_unsigned(entry),
             "verdict": str(entry.facts.get("what") or entry.facts.get("verdict") or ""),
             "report": "",
         }
@@ -194,12 +191,6 @@ class _Bundling:
             self._write(f"{name}.pdf", pdf_of(page.decode("utf-8", "replace")))
         row["report"], row["verdict"] = f"{name}.html", report_in(data).get("verdict") or row["verdict"]
         return row
-
-    def _how_to_check(self) -> str:
-        first, after = (f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in (self._period.begins, self._period.ends))
-        return _HOW_TO_CHECK.read_text(encoding="utf-8").replace(
-            "from=FIRST until=AFTER", f"from={first} until={after}"
-        )
 
     def _sums(self) -> None:
         files = sorted(path for path in self._folder.rglob("*") if path.is_file())

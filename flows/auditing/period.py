@@ -36,9 +36,15 @@ class Period:
         return datetime.combine(self.first, time(), self.zone).astimezone(UTC)
 
     @property
-    def ends(self) -> datetime:
-        """The first moment after it."""
-        return datetime.combine(self.last + timedelta(days=1), time(), self.zone).astimezone(UTC)
+    def bounds(self) -> str:
+        """The first moment, and the first after it, as lines for programs: `from TIME` and `until TIME`, in UTC."""
+        after = datetime.combine(self.last + timedelta(days=1), time(), self.zone).astimezone(UTC)
+        return f"days {self} of {self.zone}\nfrom {self.begins:%Y-%m-%dT%H:%M:%SZ}\nuntil {after:%Y-%m-%dT%H:%M:%SZ}\n"
+
+    def last_before(self, entries: Sequence[LogEntry]) -> int:
+        """The number of the last entry before the first of the period or later; 1 if there is none."""
+        began = next((entry.number for entry in entries if entry.at >= self.begins), None)
+        return max((entry.number for entry in entries if began is None or entry.number < began), default=1)
 
     @property
     def days(self) -> list[date]:
