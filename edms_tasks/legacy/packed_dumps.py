@@ -1,0 +1,236 @@
+"""Backups of shell scripts: a dump of the database beside the files and the configuration, in one archive or folder.
+
+Three layouts are known. They differ in names only, so one reader reads them; parts that are archives themselves are unpacked too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_names, members
+from edms_tasks.legacy.checksum_beside import check_beside
+from edms_tasks.legacy.clear_secrets import ClearSecrets
+from edms_tasks.legacy.engine_dump_reader import read_dump
+from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
+from edms_tasks.legacy.source import Source
+
+_ABOUT = frozenset(["metadata.json", "backup_metadata.json", "manifest.json"])
+# A job of the EDMS itself writes `database.sql.gz`, which is no SQL.
+_DUMP = re.compile(r"database(?:_\d{8}_\d{6}\.sql\.gz|(?:_\d{8}_\d{6})?\.(?:dump|dump\.gz|sql))$")
+_FILES = re.compile(r"(?:storage|media|documents)(?:_\d{8}_\d{6})?\.(?:tar|tar\.gz|tgz)$")
+_CONFIGURATION = re.compile(r"config(?:uration)?(?:_\d{8}_\d{6})?\.(?:tar|tar\.gz|tgz)$")
+_TOP = re.compile(r"(?:tmp_\d{8}_\d{6}|backup_\d{8}_\d{6}|[\w.-]*\d{8}_\d{6}[\w.-]*)/")
+_FOLDERS = ("storage", "media", "documents")
+_LONGEST_TEXT = 4 << 20
+_SHOWN = 200
+_EXAMPLES = 5
+# What is said of a backup to people; everything else in its metadata may be anything.
+_FACTS = (
+    "backup_type", "backup_name", "timestamp", "created_at", "created_by", "hostname", "version", "method", "postgres_version",
+    "postgres_container", "postgres_db", "database_size", "storage_file_count", "compose_file", "edms_version",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PackedDumpReader:
+    """Reads archives and folders with `database.dump` or `database_….sql.gz`, `storage` and `config`."""
+
+    format: str = "packed-dump"
+    title: str = "Shell script's backup: a dump, files and configuration"
+
+    def recognise(self, source: Source) -> Recognised | None:
+        """By the names of its members."""
+        if not source.is_folder and not source.size:
+            return None
+        names = [_without_top(name) for name in first_names(source)]
+        dump = next((name for name in names if _DUMP.fullmatch(name)), None)
+        if dump is None:
+            return None
+        about = next((name for name in names if name in _ABOUT), None)
+        others = [
+            name
+            for name in names
+            if _FILES.fullmatch(name) or _CONFIGURATION.fullmatch(name) or name.startswith(("storage/", "config/"))
+        ]
+        if about is None and not others:
+            return None
+        evidence = tuple(name for name in (dump, about, others[0] if others else None) if name)
+        return Recognised(self.format, self.title, "certain" if about and others else "likely", evidence)
+
+    def read(self, source: Source, scratch: Scratch) -> OldBackup:
+        """Read all parts; the dump is examined, and nothing is restored yet."""
+        recognised = self.recognise(source)
+        assert recognised is not None
+        parts = _Parts(scratch)
+        trouble = ArchiveTrouble(source.path.name)
+        found, checked = check_beside(source)
+        for member in members(source, trouble):
+            parts.take(member)
+        found += trouble.findings()
+        found += parts.conclude()
+        dump, of_dump = None, tuple[Finding, ...]()
+        if parts.dump is not None:
+            dump, of_dump = read_dump(Source(parts.dump), scratch, "restorable")
+        else:
+            found.append(
+                make_finding("old-no-rows", source.path.name, "The dump of the database could not be unpacked.")
+            )
+        return OldBackup(
+            recognised,
+            facts=parts.facts | ({"checksum": "as its .sha256 file says"} if checked else {}),
+            dump=dump,
+            folders=parts.folders(),
+            findings=(*found, *of_dump),
+        )
+
+
+@dataclass
+class _Folder:
+    path: Path
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class _Parts:
+    """The parts of a backup while its members come by."""
+
+    scratch: Scratch
+    facts: dict[str, str] = field(default_factory=dict)
+    dump: Path | None = None
+    _said: Mapping[str, Any] = field(default_factory=dict)
+    _folders: dict[str, _Folder] = field(default_factory=dict)
+    _secrets: ClearSecrets = field(default_factory=ClearSecrets)
+    _found: list[Finding] = field(default_factory=list)
+    _others: list[str] = field(default_factory=list)
+    _nested: int = 0
+    _has_files: bool = False
+
+    def take(self, member: ArchiveMember) -> None:
+        """Keep what a member is for."""
+        name = _without_top(member.name)
+        if name in _ABOUT:
+            self._about(member.text(_LONGEST_TEXT))
+        elif _DUMP.fullmatch(name):
+            self.dump = member.unpack(self.scratch.folder, f"dump{''.join(PurePosixPath(name).suffixes)}")
+        elif _FILES.fullmatch(name):
+            self._has_files = True
+            self._unpack(member, name.partition(".")[0].partition("_")[0])
+        elif _CONFIGURATION.fullmatch(name):
+            self._configuration(member)
+        elif (top := name.partition("/")[0]) in _FOLDERS and "/" in name:
+            self._has_files = True
+            self._keep(member, top, name.partition("/")[2])
+        elif name.startswith(("config/", "configuration/")):
+            self._secrets.look(name, member.text(_LONGEST_TEXT))
+            self._others.append(name)
+        else:
+            member.skip()
+            self._others.append(name)
+
+    def folders(self) -> tuple[FileFolder, ...]:
+        """The folders of files."""
+        look_only = self.scratch.look_only
+        return tuple(
+            FileFolder(name, one.files, one.bytes, None if look_only else one.path)
+            for name, one in sorted(self._folders.items())
+        )
+
+    def conclude(self) -> list[Finding]:
+        """Everything that is wrong with the parts, compared with what the backup says of itself."""
+        files = sum(one.files for one in self._folders.values())
+        said = self._said.get("storage_file_count")
+        if isinstance(said, int) and said != files:
+            self._found.append(
+                make_finding(
+                    "old-counts-differ",
+                    "files",
+                    f"The backup says that it has {said:,} files, and has {files:,}.",
+                    count=abs(said - files),
+                )
+            )
+        if not self._has_files:
+            self._found.append(
+                make_finding("old-files-empty", "files", "The backup has no folder and no archive of files.")
+            )
+        if self._others:
+            self._found.append(
+                make_finding(
+                    "old-not-converted",
+                    "other files",
+                    count=len(self._others),
+                    examples=tuple(self._others[:_EXAMPLES]),
+                )
+            )
+        return [*self._found, *self._secrets.findings()]
+
+    def _about(self, text: bytes) -> None:
+        try:
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            self._found.append(
+                make_finding("old-rows-damaged", "metadata", "What the backup says of itself cannot be read.")
+            )
+            return
+        self._said = said
+        for name in _FACTS:
+            if isinstance(value := said.get(name), (str, int, float)) and str(value):
+                self.facts[name] = " ".join(str(value).split())[:_SHOWN]
+
+    def _unpack(self, member: ArchiveMember, name: str) -> None:
+        """Unpack an archive of files that is a member itself."""
+        if (inner := self._written(member)) is None:
+            return
+        if not inner.path.stat().st_size:
+            self._found.append(
+                make_finding("old-files-empty", member.name, "The archive of files has 0 bytes: the files are lost.")
+            )
+            inner.path.unlink()
+            return
+        trouble = ArchiveTrouble(member.name)
+        for one in members(inner, trouble):
+            # Its top folder is often its own name: storage/… in storage.tar.gz.
+            top, _, below = one.name.partition("/")
+            self._keep(one, name, below if top == name and below else one.name)
+        self._found += trouble.findings()
+        inner.path.unlink()
+
+    def _configuration(self, member: ArchiveMember) -> None:
+        if (inner := self._written(member)) is None:
+            return
+        trouble = ArchiveTrouble(member.name)
+        for one in members(inner, trouble):
+            self._secrets.look(one.name, one.text(_LONGEST_TEXT))
+            self._others.append(f"config/{one.name}")
+        self._found += trouble.findings()
+        inner.path.unlink()
+
+    def _written(self, member: ArchiveMember) -> Source | None:
+        """The member as a file in the scratch folder: an archive is read from a file."""
+        self._nested += 1
+        path = member.unpack(self.scratch.folder, f"nested-{self._nested}")
+        return Source(path) if path is not None else None
+
+    def _keep(self, member: ArchiveMember, folder: str, name: str) -> None:
+        one = self._folders.setdefault(folder, _Folder(self.scratch.folder / "files" / folder))
+        if self.scratch.look_only:
+            member.skip()
+        elif member.unpack(one.path, name) is None:
+            return
+        one.files += 1
+        one.bytes += member.size
+
+
+def _without_top(name: str) -> str:
+    """The name without the folder of the run that some scripts pack."""
+    found = _TOP.match(name)
+    return name[found.end() :] if found else name
