@@ -46,6 +46,12 @@ DropUnknown = Annotated[
     bool,
     FieldDescription("Of a snapshot newer than the EDMS's code: drop tables and columns that the code does not know."),
 ]
+Mask = Annotated[
+    Path | None,
+    FieldDescription(
+        "With `into`: a file of masking rules. Personal columns get pseudonyms, and the copy is searched for what they were."
+    ),
+]
 Wait = Annotated[bool, FieldDescription("Wait for a running backup. Off: fail if one is running.")]
 Reason = Annotated[
     str,
@@ -173,6 +179,7 @@ class RestoreRequest:
     ] = False
     drop_unknown: DropUnknown = False
     schema: Schema = "migrations"
+    mask: Mask = None
     wait: Wait = True
     reason: Reason = ""
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
+from edms_tasks.chunks.stored_anew import stored_anew
 from edms_tasks.conversion.compatibility import conversions
 from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.conversion.table_splitting import split_documents
 from edms_tasks.digests.table_state import parquet
 from edms_tasks.inventory.model import ROW_ID, Table
-from edms_tasks.manifest import Block, Chunk, TableEntry, TableState
+from edms_tasks.manifest import TableEntry
 from edms_tasks.proof.block_hash import hash_table
-from edms_tasks.proof.table_proof import cut_anew, ordering_of, own_columns, types_of
+from edms_tasks.proof.table_proof import own_columns
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
@@ -112,7 +112,7 @@ def expected_entry(
             written.append(folder / f"{number:06d}.parquet")
             _write(cursor, f"SELECT *{excluded}{f' REPLACE ({put})' if put else ''} FROM {source}", written[-1])
     raw = RawTable(table.id, pair.entry.state.rows, pair.entry.encodings, tuple(written))
-    expected = _proved_entry(workspace, repository, pair.entry.model_copy(update={"table": table}), raw, folder)
+    expected = stored_anew(workspace, repository, pair.entry.model_copy(update={"table": table}), raw, folder)
     for path in written:
         path.unlink()
     return expected
@@ -122,35 +122,6 @@ def _without_rows(entry: TableEntry, table: Table) -> TableEntry:
     """The entry of a table without rows that has fewer columns."""
     proof = hash_table([], own_columns(table)) if entry.state.proof else entry.state.proof
     return entry.model_copy(update={"table": table, "state": entry.state.model_copy(update={"proof": proof})})
-
-
-def _proved_entry(
-    workspace: Workspace, repository: Repository, entry: TableEntry, raw: RawTable, folder: Path
-) -> TableEntry:
-    """An entry for these rows; its chunks are stored in the repository."""
-    ordered_by = ordering_of(entry.table, raw, workspace)
-    blocks: list[Block] = []
-    chunks: list[Chunk] = []
-    for rows, block in cut_anew(entry.table, raw, ordered_by, workspace):
-        path = folder / "block.parquet"
-        pq.write_table(rows, path)
-        chunks.append(Chunk(object=repository.put_file(path), rows=block.rows, block=len(blocks)))
-        blocks.append(block)
-    return entry.model_copy(
-        update={
-            "state": TableState(
-                rows=entry.state.rows,
-                proof=hash_table(blocks, own_columns(entry.table)),
-                key_nulls=entry.state.key_nulls,
-                key_duplicates=entry.state.key_duplicates,
-                references=entry.state.references,
-            ),
-            "chunks": tuple(chunks),
-            "blocks": tuple(blocks),
-            "ordered_by": ordered_by,
-            "types": types_of(pq.read_schema(raw.files[0])),
-        }
-    )
 
 
 def _write(cursor: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from edms_tasks.inventory.model import Finding
 from edms_tasks.manifest import Manifest
+from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.salvage.losses import Losses
 from edms_tasks.validation_result import FileCheckLike, ValidationResult
 
-Verdict = Literal["proved", "salvaged", "failed", "not validated"]
+Verdict = Literal["proved", "salvaged", "masked", "failed", "not validated"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class RecoveryFacts:
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     losses: Losses | None = None  # what a salvage could not restore
+    masking: MaskingFacts | None = (
+        None  # of a masked copy: what was masked, and what the search for the originals found
+    )
     # Result of migrating to the EDMS's code after validation, if the snapshot was made under another version.
     code_migration: CodeMigration | None = None
     converted: bool = False  # restored into the other engine: what was read back was converted to the snapshot's form

@@ -18,6 +18,7 @@ _HEADLINES = {
         "SALVAGED",
         "The intact parts of a damaged snapshot were restored. The rest is lost and listed below.",
     ),
+    "masked": ("MASKED", "Masked columns hold pseudonyms. Everything else equals what went in."),
     "failed": ("FAILED", "What came back does not equal what went in. The live system is untouched."),
     "not validated": ("NOT VALIDATED", "The data was restored, but not compared with what went in."),
 }
@@ -71,7 +72,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             "checks": facts.validation.evaluated if facts.validation else 0,
             "seconds": round(sum(facts.seconds.values()), 3),
         },
-        "failures": _failures(facts.validation),
+        "failures": [*_failures(facts.validation), *_originals(facts)],
         "own_suites": [
             {"suite": suite.title, "expectations": len(suite.checks), "passed": suite.passed, "success": suite.success}
             for suite in (facts.validation.suites if facts.validation else ())
@@ -82,6 +83,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             for table_id, examples in facts.differences.items()
             if examples
         ],
+        "masking": facts.masking.as_json() if facts.masking else None,
         "losses": _losses(facts) if facts.losses else None,
         "code_migration": code_migration,
         "following": code_migration,  # its older name
@@ -110,8 +112,22 @@ def _failures(validation: ValidationResult | None) -> list[dict[str, str]]:
     ]
 
 
+def _originals(facts: RecoveryFacts) -> list[dict[str, str]]:
+    hits = facts.masking.hits if facts.masking else ()
+    return [
+        {
+            "subject": hit.where,
+            "check": "original values",
+            "message": f"{hit.rows:,} rows hold a value of a masked column",
+        }
+        for hit in hits
+    ]
+
+
 def _verdict(facts: RecoveryFacts) -> tuple[str, str]:
     word, headline = _HEADLINES[facts.verdict]
+    if facts.masking is not None and facts.masking.hits:
+        return "FAILED", "The masked copy held original values. It was removed; the live system is untouched."
     if facts.drill is not None and facts.drill.problems:
         return "DRILL FAILED", f"What came back equals what went in, but: {' '.join(facts.drill.problems)}"
     if facts.drill is not None:

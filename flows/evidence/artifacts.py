@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _RESTORED = {
     "proved": "PROVED: what was restored equals the snapshot",
+    "masked": "MASKED: masked columns hold pseudonyms, everything else equals the snapshot",
     "salvaged": "SALVAGED: some of the snapshot is lost",
     "failed": "FAILED: the live system is untouched",
     "not validated": "NOT VALIDATED",

@@ -1,4 +1,4 @@
-"""Choose the kind of restore: of a whole snapshot, of a damaged one, or into the other engine."""
+"""Choose the kind of restore: of a whole snapshot, of a damaged one, into the other engine, or masked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.requests import RestoreRequest
 from flows.restoring.engine_conversion import convert_engine
+from flows.restoring.masking import mask_snapshot
 from flows.restoring.open_restore import Opened
 from flows.restoring.restore_sources import RestoreSource, WholeSnapshot
 from flows.restoring.salvaging import salvage
@@ -21,6 +22,9 @@ def choose_source(
     if request.salvage:
         with run.stage("survey"):
             return salvage(run, repository, opened.snapshot_id, manifest, scratch / "salvage")
+    if request.mask is not None:
+        with run.stage("mask"):
+            return mask_snapshot(run, repository, manifest, request.mask, scratch / "masking", cleanup)
     if opened.target.converts:
         with run.stage("convert"):
             planned = opened.version_plan.migrate

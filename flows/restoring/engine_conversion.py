@@ -30,6 +30,7 @@ from edms_tasks.inventory.declared_as_derived import derived_columns
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.run_probe import run_on_another_engine
 from edms_tasks.manifest import Manifest, SequencePosition, TableEntry
+from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, require_rows
@@ -95,6 +96,12 @@ class ConvertedSnapshot:
     def folders(self, target: Target) -> Target:
         """The folders of files, unchanged."""
         return target
+
+    def examine(
+        self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path
+    ) -> MaskingFacts | None:
+        """None: a conversion masks nothing."""
+        return None
 
     def keep_lists(self, folder: Path) -> None:
         """Nothing to write: a conversion has no lists of losses."""

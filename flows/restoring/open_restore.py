@@ -22,6 +22,7 @@ from flows.restoring.conversion_requirements import (
     require_compatible_code,
     require_within_one_engine,
 )
+from flows.restoring.conversion_target import engine_address
 from flows.restoring.promoting import lock_of, prepare_target, require_first_time
 from flows.restoring.target import Target, ask_edms, find_target
 from flows.restoring.version_plan import VersionPlan, plan_version
@@ -105,9 +106,31 @@ def require_usable_suites(run: Run, manifest: Manifest) -> None:
 def _require_sense(request: RestoreRequest) -> None:
     if request.salvage:
         _require_leave_to_salvage(request)
+    if request.mask is not None:
+        _require_a_copy_to_mask(request)
     if request.salvage or request.drop_unknown:
         require_within_one_engine(request.into)
     require_another_engine(request.schema, request.into)
+
+
+def _require_a_copy_to_mask(request: RestoreRequest) -> None:
+    """Refuse to mask the live system, what is left of a damaged snapshot, or a database of the other engine; raises CommandError."""
+    if request.into is None:
+        raise CommandError(
+            "--mask needs --into: the live system is never masked.",
+            fix="Name a database for the masked copy with --into NAME.",
+        )
+    if request.salvage:
+        raise CommandError(
+            "--mask and --salvage cannot be combined: it would not be clear what was lost and what was masked.",
+            fix="Mask an undamaged snapshot.",
+        )
+    if engine_address(request.into) is not None:
+        raise CommandError(
+            "--mask cannot change the engine, too.",
+            where="--into",
+            fix="Name a database of the snapshot's engine: --into NAME.",
+        )
 
 
 def _require_leave_to_salvage(request: RestoreRequest) -> None:

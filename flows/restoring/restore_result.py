@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.conversion.left_out import LeftOutTable
+from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.report import Verdict
 from edms_tasks.report.drill_facts import DrillFacts
@@ -33,6 +34,7 @@ class RestoreResult:
     files: int
     seconds: dict[str, float]
     losses: Losses | None = None  # of a salvage that found damage
+    masking: MaskingFacts | None = None  # of a masked copy
     # How it was brought to the EDMS's code, if that is of another version than the snapshot's.
     code_migration: CodeMigration | None = None
     left_out: tuple[LeftOutTable, ...] = ()  # of a change of engine: what the EDMS makes again from other tables
@@ -41,16 +43,18 @@ class RestoreResult:
 
     @property
     def success(self) -> bool:
-        """Whether what was restored equals the snapshot, and what was left out was made again; false for a salvage with losses."""
-        return self.verdict == "proved" and not self.not_rebuilt
+        """Whether what was restored is as it must be, and what was left out was made again; false for a salvage with losses."""
+        return self.verdict in ("proved", "masked") and not self.not_rebuilt
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed: what was restored differs from the snapshot, or is incomplete. None if it is equal."""
         if self.losses is not None and self.verdict == "salvaged":
             return Shortfall("The snapshot is damaged: only parts of it were restored.", self.losses.sentences())
-        if self.verdict == "proved" and self.not_rebuilt:
+        if self.masking is not None and self.masking.hits:
+            return Shortfall("The masked copy holds original values. It was removed.", self.failures)
+        if self.verdict in ("proved", "masked") and self.not_rebuilt:
             return Shortfall(
-                "The snapshot was restored and proved, but derived tables were not rebuilt.", self.not_rebuilt
+                f"The snapshot was restored and {self.verdict}, but derived tables were not rebuilt.", self.not_rebuilt
             )
         if not self.success:
             return Shortfall("The restored data does not equal the snapshot.", self.failures)
@@ -66,6 +70,12 @@ class RestoreResult:
             "files": self.files,
             "seconds": round(sum(self.seconds.values()), 1),
         }
+        if self.masking is not None:
+            facts |= {
+                "masked_columns": len(self.masking.columns),
+                "originals_searched_for": self.masking.values,
+                "places_with_originals": len(self.masking.hits),
+            }
         return LogFacts(self.success, snapshot=self.snapshot_id, facts=facts)
 
     def as_json(self) -> dict[str, Any]:
@@ -87,6 +97,7 @@ class RestoreResult:
             "files": self.files,
             "seconds": self.seconds,
             "losses": self.losses.as_json() if self.losses else None,
+            "masking": self.masking.as_json() if self.masking else None,
             "left_out": [{"name": one.label, "rows": one.rows, "remedy": one.remedy} for one in self.left_out],
             "not_rebuilt": list(self.not_rebuilt),
             "code_migration": code_migration,

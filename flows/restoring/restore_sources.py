@@ -14,6 +14,7 @@ from edms_tasks.conversion.left_out import LeftOutTable
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Manifest
+from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, load_table
@@ -78,6 +79,11 @@ class RestoreSource(Protocol):
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
         """Convert tables and rows that were read back into the snapshot's own form."""
 
+    def examine(
+        self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path
+    ) -> MaskingFacts | None:
+        """Search what was read back for what must not be there; None if nothing was masked."""
+
     def keep_lists(self, folder: Path) -> None:
         """Put further lists beside the report."""
 
@@ -126,6 +132,12 @@ class WholeSnapshot:
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
         """Tables and rows unchanged."""
         return tables, raws
+
+    def examine(
+        self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path
+    ) -> MaskingFacts | None:
+        """None: nothing is masked."""
+        return None
 
     def keep_lists(self, folder: Path) -> None:
         """Nothing to write: a whole snapshot has no lists of losses."""

@@ -14,6 +14,7 @@ from edms_tasks.digests.row_differences import explain
 from edms_tasks.files import FileCheck
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileNameState, TableEntry
+from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
@@ -49,22 +50,26 @@ class ValidationEvidence:
     differences: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
     losses: Losses | None = None
+    masking: MaskingFacts | None = None
 
     @property
     def success(self) -> bool:
-        """Whether everything that was restored is as it must be."""
-        return self.validation.success
+        """Whether everything that was restored is as it must be, and holds no value that was masked."""
+        return self.validation.success and (self.masking is None or not self.masking.hits)
 
     @property
     def verdict(self) -> Verdict:
         """The verdict in one word."""
         if not self.success:
             return "failed"
+        if self.masking is not None:
+            return "masked"
         return "proved" if self.losses is None else "salvaged"
 
     def failures(self) -> tuple[str, ...]:
         """Each failed check in one line, with the rows that explain it."""
         lines = [str(failure) for failure in self.validation.failures]
+        lines += self.masking.failures if self.masking is not None else ()
         for table_id, sentences in sorted(self.differences.items()):
             lines += [f"{table_id}: {sentence}" for sentence in sentences]
         return tuple(lines)
@@ -88,6 +93,7 @@ def validate(
         tables = view.tables()
         read = extract_tables(run, view, tables, scratch / "back", source.like)
         structure = run.call(check_structure, there, staged.schema, view, staged.database, scratch / "schema-back")
+    masking = source.examine(run, tables, read, scratch / "searched")
     restored, raws = source.bring_back(run, tables, read, scratch / "returned")
     files = [run.call(check_root, run, root, source.repository, scratch) for root in roots]
     with run.workspace(scratch / "workspace", rows=there.rows) as workspace:
@@ -108,7 +114,7 @@ def validate(
     )
     notes = (*structure.notes, *(check.note for check in files if check.note))
     return ValidationEvidence(
-        folder, measured.states, tuple(files), validation, measured.differences, notes, source.losses
+        folder, measured.states, tuple(files), validation, measured.differences, notes, source.losses, masking
     )
 
 

@@ -29,6 +29,7 @@ EXAMPLES = (
     "restore latest --into postgresql://edms@localhost/edms --into-files /srv/edms/media",
     "restore 53bc --salvage --into edms_left",
     "restore after-upgrade --drop-unknown",
+    "restore latest --into edms_staging --mask masking.toml",
 )
 
 
@@ -42,6 +43,7 @@ def restore(
     promote_salvaged: Annotated[bool, from_request(RestoreRequest, "promote_salvaged")] = False,
     drop_unknown: Annotated[bool, from_request(RestoreRequest, "drop_unknown")] = False,
     schema: Annotated[SchemaSource, from_request(RestoreRequest, "schema")] = "migrations",
+    mask: Annotated[Path | None, from_request(RestoreRequest, "mask", metavar="RULES")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done and what would prevent it; write nothing.")
     ] = False,
@@ -69,6 +71,12 @@ def restore(
                 "--dry-run and --salvage cannot be combined: a plan does not read the objects.",
                 "`edms-backup verify` names what is damaged. --salvage --into NAME restores the rest beside the live system.",
             )
+        if mask is not None and into is None:
+            raise command_error(
+                "--mask needs --into: the live system is never masked.", "Add --into NAME, or omit --mask."
+            )
+        if mask is not None and dry_run:
+            raise command_error("--dry-run and --mask cannot be combined.", "Omit one of them.")
         if dry_run:
             planned = RestorePlanRequest(
                 snapshot=snapshot, into=into, into_files=into_files, drop_unknown=drop_unknown, schema=schema
@@ -94,6 +102,7 @@ def restore(
             promote_salvaged=promote_salvaged,
             drop_unknown=drop_unknown,
             schema=schema,
+            mask=mask,
             wait=not no_wait,
             reason=reason,
         )

@@ -62,6 +62,13 @@ def print_restore(console: Console, result: RestoreResult) -> None:
             line(console, f"left out  {', '.join(one.label for one in result.left_out)}: not converted, see above")
         if result.not_rebuilt:
             line(console, f"✗ derived tables were not rebuilt: run {', '.join(result.not_rebuilt)} in the EDMS")
+    elif result.verdict == "masked" and result.masking is not None:
+        line(console, f"✓ masked: {result.masking.verdict}")
+        for column in result.masking.columns:
+            line(console, f"masked    {column}")
+    elif result.masking is not None and result.masking.hits:
+        line(console, "✗ THE COPY HELD ORIGINAL VALUES and was removed; the live system was not touched")
+        print_problems(console, result.failures)
     elif result.verdict == "salvaged" and result.losses is not None:
         lost = f"lost: {count_text(result.losses.rows, 'row')}, {count_text(result.losses.file_count, 'file')}"
         line(

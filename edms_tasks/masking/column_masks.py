@@ -1,0 +1,133 @@
+"""How one column is masked, as DuckDB SQL over the rows of a chunk: by its rule, and by the form of its values there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edms_tasks.conversion.conversion_types import Form
+from edms_tasks.conversion.storage_classes import classes_of, in_form
+from edms_tasks.errors import SettingsError
+from edms_tasks.inventory.model import Table
+from edms_tasks.manifest import Encoding
+from edms_tasks.masking.mask_plan import MaskedColumn
+from edms_tasks.masking.masked_texts import STRINGS, WITH_STRINGS
+from edms_tasks.masking.pseudonyms import TEXT_KINDS, days, number, pseudonym, pseudonyms
+from edms_tasks.masking.rules import EVERY_STRING
+from edms_tasks.quoting import identifier, literal
+
+_DIGITS = {"SMALLINT": 4, "INTEGER": 9, "BIGINT": 15}
+_INSTANT = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class ColumnMask:
+    """SQL of a column's masked value, of a list of the texts that it held, and of the masked value as text."""
+
+    made: str
+    original: str
+    shown: str
+
+
+def column_mask(
+    table: Table, column: MaskedColumn, encoding: Encoding, types: Mapping[str, str], subject: Sequence[str]
+) -> ColumnMask:
+    """How a column is masked.
+
+    Args:
+        table: its table.
+        column: the column and its rule.
+        encoding: of the column in the chunk.
+        types: column of the chunk -> DuckDB type.
+        subject: the columns that identify a row.
+
+    Raises:
+        SettingsError: the rule does not suit how the values are stored.
+    """
+    stored, kind, form = identifier(column.name), column.rule.kind, types[column.name]
+    text = classes_of(stored, Form("tagged", "VARCHAR"), "").text if encoding == "tagged" else stored
+    is_text = form == "VARCHAR"
+    if kind == "null":
+        return ColumnMask("NULL", f"[{_as_text(stored, text, is_text=is_text)}]", "NULL")
+    if kind == "constant":
+        made = _stored(literal(column.rule.value or ""), encoding, form)
+        return ColumnMask(
+            f"CASE WHEN {stored} IS NOT NULL THEN {made} END",
+            f"[nullif({_as_text(stored, text, is_text=is_text)}, {literal(column.rule.value or '')})]",
+            made,
+        )
+    if kind == "number" and form in _DIGITS:
+        made = f"CAST({number(stored, _DIGITS[form])} AS {form})"
+        return ColumnMask(made, f"[CAST({stored} AS VARCHAR)]", f"CAST({made} AS VARCHAR)")
+    if kind == "shift":
+        return _shifted(column, stored, text, form, encoding, types, subject)
+    if not is_text:
+        raise SettingsError(
+            f"{table.label}.{column.name} cannot be masked: the kind {column.what!r} needs texts, and it holds {form.lower()} values.",
+            where="the masking rules",
+            fix="Use null, constant or number.",
+        )
+    if column.rule.paths or (kind == "text" and column.column.logical_type == "json"):
+        return _in_json(column, text, encoding)
+    assert kind in TEXT_KINDS
+    made = pseudonym(kind, text, column.limit)
+    if column.column.native_type.startswith("character(") and column.limit is not None:
+        made = f"rpad({made}, {column.limit}, ' ')"  # as PostgreSQL reads it back
+    made = f"CASE WHEN {text} IS NOT NULL THEN {made} END"
+    return ColumnMask(_stored(made, encoding, form), f"[{text}]", made)
+
+
+def _in_json(column: MaskedColumn, text: str, encoding: Encoding) -> ColumnMask:
+    made, held = text, []
+    for path, kind in (column.rule.paths or {EVERY_STRING: "text"}).items():
+        assert kind is not None
+        strings = f"{STRINGS}({made}, {literal(path)})"
+        held.append(f"coalesce({STRINGS}({text}, {literal(path)}), [])")
+        made = f"{WITH_STRINGS}({made}, {literal(path)}, {pseudonyms(kind, strings)})"
+    return ColumnMask(_stored(made, encoding, "VARCHAR"), f"list_concat({', '.join([*held, '[]'])})", made)
+
+
+def _shifted(
+    column: MaskedColumn,
+    stored: str,
+    text: str,
+    form: str,
+    encoding: Encoding,
+    types: Mapping[str, str],
+    subject: Sequence[str],
+) -> ColumnMask:
+    by = (column.rule.by,) if column.rule.by else subject
+    whose = " || '|' || ".join(f"coalesce(CAST({identifier(name)} AS VARCHAR), '')" for name in by if name in types)
+    moved = days(whose or "''", column.rule.days)
+    if form == "VARCHAR":  # SQLite: a text that begins with the date
+        date = f"TRY_CAST({text}[1:10] AS DATE)"
+        made = f"strftime({date} + {moved}, '%Y-%m-%d') || {text}[11:]"
+        held = f"list_distinct([{text}[1:10]])" if column.column.logical_type == "date" else _instants(f"{text}[1:19]")
+        return ColumnMask(_stored(made, encoding, form), held, made)
+    if form == "DATE":
+        made = f"CAST({stored} + {moved} AS DATE)"
+        return ColumnMask(made, f"[strftime({stored}, '%Y-%m-%d')]", f"CAST({made} AS VARCHAR)")
+    if form.startswith("TIMESTAMP"):
+        made = f"CAST({stored} + to_days({moved}) AS {form})"
+        return ColumnMask(made, _instants(f"strftime({stored}, '{_INSTANT}')"), f"CAST({made} AS VARCHAR)")
+    raise SettingsError(
+        f"{column.name} cannot be masked: the kind 'shift' needs dates, and it holds {form.lower()} values.",
+        where="the masking rules",
+        fix="Use null or constant.",
+    )
+
+
+def _instants(instant: str) -> str:
+    """A point in time as it is written in texts: with a space or a T."""
+    return f"[{instant}, replace({instant}, ' ', 'T')]"
+
+
+def _as_text(stored: str, text: str, *, is_text: bool) -> str:
+    return text if is_text else f"CAST({stored} AS VARCHAR)"
+
+
+def _stored(value: str, encoding: Encoding, form: str) -> str:
+    """A text (SQL) in the form of the chunk."""
+    if encoding == "tagged":
+        return in_form(value, "text", Form("tagged", "VARCHAR"))
+    return value if form == "VARCHAR" else f"CAST({value} AS {form})"

@@ -1,0 +1,268 @@
+"""Restore a masked copy: the steps that replace those of a normal restore.
+
+The masked rows and files are written into a repository of their own over the snapshot's, and from there on they are restored and
+compared like any others. What is read back is searched for the original values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from edms_tasks.conversion.virtual_tables import search_indexes
+from edms_tasks.files.index_fetch import open_own_index
+from edms_tasks.inventory.model import Table
+from edms_tasks.manifest import FileIndex, Manifest, TableEntry
+from edms_tasks.masking.mask_plan import CODE_TABLES, MaskPlan, TableMask, plan_masks
+from edms_tasks.masking.masked_files import MaskedRoot, mask_files
+from edms_tasks.masking.masked_rows import MaskedTable, emptied, mask_rows
+from edms_tasks.masking.masked_texts import mask_functions
+from edms_tasks.masking.masking_facts import MaskingFacts
+from edms_tasks.masking.original_values import OriginalColumn, collect_originals
+from edms_tasks.masking.pseudonyms import MaskKey, mask_key
+from edms_tasks.masking.rules import load_rules
+from edms_tasks.masking.search import Hit, search_names, search_rows
+from edms_tasks.repository import Repository
+from edms_tasks.restore import fetch_schema
+from edms_tasks.scratch.disk_space import require_space
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import Workspace
+from flows.restoring.restore_sources import WholeSnapshot
+from flows.restoring.target import Target
+from flows.running.flow_decorators import task
+from flows.running.run import Numbered, Run, numbered
+
+_TREATED = {
+    "placeholder": "{files:,} replaced by placeholders{others}; their names are as they were",
+    "leave-out": "{files:,} left out",
+    "keep": "{files:,} COPIED AS THEY ARE; their contents were not searched",
+}
+_FULL_TEXT = ("_data", "_segments", "_segdir", "_content")
+
+
+@dataclass(frozen=True)
+class MaskedSnapshot(WholeSnapshot):
+    """A snapshot with masked rows and files, to be restored and validated like a whole one; and what to search it for.
+
+    Args:
+        staged: the manifest with the columns that the database computes, which `manifest` lacks where a table is masked.
+        plan: what is masked.
+        facts: the evidence so far.
+        indexed: ids of the tables of search indexes, which are left out.
+        originals: the values that masked columns held.
+    """
+
+    staged: Manifest | None = None
+    plan: MaskPlan | None = None
+    facts: MaskingFacts | None = None
+    indexed: frozenset[str] = frozenset()
+    originals: tuple[OriginalColumn, ...] = ()
+    _workspace: Workspace | None = field(default=None, repr=False)
+
+    @property
+    def staged_manifest(self) -> Manifest:
+        """The masked manifest as the staging database has it."""
+        return self.staged or self.manifest
+
+    @property
+    def whole(self) -> Manifest:
+        """The same: the report compares with it."""
+        return self.staged_manifest
+
+    def folders(self, target: Target) -> Target:
+        """The target folders, with the indexes of the masked files."""
+        indexes = {index.root.name: index for index in self.manifest.files}
+        return replace(
+            target, folders=tuple((indexes[i.root.name], final, staged) for i, final, staged in target.folders)
+        )
+
+    def bring_back(
+        self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
+    ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
+        """Tables and rows without what is not compared: computed columns of masked tables, and search indexes."""
+        assert self.plan is not None
+        kept = [table for table in tables if table.id not in self.indexed]
+        found = {}
+        for place, table in numbered(kept):
+            mask = self.plan.tables.get(table.id)
+            computed = mask.computed if mask is not None else ()
+            found[table.id] = _without(raws[table.id], computed, folder / place) if computed else raws[table.id]
+        return kept, found
+
+    def examine(
+        self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path
+    ) -> MaskingFacts | None:
+        """Search all columns that were read back, and the names of files, for the original values."""
+        assert self.plan is not None and self.facts is not None and self._workspace is not None
+        with self._workspace.cursor() as cursor:
+            searchable = collect_originals(cursor, self.originals, self.plan.search)
+        # By the models' names, where there are models.
+        named = {entry.table.id: entry.table for entry in self.staged_manifest.tables}
+        searched = [named.get(table.id, table) for table in tables if table.id not in CODE_TABLES]
+        reads = [SearchedRows(table, raws[table.id]) for table in searched]
+        hits = [hit for found in run.map(search_table, reads, self.plan, self._workspace) for hit in found]
+        for index in self.manifest.files:
+            hits += run.call(search_file_names, index, self.repository, self._workspace, scratch)
+        labels = {table.id: named.get(table.id, table).label for table in tables}
+        skipped = [f"{labels.get(table, table)}.{column}" for table, column in sorted(self.plan.may_hold)]
+        code = [f"{labels[table]} (names from the EDMS's code)" for table in sorted(CODE_TABLES & labels.keys())]
+        return replace(
+            self.facts,
+            values=searchable.values,
+            too_short=searchable.too_short,
+            not_personal=searchable.not_personal,
+            searched=sum(len(table.columns) for table in searched) - len(skipped),
+            not_searched=(*skipped, *code),
+            hits=tuple(hits),
+        )
+
+
+@dataclass(frozen=True)
+class SearchedRows:
+    """A table, and its rows as they were read back."""
+
+    table: Table
+    raw: RawTable
+
+
+@task(
+    name="mask table",
+    tags=["mask"],
+    task_run_name="mask {mask.item.entry.table.label}",
+    weight=lambda mask: mask.item.entry.state.rows * len(mask.item.columns),
+)
+def mask_table(
+    mask: Numbered[TableMask], repository: Repository, key: MaskKey, workspace: Workspace, scratch: Path
+) -> MaskedTable:
+    """Mask the rows of a table."""
+    return mask_rows(workspace, repository, key, mask.item, scratch / mask.folder)
+
+
+@task(name="mask files", tags=["mask"], task_run_name="mask the files of {index.item.root.name}")
+def mask_root(index: Numbered[FileIndex], plan: MaskPlan, repository: Repository, scratch: Path) -> MaskedRoot:
+    """Mask the files of a root."""
+    return mask_files(index.item, plan.files[index.item.root.name], repository, scratch / f"files-{index.folder}")
+
+
+@task(
+    name="search table",
+    tags=["validate"],
+    task_run_name="search {read.table.label} for original values",
+    weight=lambda read: read.raw.rows,
+)
+def search_table(read: SearchedRows, plan: MaskPlan, workspace: Workspace) -> tuple[Hit, ...]:
+    """Search the rows of a table for original values."""
+    skipped = {column for table, column in plan.may_hold if table == read.table.id}
+    with workspace.cursor() as cursor:
+        return search_rows(cursor, read.table, read.raw, skipped)
+
+
+@task(name="search file names", tags=["validate"], task_run_name="search the names of files in {index.root.name}")
+def search_file_names(index: FileIndex, repository: Repository, workspace: Workspace, scratch: Path) -> tuple[Hit, ...]:
+    """Search the names of a root's files and folders for original values."""
+    with open_own_index(index, repository, scratch) as opened, workspace.cursor() as cursor:
+        return search_names(cursor, index.root.name, opened.paths)
+
+
+def mask_snapshot(
+    run: Run, repository: Repository, manifest: Manifest, rules_file: Path, scratch: Path, cleanup: ExitStack
+) -> MaskedSnapshot:
+    """Mask a snapshot's rows and files. `scratch` is created; `cleanup` closes what the search needs until the end.
+
+    Raises:
+        SettingsError: the rules are invalid, or do not fit the snapshot.
+        CheckFailed: a value cannot be masked by its rule.
+    """
+    plan, key = plan_masks(manifest, load_rules(rules_file), str(rules_file)), mask_key()
+    scratch.mkdir()
+    require_space(scratch, sum(mask.entry.room for mask in plan.tables.values()) * 2, "the masked rows")
+    own = repository.with_overlay(scratch / "repository")
+    workspace = cleanup.enter_context(run.workspace(scratch / "workspace"))
+    cleanup.enter_context(mask_functions(workspace.engine, key.text))
+    masks = list(plan.tables.values())
+    made = run.map(mask_table, numbered(masks), own, key, workspace, scratch / "rows")
+    masked = {mask.entry.table.id: one for mask, one in zip(masks, made, strict=True)}
+    roots = [run.call(mask_root, index, plan, own, scratch) for index in numbered(manifest.files)]
+    schema = fetch_schema(repository, manifest.native_schema, scratch / "schema")
+    indexes = [
+        index
+        for index in search_indexes(schema, [entry.table for entry in manifest.tables])
+        if any(shadow.endswith(_FULL_TEXT) for shadow in index.shadows)
+    ]
+    indexed = frozenset(shadow for index in indexes for shadow in index.shadows)
+    changed = {
+        "files": tuple(root.index for root in roots),
+        "file_names": (),  # they count contents of files
+        "findings": tuple(
+            one
+            for one in manifest.findings
+            if one.code != "search-index-checked" or one.subject not in {index.name for index in indexes}
+        ),
+    }
+    entries = [entry for entry in manifest.tables if entry.table.id not in indexed]
+    measured = tuple(_entry(entry, plan, masked, "measured") for entry in entries)
+    staged = tuple(_entry(entry, plan, masked, "staged") for entry in entries)
+    facts = MaskingFacts(
+        columns=tuple(line for mask in masks for line in mask.described),
+        emptied={entry.table.label: entry.state.rows for entry in entries if entry.table.id in plan.emptied},
+        files={root.index.root.name: _treated(root) for root in roots},
+        untouched=sum(entry.table.id not in plan.tables and entry.table.id not in plan.emptied for entry in entries),
+        key=key.source,
+        computed=tuple(f"{mask.entry.table.label}.{name}" for mask in masks for name in mask.computed),
+        left_out=tuple(index.name for index in indexes),
+        warnings=plan.warnings,
+    )
+    originals = tuple(
+        OriginalColumn(
+            f"{mask.entry.table.label}.{column.name}",
+            masked[mask.entry.table.id].originals[column.name],
+            column.rule.kind == "shift",
+        )
+        for mask in masks
+        for column in mask.columns
+    )
+    return MaskedSnapshot(
+        manifest=manifest.model_copy(update={**changed, "tables": measured}),
+        repository=own,
+        notes=facts.notes(),
+        staged=manifest.model_copy(update={**changed, "tables": staged}),
+        plan=plan,
+        facts=facts,
+        indexed=indexed,
+        originals=originals,
+        _workspace=workspace,
+    )
+
+
+def _entry(entry: TableEntry, plan: MaskPlan, masked: Mapping[str, MaskedTable], form: str) -> TableEntry:
+    if entry.table.id in plan.emptied:
+        return emptied(entry)
+    one = masked.get(entry.table.id)
+    if one is None:
+        return entry
+    return one.measured if form == "measured" else one.staged
+
+
+def _treated(root: MaskedRoot) -> str:
+    others = f", {root.other_types:,} of them by text although their names say otherwise" if root.other_types else ""
+    return _TREATED[root.treatment].format(files=root.files, others=others)
+
+
+def _without(raw: RawTable, names: Sequence[str], folder: Path) -> RawTable:
+    """The rows without some columns."""
+    folder.mkdir(parents=True)
+    files = []
+    for number, path in enumerate(raw.files):
+        files.append(folder / f"{number:06d}.parquet")
+        with pq.ParquetFile(path) as file:
+            kept = [name for name in file.schema_arrow.names if name not in names]
+            with pq.ParquetWriter(
+                files[-1], file.read_row_group(0, kept).schema if file.num_row_groups else file.schema_arrow
+            ) as writer:
+                for group in range(file.num_row_groups):
+                    writer.write_table(file.read_row_group(group, kept))
+    return replace(raw, files=tuple(files))
