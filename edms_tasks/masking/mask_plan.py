@@ -129,7 +129,7 @@ def plan_masks(manifest: Manifest, rules: MaskRules, where: str) -> MaskPlan:
         files={root: rules.files.get(root, "placeholder") for root in sorted(roots)},
         may_hold=frozenset(names.column(name, "search.may_hold") for name in rules.search.may_hold),
         search=rules.search,
-        warnings=tuple(_warnings(manifest, spread, emptied)),
+        warnings=tuple(_warnings(manifest, {**given, **spread}, emptied)),
     )
 
 

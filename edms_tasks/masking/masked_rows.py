@@ -89,7 +89,9 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
             column.unique and column.rule.kind != "shift"
         ):  # the same day of two people: the database checks keys with days
             _require_distinct(workspace, entry.table, column, found[column.name])
-    bare = entry.model_copy(update={"table": kept})
+    # Without an encoding, a computed column does not come with the rows: the database computes it from what it gets.
+    encodings = {name: how for name, how in entry.encodings.items() if name not in mask.computed}
+    bare = entry.model_copy(update={"table": kept, "encodings": encodings})
     if in_order:
         state = entry.state.model_copy(update={"proof": hash_table(blocks, names)})
         types = {name: kind for name, kind in (entry.types or {}).items() if name in names}
@@ -171,7 +173,9 @@ def _masked(
             made = ", ".join(
                 f"{how.made} AS {identifier(column.name)}" for column, how in zip(mask.columns, masks, strict=True)
             )
-            found: pa.Table = cursor.execute(f"SELECT {made} FROM masked_rows ORDER BY {identifier(_PLACE)}").to_arrow_table()
+            found: pa.Table = cursor.execute(
+                f"SELECT {made} FROM masked_rows ORDER BY {identifier(_PLACE)}"
+            ).to_arrow_table()
         except duckdb.Error as error:
             # Its message may quote a value.
             raise _unmaskable(table, mask.columns, f"DuckDB raised {type(error).__name__}") from None

@@ -56,11 +56,11 @@ class MaskingFacts:
     @property
     def verdict(self) -> str:
         """What is equal, what is masked and what was searched for, in a sentence."""
-        masked = f"{len(self.columns):,} columns masked"
+        masked = f"{_counted(len(self.columns), 'column')} masked"
         if self.emptied:
-            masked += f" and {len(self.emptied):,} tables emptied"
-        found = f"none of {self.values:,} original values found" if not self.hits else "ORIGINAL VALUES FOUND"
-        return f"{self.untouched:,} tables equal; {masked}, {found} in {self.searched:,} columns"
+            masked += f" and {_counted(len(self.emptied), 'table')} left empty"
+        found = f"none of {_counted(self.values, 'original value')} found" if not self.hits else "ORIGINAL VALUES FOUND"
+        return f"{_counted(self.untouched, 'table')} equal; {masked}, {found} in {_counted(self.searched, 'column')}"
 
     def notes(self) -> tuple[str, ...]:
         """Sentences on what the masking does not cover."""
@@ -97,3 +97,7 @@ class MaskingFacts:
             "warnings": list(self.warnings),
             "summary": self.verdict,
         }
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -26,6 +26,7 @@ class OriginalColumn:
     label: str  # users.User.email
     files: tuple[Path, ...]
     is_date: bool
+    is_text: bool  # free text, and not what identifies somebody
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def collect_originals(
             f"""
             INSERT INTO {ORIGINALS}_of
             SELECT {literal(column.label)}, value, {str(column.is_date).lower()}, left(anchor, {LONGEST_ANCHOR}),
-                length(value) >= {rules.minimum_length}
+                length(value) >= {rules.minimum_text_length if column.is_text else rules.minimum_length}
                 AND anchor IS NOT NULL
                 AND (length(value) >= {_FEWEST_DIGITS} OR NOT regexp_full_match(value, '[0-9]+'))
             FROM (

@@ -55,6 +55,8 @@ class SearchRules(_Rules):
     """How the copy is searched for the original values."""
 
     minimum_length: int = Field(default=4, ge=SHORTEST, le=20)
+    # Of the kind `text` and of whole JSON documents: words such as "draft" are in many texts, and say nothing about anyone.
+    minimum_text_length: int = Field(default=16, ge=SHORTEST, le=200)
     may_hold: tuple[str, ...] = ()  # columns that may still hold original values
     not_personal: tuple[str, ...] = ()  # values that are no personal data, such as "admin"
 

@@ -220,7 +220,8 @@ def mask_snapshot(
         OriginalColumn(
             f"{mask.entry.table.label}.{column.name}",
             masked[mask.entry.table.id].originals[column.name],
-            column.rule.kind == "shift",
+            is_date=column.rule.kind == "shift",
+            is_text=column.rule.kind == "text" or "text" in column.rule.paths.values(),
         )
         for mask in masks
         for column in mask.columns

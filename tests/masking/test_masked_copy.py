@@ -10,14 +10,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
-from edms_tasks.errors import CheckFailed, CommandError, SettingsError
 from flows.restoring.restore_result import RestoreResult
-from tests.direct_access import execute, query
+from tests.direct_access import query
 from tests.masking.people_tables import MAILS, NAMES, RULES, add_people
 from tests.one_per_engine import OnePerEngine
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory
@@ -77,15 +75,14 @@ def _dump(edms: ReferenceEdms) -> str:
     if edms.engine == "sqlite":
         with closing(sqlite3.connect(edms.database_path)) as connection:
             return "\n".join(connection.iterdump()) + edms.database_path.read_bytes().decode("utf-8", "replace")
-    return subprocess.run(
-        ["pg_dump", "--dbname", edms.database_url], check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(["pg_dump", "--dbname", edms.database_url], check=True, capture_output=True, text=True).stdout
 
 
 def test_no_original_value_is_left_anywhere(made: Masked) -> None:
     live, copy = _dump(made.live).lower(), _dump(made.copy).lower()
     people = query(made.live, "SELECT username, first_name, last_name, email, employee_id FROM users_user")
-    originals = {str(value).lower() for row in people for value in row if len(str(value)) >= 5} - {"admin"}
+    originals = {str(value).lower() for row in people for value in row if len(str(value)) >= 5}
+    originals -= {"admin", "system", "administrator"}  # names of roles, tables and permissions, too
     originals |= {word.lower() for name in NAMES for word in name.split()} | set(MAILS)
     originals |= {"5551234", "1970-03-04", "6b1f0c9e", "calls on mondays"}
     assert all(value in live for value in originals)

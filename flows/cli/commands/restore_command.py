@@ -57,26 +57,14 @@ def restore(
     """Build a snapshot in a staging database, validate it, and promote it only if it is proved equal."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        if into_files is not None and into is None:
-            raise command_error("--into-files needs --into.", "Add --into NAME, or omit --into-files.")
-        if promote_salvaged and (into is not None or not salvage):
-            raise command_error("--promote-salvaged needs --salvage and excludes --into.", "Omit one of them.")
-        if salvage and into is None and not promote_salvaged:
-            raise command_error(
-                "A salvaged copy may lack rows and files, so it does not replace the live system unless you say so.",
-                "Add --into NAME to keep it beside the live system, or --promote-salvaged.",
-            )
-        if dry_run and salvage:
-            raise command_error(
-                "--dry-run and --salvage cannot be combined: a plan does not read the objects.",
-                "`edms-backup verify` names what is damaged. --salvage --into NAME restores the rest beside the live system.",
-            )
-        if mask is not None and into is None:
-            raise command_error(
-                "--mask needs --into: the live system is never masked.", "Add --into NAME, or omit --mask."
-            )
-        if mask is not None and dry_run:
-            raise command_error("--dry-run and --mask cannot be combined.", "Omit one of them.")
+        _require_sense(
+            into,
+            into_files=into_files,
+            salvage=salvage,
+            promote_salvaged=promote_salvaged,
+            mask=mask,
+            dry_run=dry_run,
+        )
         if dry_run:
             planned = RestorePlanRequest(
                 snapshot=snapshot, into=into, into_files=into_files, drop_unknown=drop_unknown, schema=schema
@@ -114,6 +102,36 @@ def restore(
             print_restore(console, result)
 
         options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def _require_sense(
+    into: str | None,
+    *,
+    into_files: Path | None,
+    salvage: bool,
+    promote_salvaged: bool,
+    mask: Path | None,
+    dry_run: bool,
+) -> None:
+    """Refuse options that exclude each other or need another one."""
+    if into_files is not None and into is None:
+        raise command_error("--into-files needs --into.", "Add --into NAME, or omit --into-files.")
+    if promote_salvaged and (into is not None or not salvage):
+        raise command_error("--promote-salvaged needs --salvage and excludes --into.", "Omit one of them.")
+    if salvage and into is None and not promote_salvaged:
+        raise command_error(
+            "A salvaged copy may lack rows and files, so it does not replace the live system unless you say so.",
+            "Add --into NAME to keep it beside the live system, or --promote-salvaged.",
+        )
+    if dry_run and salvage:
+        raise command_error(
+            "--dry-run and --salvage cannot be combined: a plan does not read the objects.",
+            "`edms-backup verify` names what is damaged. --salvage --into NAME restores the rest beside the live system.",
+        )
+    if mask is not None and into is None:
+        raise command_error("--mask needs --into: the live system is never masked.", "Add --into NAME, or omit --mask.")
+    if mask is not None and dry_run:
+        raise command_error("--dry-run and --mask cannot be combined.", "Omit one of them.")
 
 
 def _confirm(settings: Settings, snapshot: str, *, salvage: bool, drop_unknown: bool, asking: bool) -> str:
