@@ -83,6 +83,14 @@ KINDS = (
         "Compare the rows in the other databases of both systems. If the ids mean the same rows: `--not-a-reference COLUMN`.",
     ),
     Kind(
+        "id-spelled-differently",
+        ("error",),
+        "A declared reference holds ids in another spelling than the rows' own, such as 0000012 or 12.0 for 12. They lead to no row, so "
+        "the merge would not change them. The EDMS may read them as numbers: then they would refer to another row.",
+        'For numbers padded with zeros declare their width: pattern = "{pk:07}" for seven digits. Otherwise correct the values in the '
+        "EDMS. If they are no ids: `--not-a-reference COLUMN`.",
+    ),
+    Kind(
         "undeclared-file-name",
         ("error",),
         "File names that no row contains seem to include ids of rows that get new ids. Under their old names these files would belong "

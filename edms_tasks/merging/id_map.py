@@ -207,8 +207,10 @@ def map_ids(
     target_dangling = (
         f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_target} WHERE table_id = {literal(table.id)})"
     )
+    # 007 is looked up as it is written and leads to no row, but it is not the id 7, which may be that of a row.
+    as_written = f" AND CAST(TRY_CAST(id AS {kind}) AS VARCHAR) = id" if countable else ""
     source_dangling = (
-        f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_source} WHERE table_id = {literal(table.id)})"
+        f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_source} WHERE table_id = {literal(table.id)}{as_written})"
     )
     own = "s.source" if parent is None else f"CAST(p.final AS {kind})"
     shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import duckdb
@@ -17,6 +18,7 @@ IN_NAMES = "file"
 """The form of ids in names of files; the name of such a place is a pattern of names."""
 
 
+_GENERAL = re.compile(r"_(?:id|ids|pk|key|keys|pair|pairs|ref|refs|code|slug|link)$")
 JOINED_FORM = "joined"
 """The form of ids that a text joins; the name of such a place has the position at its end."""
 
@@ -34,7 +36,10 @@ class ValuePlace:
     def word(self) -> str:
         """The word that says of which model the ids may be: the name, or for `media:documents/{pk}/*` the word before the id."""
         if self.form == JOINED_FORM:
-            return self.name.rpartition(" ")[0]
+            name, _, position = self.name.rpartition(" ")
+            parts = _GENERAL.sub("", name).split("_")
+            # document_tag says of both ids what they are.
+            return parts[int(position) - 1] if len(parts) > 1 and int(position) <= len(parts) else name
         if self.form != IN_NAMES:
             return self.name.partition(" where ")[0]
         before = self.name.partition("{pk")[0].partition(":")[2].rstrip("_.-/")

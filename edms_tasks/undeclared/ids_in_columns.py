@@ -24,6 +24,7 @@ _MASKED = "undeclared_masked"
 BYTES_AT_ONCE = 8 << 20
 _WHOLE = {"integer", "uuid"}
 _DECIMAL = "decimal"
+_BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 OF_IDS = r'[0-9a-fA-F\s,;|/_:"\[\]{}()-]+'  # the characters of LIST and JOINED
 _MOST_KINDS = 50  # the most different values of a column that may say what another one contains
 
@@ -50,6 +51,9 @@ def collect_column(
     # A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only.
     held = f"(SELECT text, touched FROM {source} WHERE regexp_matches(text, '[1-9]|[a-fA-F]{{8}}'))"
     if mask is None:
+        # Blanks around a value are none of it. Declared ids are masked in the text as it is.
+        source = f"(SELECT trim(text, {_BLANKS}) AS text, touched FROM {source})"
+        held = f"(SELECT trim(text, {_BLANKS}) AS text, touched FROM {held})"
         _whole_texts(
             cursor, subject, column, f"(SELECT text, 1 AS weight, CAST(touched AS INTEGER) AS touched FROM {source})"
         )

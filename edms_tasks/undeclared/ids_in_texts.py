@@ -27,8 +27,12 @@ JOINED = rf"{_ITEM}(?:[-_:/]{_ITEM}){{1,2}}"
 """A text that joins two or three ids: 12-34."""
 YEAR_FIRST = r"(?:19|20)[0-9]{2}[-_:/].*"
 
+_ZEROS = r"0*"  # 0000012 in the name of a file
+_PADDED = rf"0+(?:{ID})"
+_FRACTION = r"(?:\.0+)?"  # some programs write 12.0 for 12 in JSON
 _WORD = r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z]+)*"
 _KEY = r'"([^"]{1,80})"'
+_FIELD = r'"(?:field|attribute|property|column|attr|lhs|name|key)"\s*:\s*"([A-Za-z][A-Za-z0-9_.-]{0,79})"'
 _KIND = r"""(?:type|kind|model|linktype|embedtype)["']?\s*[:=]\s*["']?([A-Za-z][A-Za-z0-9_.-]*)"""
 
 
@@ -46,9 +50,17 @@ class IdForm:
     kind: bool = False  # what the place says of its type is a part of its name
 
 
+OTHER_LIST = "other list"
+"""The form of lists that may be something else as well: padded with zeros, or with dots between the ids."""
+
 FORMS = (
     IdForm(
-        "member", "at {!r} in its JSON", '"', rf'{_KEY}\s*:\s*"?{ID}"?\s*[,}}\]]', rf"^{_KEY}", rf'({ID})"?\s*[,}}\]]$'
+        "member",
+        "at {!r} in its JSON",
+        '"',
+        rf'{_KEY}\s*:\s*"?{ID}{_FRACTION}"?\s*[,}}\]]',
+        rf"^{_KEY}",
+        rf'({ID}){_FRACTION}"?\s*[,}}\]]$',
     ),
     IdForm(
         "members",
@@ -66,6 +78,24 @@ FORMS = (
         rf"\[\s*{_KEY}\s*,\s*\[?\s*{_IDS}\s*\]?\s*\]",
         rf"^\[\s*{_KEY}",
         r'^\[\s*"[^"]*"\s*,\s*(.*)$',
+        several=True,
+    ),
+    IdForm(
+        "condition",
+        "in conditions on {!r} in its JSON",
+        "[",
+        rf'\[\s*{_KEY}\s*,\s*"[^"]{{1,20}}"\s*,\s*\[?\s*{_IDS}\s*\]?\s*\]',
+        rf"^\[\s*{_KEY}",
+        r'^\[\s*"[^"]*"\s*,\s*"[^"]*"\s*,\s*(.*)$',
+        several=True,
+    ),
+    IdForm(
+        "field",
+        "in conditions on the field {!r} in its JSON",
+        "{",
+        rf"\{{[^{{}}]*{_FIELD}[^{{}}]*\}}",
+        _FIELD,
+        rf'"(?:value|values|val|operand|is|in|eq)"\s*:\s*\[?\s*({_IDS})\s*\]?\s*[,}}]',
         several=True,
     ),
     IdForm("array", "in lists in its JSON", "[", rf"\[\s*{_IDS}\s*\]", "", r"^\[(.*)\]$", several=True),
@@ -120,9 +150,35 @@ FORMS = (
         "word",
         "after {!r} in its text",
         "=:/#_.-",
-        rf"""{_WORD}(?:[=:/#_-]{{1,2}}\s?|\.)["']?{_SOME}(?:[^0-9A-Za-z]|$)""",
+        rf"""{_WORD}(?:[=:/#_-]{{1,2}}\s?|\.)["']?{_ZEROS}{_SOME}(?:[^0-9A-Za-z]|$)""",
         rf"^({_WORD})",
-        rf"""(?:[=:/#_-]\s?|\.)["']?({_SOME})[^0-9A-Za-z]?$""",
+        rf"""(?:[=:/#_-]\s?|\.)["']?{_ZEROS}({_SOME})[^0-9A-Za-z]?$""",
+        several=True,
+    ),
+    IdForm(
+        "element",
+        "in elements {!r} in its text",
+        "<",
+        rf"<{_WORD}(?:\s[^<>]*)?>\s*{ID}\s*</",
+        rf"^<({_WORD})",
+        rf">\s*({ID})\s*</$",
+    ),
+    IdForm(
+        "inner element",
+        "as the id of elements {!r} in its text",
+        "<",
+        rf"<{_WORD}(?:\s[^<>]*)?>\s*<(?:id|pk|uuid)>\s*{ID}\s*</",
+        rf"^<({_WORD})",
+        rf">\s*({ID})\s*</$",
+    ),
+    IdForm("padded", "padded with zeros", "0", rf"^\s*{_PADDED}\s*$", "", rf"0({ID})\s*$"),
+    IdForm(
+        OTHER_LIST,
+        "in its lists",
+        "0.",
+        rf"^\s*[,;|/.]?{_ZEROS}{ID}(?:\s*[,;|/.]\s*{_ZEROS}{ID})*[,;|/.]?\s*$",
+        "",
+        r"^(.*)$",
         several=True,
     ),
     IdForm(

@@ -11,6 +11,7 @@ import duckdb
 
 from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.undeclared.collected_values import IN_NAMES, JOINED_FORM, VALUES, ValuePlace
+from edms_tasks.undeclared.ids_in_texts import OTHER_LIST
 from edms_tasks.undeclared.likelihood import MOSTLY, SURELY, Fit
 from edms_tasks.undeclared.names_of_models import Meaning, Names, counts_or_measures
 
@@ -28,7 +29,7 @@ _UNNAMED = frozenset(
 )  # forms for which values alone are enough
 _ANONYMOUS = frozenset({"typed", "typed id", "tag", IN_NAMES})  # forms that only ids have
 _COUNTABLE = frozenset(
-    {"value", JOINED_FORM, "member", "word"}
+    {"value", "padded", JOINED_FORM, "member", "word", "element"}
 )  # forms in which a number may count something of the model's name
 
 
@@ -84,7 +85,7 @@ def find_suspects(
     found = []
     for number, case in _cases(cursor, _places(cursor), names, pointed):
         own = numbers.get(paths.get(case.place.subject, ""))
-        if own is not None and case.place.form == "list" and case.hits.get(own):
+        if own is not None and case.place.form in ("list", OTHER_LIST) and case.hits.get(own):
             suspected: tuple[int, ...] = (own,)  # few as the values may be, that is no coincidence
         else:
             suspected = _suspected(case, frozenset(by_name_only), is_counter=case.place.subject in counters)

@@ -14,7 +14,7 @@ Strength = Literal["reference", "model", "id", "none"]
 
 _SUFFIX = re.compile(r"_?(?:ids?|pks?|uuids?|guids?|refs?)$")
 _LOOKUP = re.compile(r"__(?:in|all|exact|iexact|any|none|contains|overlap|isnull)$")
-_CONTAINER = re.compile(r"(?<=.)_(?:list|set|array|map|tuple|csv|json|keys|values|query)$|^by_")
+_CONTAINER = re.compile(r"(?<=.)_(?:list|set|array|map|tuple|csv|json|keys|values|query|path|paths|trail|chain)$|^by_")
 _SHORTEST_STEM = 4  # characters of a model's name, if only its end is used: `version_id` of DocumentVersion
 # Ids of things outside the database, and numbers with another use.
 _OTHER = (

@@ -10,9 +10,11 @@ import duckdb
 
 from edms_tasks.quoting import literal
 from edms_tasks.undeclared.collected_values import JOINED_FORM, ValuePlace
-from edms_tasks.undeclared.ids_in_texts import FORMS, ID
+from edms_tasks.undeclared.ids_in_texts import FORMS, ID, OTHER_LIST
 
-IN_TEXTS = frozenset({"word", "sign", "tag", "typed", "typed id", "list", JOINED_FORM})
+IN_TEXTS = frozenset(
+    {"word", "sign", "tag", "typed", "typed id", "list", "element", "inner element", "padded", OTHER_LIST, JOINED_FORM}
+)
 """The forms of ids that are found in texts; those of JSON have a path, which says more."""
 
 ONLY_IF_SPELLED = frozenset({"list"})
@@ -43,19 +45,25 @@ def spelled(cursor: duckdb.DuckDBPyConnection, place: ValuePlace, texts: str) ->
         )
         return ("separator", separator) if separator else None
     form = next((form for form in FORMS if form.name == place.form), None)
-    if form is None or form.name not in ("word", "sign"):
+    if form is None or form.name not in ("word", "sign", "padded"):
         return None
     named = f" WHERE regexp_extract(whole, {literal(form.key)}, 1) = {literal(place.name)}" if form.key else ""
     whole = f"SELECT unnest(regexp_extract_all(text, {literal(form.whole)})) AS whole FROM ({texts})"
     found = cursor.execute(f"SELECT whole FROM ({whole}){named} LIMIT {_EXAMINED}").fetchall()
-    before = _most(_before(whole) for (whole,) in found)
-    return ("pattern", f"{before}%d") if before else None
+    pattern = _most(_pattern(whole) for (whole,) in found)
+    return ("pattern", pattern) if pattern else None
 
 
-def _before(whole: str) -> str:
-    """The text before the id: `documents/` of `documents/17/`, and `#` of ` #17,`; "" if several ids follow."""
+def _pattern(whole: str) -> str:
+    """The pattern of a declaration: `documents/%d` of `documents/17/`, `#%d` of ` #17,`, `{pk:07}` of 0000017; "" if several ids follow."""
     ids = list(re.finditer(ID, whole))
-    return whole[: ids[0].start()].lstrip() if len(ids) == 1 else ""
+    if len(ids) != 1:
+        return ""
+    before = whole[: ids[0].start()].lstrip()
+    zeros = len(before) - len(before.rstrip("0"))
+    if zeros:
+        return f"{before.rstrip('0')}{{pk:0{zeros + len(ids[0][0])}}}"
+    return f"{before}%d" if before else ""
 
 
 def _most(values: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from edms_tasks.merging.identified_rows import Identified, write_identified
 from edms_tasks.merging.ids_of_other_databases import OtherDatabases, ids_of_other_databases
 from edms_tasks.merging.matched_tables import Matched, match_tables
 from edms_tasks.merging.planning import ModelPlan, Policy
+from edms_tasks.merging.respelled_ids import respelled_ids
 from edms_tasks.merging.row_rewriting import Rewritten
 from edms_tasks.merging.search_coverage import SearchCoverage
 from edms_tasks.merging.selection import Selector, restrict
@@ -82,8 +83,10 @@ def look_for_undeclared_ids(
     """Search the rows to be written for undeclared references to rows whose ids change, and for ids of rows in other databases."""
     with workspace.cursor() as cursor:
         looked, conflicts = find_undeclared(cursor, matched, policies, accepted, covered, names)
-        waved, more = ids_of_other_databases(cursor, matched, policies, accepted, others)
-    return looked.model_copy(update={"accepted": tuple(sorted({*looked.accepted, *waved}))}), [*conflicts, *more]
+        elsewhere, of_others = ids_of_other_databases(cursor, matched, policies, accepted, others)
+        respelled, of_these = respelled_ids(cursor, matched, policies, accepted)
+    waved = tuple(sorted({*looked.accepted, *elsewhere, *respelled}))
+    return looked.model_copy(update={"accepted": waved}), [*conflicts, *of_others, *of_these]
 
 
 @dataclass(frozen=True)

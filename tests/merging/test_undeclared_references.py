@@ -11,6 +11,7 @@ import pytest
 
 from edms_tasks.errors import CommandError
 from edms_tasks.settings import Settings
+from edms_tasks.soft_reference_settings import SoftReferenceSettings
 from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
 from tests.merging.test_every_kind_of_reference import files, meanings
@@ -179,7 +180,12 @@ class Bookmark(models.Model):
     assert [one.model for one in result.plan.conflicts] == ["small.Bookmark.document_ref"]
 
 
-def test_three_places_in_a_tree_that_end_with_the_rows_own_ids_are_no_coincidence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "places", [("/4/", "/4/5/", "/4/900/"), ("4", "4.5", "4.900"), ("00004", "00004/00005", "00004/00900")]
+)
+def test_three_places_in_a_tree_that_end_with_the_rows_own_ids_are_no_coincidence(
+    places: tuple[str, str, str], tmp_path: Path
+) -> None:
     models = """
 class Branch(models.Model):
     name = models.CharField(max_length=20, unique=True)
@@ -189,7 +195,7 @@ class Branch(models.Model):
     repository = made.repository.model_copy(update={"url": str(tmp_path / "repository")})
     settings = made.model_copy(update={"repository": repository, "workdir": tmp_path / "work"})
     with closing(sqlite3.connect(tmp_path / "edms" / "db.sqlite3")) as lite, lite:
-        lite.execute("INSERT INTO small_branch VALUES (4, 'a', '/4/'), (5, 'b', '/4/5/'), (900, 'c', '/4/900/')")
+        lite.execute("INSERT INTO small_branch VALUES (4, 'a', ?), (5, 'b', ?), (900, 'c', ?)", places)
     snapshot = run_backup(settings, create_repository=True).snapshot_id
     with closing(sqlite3.connect(tmp_path / "edms" / "db.sqlite3")) as lite, lite:
         lite.execute("DELETE FROM small_branch")
@@ -198,3 +204,59 @@ class Branch(models.Model):
     found = run_merge(settings, snapshot=snapshot, dry_run=True).plan.conflicts
 
     assert [(one.code, one.model) for one in found] == [("undeclared-reference", "small.Branch.trail")]
+
+
+def test_a_declared_id_in_another_spelling_is_a_conflict_until_its_width_is_declared(tmp_path: Path) -> None:
+    models = """
+class Document(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+class Scan(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    padded = models.CharField(max_length=20)
+    payload = models.JSONField()
+class Note(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+    document_id = models.IntegerField()
+"""
+    made = small_project(tmp_path / "edms", models)
+    place = {"url": str(tmp_path / "repository")}
+    settings = made.model_copy(
+        update={"repository": made.repository.model_copy(update=place), "workdir": tmp_path / "work"}
+    )
+    database = tmp_path / "edms" / "db.sqlite3"
+
+    def declared(**padded: str) -> Settings:
+        references = (
+            {"column": "small.Scan.padded", "target": "small.Document"} | padded,
+            {"column": "small.Scan.payload", "target": "small.Document", "json": "$.document"},
+            {"column": "small.Note.document_id", "target": "small.Document"},
+        )
+        return settings.model_copy(
+            update={"soft_references": tuple(SoftReferenceSettings.model_validate(one) for one in references)}
+        )
+
+    with closing(sqlite3.connect(database)) as lite, lite:
+        lite.execute("INSERT INTO small_document VALUES (3, 'A3'), (4, 'A4')")
+        lite.execute("""INSERT INTO small_scan VALUES (1, 's', '0000003', '{"document": 4.0}')""")
+        lite.execute("INSERT INTO small_note VALUES (1, 'n', 3)")
+    snapshot = run_backup(declared(), create_repository=True).snapshot_id
+    with closing(sqlite3.connect(database)) as lite, lite:
+        for table in ("document", "scan", "note"):
+            lite.execute(f"DELETE FROM small_{table}")
+        lite.execute("INSERT INTO small_document VALUES (3, 'B3'), (4, 'B4')")
+
+    refused = run_merge(declared(), snapshot=snapshot)
+    width = run_merge(declared(pattern="{pk:07}"), snapshot=snapshot, not_references=("small.Scan.payload",))
+
+    assert not refused.done
+    found = {one.model: one for one in refused.plan.conflicts}
+    assert set(found) == {"small.Scan.padded", "small.Scan.payload"}
+    assert {one.code for one in found.values()} == {"id-spelled-differently"}
+    assert found["small.Scan.padded"].examples == ("0000003",) and "{pk:07}" in found["small.Scan.padded"].fix
+    assert width.done and width.plan.looked.accepted == ("small.Scan.payload",)
+    with closing(sqlite3.connect(database)) as lite:
+        ids = dict(lite.execute("SELECT number, id FROM small_document").fetchall())
+        assert lite.execute("SELECT padded, payload FROM small_scan").fetchall() == [
+            (f"{ids['A3']:07}", '{"document": 4.0}')
+        ]
+        assert lite.execute("SELECT document_id FROM small_note").fetchall() == [(ids["A3"],)]
