@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
+from edms_tasks.repository.growth import growth_of
 from flows.dashboard.figures import (
     Dashboard,
     OpenFinding,
@@ -13,7 +14,6 @@ from flows.dashboard.figures import (
     SnapshotFigures,
     SystemFigures,
 )
-from flows.dashboard.growth import growth_of
 from flows.status import Status
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
