@@ -185,4 +185,16 @@ KINDS = (
         "The old backup has files that are neither rows nor files of the EDMS, such as settings and logs. They are not in the snapshot.",
         "Take what you need of them from the old backup.",
     ),
+    Kind(
+        "old-parts-apart",
+        ("warning",),
+        "The rows and the files are of different times: rows may name files that are not there, and files may belong to no row.",
+        "Convert a dump and an archive of files of the same run.",
+    ),
+    Kind(
+        "old-others-beside",
+        ("info",),
+        "The folder has other backups too. They were not read.",
+        "Convert each of them by its own path.",
+    ),
 )

@@ -28,6 +28,7 @@ _SQLITE_SAYS = re.compile(
     rb"^(?:PRAGMA foreign_keys ?= ?OFF;\s+)?BEGIN TRANSACTION;\s+(?:CREATE TABLE|PRAGMA|DELETE FROM|COMMIT)"
 )
 _DEFINITION = re.compile(rb"^CREATE TABLE ", re.MULTILINE)
+_ROWS = re.compile(rb"INSERT (?:OR REPLACE )?INTO|CREATE TABLE IF NOT EXISTS \"")
 _TITLES: dict[DumpForm, str] = {
     "pg_dump-custom": "pg_dump, custom format",
     "pg_dump-directory": "pg_dump, directory format",
@@ -86,7 +87,7 @@ def form_of(source: Source) -> DumpForm | None:
         return "sqlite-text"
     if _POSTGRES_SAYS.search(head) or (_POSTGRES_WORDS.search(head) and _DEFINITION.search(head)):
         return "pg_dump-plain"
-    return "sqlite-text" if _DEFINITION.match(head) and b"INSERT INTO" in head else None
+    return "sqlite-text" if _DEFINITION.match(head) and _ROWS.search(head) else None
 
 
 def read_dump(source: Source, scratch: Scratch, name: str = "dump") -> tuple[EngineDump, tuple[Finding, ...]]:

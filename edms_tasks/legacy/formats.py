@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from edms_tasks.errors import CommandError
+from edms_tasks.legacy.dbbackup_reader import DbbackupReader
 from edms_tasks.legacy.engine_dump_reader import EngineDumpReader
 from edms_tasks.legacy.fixture_reader import FixtureReader
 from edms_tasks.legacy.old_backup import CONFIDENCE, Reader, Recognised
 from edms_tasks.legacy.packed_dumps import PackedDumpReader
 from edms_tasks.legacy.source import Source
 
-READERS: tuple[Reader, ...] = (PackedDumpReader(), FixtureReader(), EngineDumpReader())
+READERS: tuple[Reader, ...] = (DbbackupReader(), PackedDumpReader(), FixtureReader(), EngineDumpReader())
 """In the order in which they are asked: of two that are equally sure, the first counts."""
 
 
