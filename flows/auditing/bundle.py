@@ -29,6 +29,7 @@ from edms_tasks.settings import Settings
 from flows.audit_trail import missing_reports
 from flows.auditing.one_report import approvers_of
 from flows.auditing.period import Gaps, Period, gaps, period_from
+from flows.auditing.runs import what_it_touched, whose_run
 
 _HOW_TO_CHECK = Path(__file__).with_name("VERIFY.md")
 
@@ -101,9 +102,17 @@ class _Bundling:
         state = state_of(self._settings, self._repository)
         lost = missing_reports(self._repository, checked.entries, self._period.has)
         self._problems += [*checked.problems, *state.problems, *lost]
-        found = gaps(self._period, runs, self._settings.edms.id)
+        edms = state.own.key or self._settings.edms.id
+        whose = whose_run(checked.entries, state.own.owner)
+        if edms is None:
+            self._problems.append(
+                "It is not known which EDMS this is, and the repository has several: the gaps are those of all together. "
+                "Set [edms] id, and make the bundle again."
+            )
+        own = [entry for entry in runs if edms is None or whose(entry) == edms]
+        found = gaps(self._period, own)
         self._log(checked.entries)
-        rows = [self._run(entry) for entry in runs]
+        rows = [self._run(entry, whose(entry), edms) for entry in runs]
         witness = str(checked.last or "")
         page = render(
             "evidence.html.j2",
@@ -111,7 +120,7 @@ class _Bundling:
             zone=str(self._period.zone),
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             repository={"id": self._repository.identity, "place": self._repository.display},
-            edms=self._settings.edms.id or "",
+            edms=edms or "",
             runs=rows,
             gaps=found,
             problems=self._problems,
@@ -158,8 +167,8 @@ class _Bundling:
         pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self._write(f"keys/{signer}.pem", pem)
 
-    def _run(self, entry: LogEntry) -> dict[str, Any]:
-        """The row of a run in the index; its report is written."""
+    def _run(self, entry: LogEntry, whose: str | None, edms: str | None) -> dict[str, Any]:
+        """The row of a run in the index; its report is written. `whose`: its EDMS; `edms`: the one the bundle is about."""
         row: dict[str, Any] = {
             "number": entry.number,
             "at": entry.at.isoformat(timespec="seconds"),
@@ -169,7 +178,9 @@ class _Bundling:
             "reason": str(entry.facts.get("reason") or ""),
             "approved": ", ".join(approvers_of(entry)),
             "snapshot": (entry.snapshot or "")[:12],
-            "edms": entry.edms or "",
+            "edms": whose or "",
+            "own": whose is None or edms is None or whose == edms,
+            "touched": what_it_touched(entry),
             "signed": bool(entry.signer) and not self._repository.log.why_unsigned(entry),
             "verdict": str(entry.facts.get("what") or entry.facts.get("verdict") or ""),
             "report": "",

@@ -80,9 +80,9 @@ def period_from(first: str, last: str, zone: str, today: date) -> Period:
     return Period(begin, end, ZoneInfo(zone))
 
 
-def gaps(period: Period, entries: Sequence[LogEntry], edms: str | None) -> Gaps:
-    """The days of a period on which, by the log, nothing was read back or proved. `edms`: of which EDMS; None: of any."""
-    own = [entry for entry in entries if entry.outcome == "success" and (edms is None or entry.edms in (None, edms))]
+def gaps(period: Period, entries: Sequence[LogEntry]) -> Gaps:
+    """The days of a period on which, by these entries, nothing was read back or proved."""
+    own = [entry for entry in entries if entry.outcome == "success"]
 
     def without(is_good: Callable[[LogEntry], bool]) -> tuple[str, ...]:
         good = {period.day_of(entry.at) for entry in own if is_good(entry)}

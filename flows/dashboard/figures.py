@@ -18,9 +18,11 @@ from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.growth import Growth, free_bytes, growth_of
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
+from flows.auditing.runs import what_it_touched, whose_run
 from flows.status import Status, limits_of, status_of
 
 _COMMENT = 300
+_TOUCHED = {"live": "changed the live system", "copy": "made a copy", "": ""}
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,12 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
     repositories = []
     for repository, state, settings in opened.values():
         entries = list(repository.log.backwards())[::-1]
+        whose = whose_run(entries, {name: _edms_of(one) for name, one in state.survey.intact.items()})
         for entry in entries:
             refs = report_of(entry)
             if refs is not None:
                 reports[refs.page.sha256] = (repository, refs)
-            runs.append(_run(repository, entry, refs))
+            runs.append(_run(repository, entry, refs, whose(entry)))
         listed = _snapshots(repository, state)
         snapshots += listed
         findings += _findings(state)
@@ -202,7 +205,7 @@ def _system(settings: Settings, repository: Repository, state: RepositoryState, 
     )
 
 
-def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None) -> RunFigures:
+def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None, whose: str | None) -> RunFigures:
     facts = entry.facts
     approved = facts.get("approved_by")
     return RunFigures(
@@ -211,7 +214,7 @@ def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None) -> Ru
         at=entry.at,
         event=entry.event,
         outcome=entry.outcome,
-        edms=entry.edms or "",
+        edms=whose or "",
         snapshot=entry.snapshot or "",
         seconds=_number(facts.get("seconds")),
         rows=_whole(facts.get("rows")),
@@ -221,7 +224,9 @@ def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None) -> Ru
         rpo=_number(facts.get("rpo_seconds")),
         by=f"{entry.user} on {entry.machine}",
         why=_text(facts.get("reason")),
-        what=_text(facts.get("what") or facts.get("verdict")),
+        what=", ".join(
+            filter(None, (_text(facts.get("what") or facts.get("verdict")), _TOUCHED[what_it_touched(entry)]))
+        ),
         approved=", ".join(str(one.get("by", "")) for one in approved if isinstance(one, dict))
         if isinstance(approved, list)
         else "",

@@ -21,6 +21,7 @@ from edms_tasks.errors import CommandError, EdmsBackupError, ToolMissing
 from edms_tasks.repository.audit_log import LogEntry
 from flows.auditing.bundle import bundle_evidence
 from flows.auditing.period import Period, gaps, period_from
+from flows.auditing.runs import what_it_touched, whose_run
 from flows.cli.app import app
 from tests.reference_system import EdmsTemplates
 from tests.running import Protected, encrypt, protect, run_backup, run_verify
@@ -284,9 +285,46 @@ def test_days_are_those_of_the_time_zone_and_failures_prove_nothing() -> None:
         _entry_at("2026-03-05T10:00:00Z", "drill", verdict="proved"),
         _entry_at("2026-03-03T10:00:00Z", "drill", "failed", verdict="proved"),
     ]
-    found = gaps(period, runs, None)
+    found = gaps(period, runs)
     assert found.unverified == ("2026-03-01", "2026-03-03 to 2026-03-05 (3 days)")
     assert found.unproved == ("2026-03-01 to 2026-03-04 (4 days)",)
+
+
+def test_a_run_is_of_the_edms_whose_snapshot_it_is_about_whichever_settings_started_it() -> None:
+    made = _entry_at("2026-03-01T10:00:00Z", "backup").model_copy(update={"edms": "plant", "snapshot": "a" * 64})
+    pruned = _entry_at("2026-03-01T11:00:00Z", "backup").model_copy(update={"edms": "office", "snapshot": "b" * 64})
+    drill = _entry_at("2026-03-02T10:00:00Z", "drill")
+    key = _entry_at("2026-03-02T10:00:00Z", "key-add")
+    whose = whose_run([made, pruned], {"a" * 64: "plant", "c" * 64: "archive"})
+
+    assert whose(drill.model_copy(update={"edms": "office", "snapshot": "a" * 64})) == "plant"
+    assert whose(drill.model_copy(update={"edms": None, "snapshot": "b" * 64})) == "office"
+    assert whose(drill.model_copy(update={"edms": None, "snapshot": "c" * 64})) == "archive"
+    assert whose(drill.model_copy(update={"edms": "office"})) == "office"
+    assert whose(key) is None
+
+
+def test_an_entry_tells_whether_the_live_system_was_changed() -> None:
+    at = "2026-03-01T10:00:00Z"
+    assert what_it_touched(_entry_at(at, "restore", promoted=True)) == "live"
+    assert what_it_touched(_entry_at(at, "restore", "failed", promoted=True)) == "live"  # its evidence was not written
+    assert what_it_touched(_entry_at(at, "restore", promoted=False)) == "copy"
+    assert what_it_touched(_entry_at(at, "restore", "failed")) == ""
+    assert what_it_touched(_entry_at(at, "merge")) == what_it_touched(_entry_at(at, "rollback")) == "live"
+    assert what_it_touched(_entry_at(at, "drill", promoted=False)) == what_it_touched(_entry_at(at, "backup")) == ""
+
+
+def test_other_edms_of_the_repository_close_no_gap(signed: Protected, tmp_path: Path) -> None:
+    settings = signed.settings
+    other = settings.model_copy(update={"edms": settings.edms.model_copy(update={"id": "other"})})
+    made = bundle_evidence(other, *DAYS, tmp_path / "other")
+    own = bundle_evidence(settings, *DAYS, tmp_path / "own")
+    assert (made.runs, own.runs) == (3, 3)
+    today = str(own.period.last)
+    assert today not in own.gaps.unverified[-1]
+    assert today in made.gaps.unverified[-1]
+    page = (tmp_path / "other" / "index.html").read_text()
+    assert "of other EDMSs in the same repository are listed too" in page
 
 
 def test_days_to_come_are_no_gaps() -> None:

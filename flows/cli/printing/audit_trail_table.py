@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from flows.auditing.runs import what_it_touched
 from flows.cli.printing.layout import line, print_table
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def print_audit_trail(console: Console, trail: AuditTrail) -> None:
 def _row(entry: LogEntry) -> tuple[object, ...]:
     snapshot = (entry.snapshot or "")[:12]
     signed = "yes" if entry.signer else "no"
+    touched = what_it_touched(entry)
     return (
         entry.number,
         f"{entry.at:%Y-%m-%d %H:%M:%S}",
-        entry.event,
+        f"{entry.event} ({touched})" if touched else entry.event,
         entry.outcome,
         snapshot,
         f"{entry.user}@{entry.machine}",

@@ -1,0 +1,29 @@
+"""What an entry of the log says of a run: whose it was, and whether the live system was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from edms_tasks.repository.audit_log import LogEntry
+
+WhoseRun = Callable[[LogEntry], str | None]
+
+_WRITE_TO_LIVE = ("merge", "rollback")
+
+
+def whose_run(entries: Sequence[LogEntry], owner: Mapping[str, str]) -> WhoseRun:
+    """A function that tells the id of the EDMS of an entry; None for runs that concern the repository as a whole.
+
+    A run about one snapshot belongs to that snapshot's EDMS, whichever settings it was started with. `owner`: snapshots that are
+    there -> id; the log itself tells the owners of those that were pruned.
+    """
+    made = {one.snapshot: one.edms for one in entries if one.event == "backup" and one.snapshot and one.edms}
+    known = {**made, **owner}
+    return lambda entry: known.get(entry.snapshot or "") or entry.edms
+
+
+def what_it_touched(entry: LogEntry) -> str:
+    """`live` if a run has replaced or changed the live system, `copy` if it made a copy beside it; "" for other runs."""
+    if entry.event == "restore" and "promoted" in entry.facts:
+        return "live" if entry.facts["promoted"] else "copy"
+    return "live" if entry.event in _WRITE_TO_LIVE and entry.outcome == "success" else ""
