@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from edms_tasks.errors import CommandError
+from edms_tasks.errors import CommandError, EdmsBackupError
 from edms_tasks.lineage.find_snapshot import RepositoryState, state_of
 from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
@@ -22,6 +22,7 @@ from edms_tasks.settings import Settings
 from edms_tasks.signalling.unsent import unsent
 from flows.drilling.drilled_snapshot import is_proving_drill
 from flows.evidence.repository_artifacts import leave_status
+from flows.hooks.pending_hooks import abandoned
 from flows.requests import StatusRequest
 from flows.running.event_names import STORAGE_FILLING
 from flows.running.flow_decorators import Shortfall, flow
@@ -195,6 +196,7 @@ def status_of(
         problems.append(f"No restore has proved a snapshot for {in_words(limits.proof)}.")
         problems += state.proofs.notes
     problems += _unsent(settings)
+    problems += hooks_of_killed_runs(settings)
     drills = _drills(repository, of_drills, own, settings.edms.id, now)
     passed = next((entry.at for entry in drills if entry.outcome == "success"), None)
     if drills and drills[0].outcome != "success":
@@ -314,6 +316,19 @@ def _unsent(settings: Settings) -> list[str]:
     except (OSError, ValueError) as error:
         return [f"It is not known whether signals were sent: {error}."]
     return [f"The last signal by {way} could not be sent, {sentence}" for way, sentence in found.items()]
+
+
+def hooks_of_killed_runs(settings: Settings) -> list[str]:
+    """The runs that were killed before what they had stopped was started again."""
+    try:
+        found = [(one.situation.verb, one.began) for one in abandoned(settings)]
+    except (OSError, EdmsBackupError) as error:
+        return [f"It is not known whether the hooks of a killed run are still to run: {error}"]
+    return [
+        f"The {verb} of {began} was killed, and its hooks have not run: the EDMS may be stopped. The next run runs them: for example "
+        "`edms-backup verify --structure`."
+        for verb, began in found
+    ]
 
 
 def _duration(text: str, option: str) -> timedelta:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import TerminalError
+from edms_tasks.hook_settings import HooksSettings
 from edms_tasks.json_text import parsed_json
 from edms_tasks.settings import Settings
 from flows.hooks.run_hook import Situation
@@ -29,6 +30,7 @@ class AbandonedHooks:
     situation: Situation
     began: str
     path: Path
+    hooks: HooksSettings  # as the killed run's settings had them: others may be in force by now
 
     def remove(self) -> None:
         """Forget them, because they have run."""
@@ -42,7 +44,8 @@ def pending(settings: Settings, situation: Situation) -> Iterator[None]:
     path = folder / f"{secrets.token_hex(8)}.json"
     with _alone(folder):  # a file that is there and not locked yet would look abandoned
         began = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        write_durably(path, json.dumps({"verb": situation.verb, "snapshot": situation.snapshot, "began": began}))
+        said = {"verb": situation.verb, "snapshot": situation.snapshot, "began": began}
+        write_durably(path, json.dumps({**said, "hooks": _those_to_come(settings.hooks, situation.verb)}))
         held = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(held, fcntl.LOCK_EX)
     try:
@@ -50,6 +53,11 @@ def pending(settings: Settings, situation: Situation) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(held)
+
+
+def _those_to_come(hooks: HooksSettings, verb: str) -> dict[str, object]:
+    names = ("timeout", f"after_{verb}", f"error_{verb}")
+    return {name: value for name, value in hooks.model_dump(mode="json").items() if name in names}
 
 
 def abandoned(settings: Settings) -> Iterator[AbandonedHooks]:
@@ -77,7 +85,8 @@ def abandoned(settings: Settings) -> Iterator[AbandonedHooks]:
 def _read(path: Path) -> AbandonedHooks:
     try:
         said = parsed_json(path.read_text(encoding="utf-8"))
-        return AbandonedHooks(Situation(said["verb"], snapshot=said["snapshot"]), said["began"], path)
+        hooks = HooksSettings.model_validate(said["hooks"])
+        return AbandonedHooks(Situation(said["verb"], snapshot=said["snapshot"]), said["began"], path, hooks)
     except (ValueError, KeyError, TypeError) as error:
         raise TerminalError(
             "A run was killed before its hooks, and the file that says which cannot be read.",

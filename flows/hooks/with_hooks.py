@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from edms_tasks.errors import EdmsBackupError, HookFailed, HookFailedAfterwards, Interrupted
@@ -115,7 +116,8 @@ def _of_killed_runs(run: Run) -> list[str]:
         run.say(
             f"! The hooks after the {found.situation.verb} of {found.began} did not run, because it was killed. They run now."
         )
-        failed = _afterwards(run, found.situation.ended("killed", error="The run was killed."))
+        as_then = replace(run, settings=run.settings.model_copy(update={"hooks": found.hooks}))
+        failed = _afterwards(as_then, found.situation.ended("killed", error="The run was killed."))
         if not failed:
             found.remove()
         problems += failed

@@ -23,6 +23,7 @@ from flows.requests import MergeRequest, RestoreRequest
 from flows.running.flow_decorators import Shortfall
 from flows.running.run import Run
 from flows.running.threads import ThreadRunner
+from flows.status import hooks_of_killed_runs
 
 _NOTE = """
 import os, sys
@@ -244,13 +245,24 @@ def test_after_a_kill_the_next_run_runs_the_hooks(log: Log) -> None:
         assert len(log.lines()) == 3  # before it begins
         return Done()
 
-    backup(Run(log.settings(**hooks), runner), object())
+    backup(Run(log.settings(), runner), object())  # others are in force by now, or none
 
     after, error = log.lines()[1:]
     assert after == "ERROR=The run was killed. HOOK=after OUTCOME=killed SNAPSHOT=monday VERB=restore"
     assert error == after.replace("HOOK=after", "HOOK=error")
     assert "because it was killed" in runner.lines[0]
     assert list((log.folder / "work" / "hooks").iterdir()) == []
+
+
+def test_status_says_that_the_hooks_of_a_killed_run_are_still_to_run(log: Log) -> None:
+    hooks = {"before_restore": [log.note], "after_restore": [log.note]}
+    values = {"workdir": "work", "repository": {"url": "repository"}, "hooks": hooks}
+    where = str(log.folder / "edms-backup.toml")
+    subprocess.run([sys.executable, "-c", _KILLED, json.dumps([values, where])], check=False)
+
+    (problem,) = hooks_of_killed_runs(log.settings())
+
+    assert "The restore of" in problem and "the EDMS may be stopped" in problem
 
 
 def test_the_hooks_of_a_run_at_work_are_left_to_it(log: Log) -> None:
