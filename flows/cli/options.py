@@ -124,12 +124,35 @@ class Options:
         return Console(stderr=True, highlight=False)
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Print an exception raised inside as an error, and exit with its code."""
+    def reporting(self, verb: str = "") -> Iterator[None]:
+        """Print an exception raised inside as an error, and exit with its code. `verb`: that whose refusal is told by signals."""
         from flows.cli.failures import reported
 
         with reported(as_json=self.as_json, traceback=self.traceback, workdir=lambda: self.workdir):
-            yield
+            try:
+                yield
+            except Exception as error:
+                if verb and self.chosen is None:  # else the verb has begun, and tells itself
+                    self._tell_refused(verb, error)
+                raise
+
+    def _tell_refused(self, verb: str, error: Exception) -> None:
+        """Tell that a command was refused before its verb began: a line of cron that is wrong would fail every night in silence."""
+        from edms_tasks.errors import EdmsBackupError
+        from edms_tasks.settings import load_settings
+
+        if not isinstance(error, EdmsBackupError):
+            return
+        try:
+            settings = load_settings(self.path)
+        except EdmsBackupError:
+            return  # they name nobody that could be told
+        from flows.evidence.run_signals import tell_refused, tell_start
+        from flows.running.run import Run
+
+        run = Run(settings)
+        tell_start(run, verb)
+        tell_refused(run, verb, error)
 
     def finish(
         self, facts: Mapping[str, Any], show: Callable[[Console], None], exit_code: int, *, only_prints: bool = False

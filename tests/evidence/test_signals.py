@@ -205,6 +205,24 @@ def test_a_run_that_is_refused_before_it_begins_is_told_as_well(protected: Prote
     assert {path for _, path, _, _ in web.asked} == {"/p/start", "/p/fail", "/hook"}
 
 
+@pytest.mark.parametrize(
+    "words", [["backup", "--tag", "latest"], ["verify", "--sample", "500"], ["restore", "--into-files", "x", "latest"]]
+)
+def test_a_command_that_is_refused_is_told_as_a_line_of_cron_may_be_wrong(
+    protected: Protected, web: WebServer, words: list[str]
+) -> None:
+    config = protected.config
+    with config.open("a") as file:
+        file.write(f'\n[notify]\nwebhook = "{web.url}/hook"\nping = {{ {words[0]} = "{web.url}/ping" }}\n')
+
+    done = CliRunner().invoke(app, ["--config", str(config), *words])
+
+    assert done.exit_code == 2
+    assert [path for _, path, _, _ in web.asked if path.startswith("/ping")] == ["/ping/start", "/ping/fail"]
+    (told,) = [json.loads(body) for _, path, _, body in web.asked if path == "/hook"]
+    assert (told["verb"], told["level"]) == (words[0], "failure")
+
+
 def test_a_plan_tells_nothing(protected: Protected, web: WebServer) -> None:
     settings = telling(protected, ping={"prune": web.url}, webhook=web.url, on=["failure", "warning", "success"])
     keeps = settings.model_copy(update={"retention": settings.retention.model_copy(update={"keep_last": 3})})

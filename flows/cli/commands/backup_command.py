@@ -35,7 +35,7 @@ def backup(
 ) -> None:
     """Make a snapshot of database and files, and read it back."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("backup"):
         from edms_tasks.lineage.snapshot_tags import check_tag
 
         if tag is not None:

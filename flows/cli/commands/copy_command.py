@@ -32,7 +32,7 @@ def copy(
 ) -> None:
     """Bring a second copy of the repository up to date, and read back what was written."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("copy"):
         result = options.runner(flow).perform(_verb, CopyRequest(to=to, reason=reason))
 
         def show(console: Console) -> None:

@@ -42,7 +42,7 @@ def drill(
     The live system is not touched. Exit code 1: the drill failed.
     """
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("drill"):
         request = DrillRequest(snapshot=snapshot, random=random, seed=seed, reason=reason)
         result = options.runner(flow).perform(_verb, request)
 

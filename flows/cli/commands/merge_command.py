@@ -77,7 +77,7 @@ def merge(
 ) -> None:
     """Merge a snapshot into the live database: rows are matched by natural key, and rows of the live database only stay."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("" if dry_run or sys.stdin.isatty() else "merge"):  # else a person has said no, and knows
         default, models = policies_of(on_conflict or [])
         if with_dependents and not only:
             raise command_error(

@@ -34,7 +34,7 @@ def export(
 ) -> None:
     """Write a snapshot into one file, which can be restored without the repository."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("export"):
         _print(
             options, options.runner(flow).perform(_export, ExportRequest(snapshot=snapshot, file=file, reason=reason))
         )
@@ -52,7 +52,7 @@ def import_(
 ) -> None:
     """Add the snapshot of a package to the repository."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("import"):
         _print(
             options, options.runner(flow).perform(_import, ImportRequest(file=file, identity=identity, reason=reason))
         )

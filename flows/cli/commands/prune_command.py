@@ -49,7 +49,7 @@ def prune(
 ) -> None:
     """Remove the snapshots that no rule keeps, and the objects that only they need."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("" if dry_run else "prune"):
         request = PruneRequest(
             keep_last=keep_last,
             keep_hourly=keep_hourly,

@@ -56,7 +56,7 @@ def restore(
 ) -> None:
     """Build a snapshot in a staging database, validate it, and promote it only if it is proved equal."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("" if dry_run or sys.stdin.isatty() else "restore"):  # else a person has said no, and knows
         _require_sense(
             into,
             into_files=into_files,

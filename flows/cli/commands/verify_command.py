@@ -48,7 +48,7 @@ def verify(
 ) -> None:
     """Read every object again, and check hashes and digests; or only a part of them, or none."""
     options = Options.of(context, config, as_json, traceback)
-    with options.reporting():
+    with options.reporting("verify"):
         if structure + (sample is not None) + everything + chain > 1:
             raise command_error("--structure, --sample, --all and --chain exclude each other.", "Choose one.")
         if chain:
