@@ -6,6 +6,7 @@ EDMS. Both processes end with this one, and are started again if they end by the
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import signal
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,11 +84,15 @@ class PrefectService:
             TerminalError: its address is in use, or Prefect refuses the deployments.
         """
         private_folder(self.home)
-        write_durably(self.home / ADDRESS, f"{self.url}/api\n")
+        with _alone(self.home):
+            self._serve(when_ready)
+
+    def _serve(self, when_ready: Callable[[], None]) -> None:
         environ = self._environment()
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             self._require_free()
+            write_durably(self.home / ADDRESS, f"{self.url}/api\n")
             self._start("server", ["server", "start", "--host", self.host, "--port", str(self.port)], environ)
             self._wait_for_server()
             self._deploy(environ)
@@ -122,6 +128,8 @@ class PrefectService:
             "PREFECT_SERVER_UI_V2_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "DO_NOT_TRACK": "1",
+            # Runs of more than 90 days ago, events of more than a week ago: otherwise its database would grow for ever.
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
             **without_proxy_for(self.host, kept),
             CONFIG_FOLDERS: os.pathsep.join(sorted({str(one.config.parent) for one in self.systems})),
         }
@@ -201,6 +209,29 @@ class PrefectService:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep another server from working on the same database; the kernel gives the lock back when this process ends."""
+    held = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(held, home)
+        yield
+    finally:
+        os.close(held)
+
+
+def _take(held: int, home: Path) -> None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise TerminalError(
+            "Another `edms-backup serve` runs with this home folder.",
+            where=str(home),
+            why=f"It serves {_last_line(home / ADDRESS)}." if (home / ADDRESS).exists() else "",
+            fix="Use that one, or stop it; or name another folder with --home.",
+        ) from None
 
 
 def _last_line(log: Path) -> str:

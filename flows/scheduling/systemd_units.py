@@ -6,13 +6,16 @@ What systemd.time(7) calls a calendar event is made from cron's fields.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from flows.scheduling.scheduled_jobs import ScheduledJob
 
+_HOURS = 24
+_DAYS_AHEAD = 3660
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 _SERVICE = """# Made by `edms-backup schedule --systemd`; edit the [schedule] of the settings, and make it again.
@@ -45,7 +48,7 @@ Description=edms-backup: when {title} runs
 
 [Timer]
 OnCalendar={calendar} {zone}
-# A run that was missed because the machine was off is made up for.
+{hours_that_do_not_exist}# A run that was missed because the machine was off is made up for.
 Persistent=true
 AccuracySec=1min
 
@@ -81,8 +84,46 @@ def units(
             command=command.replace("%", "%%").replace("$", "$$"),
         )
         if job.cron:
-            made[f"{base}.timer"] = _TIMER.format(title=f"{job.name} of {name}", calendar=calendar(job.cron), zone=zone)
+            skipped = [
+                f"OnCalendar={at:%Y-%m-%d %H:%M}:00 {zone}\n" for at in skipped_runs(job.cron, zone, datetime.now(UTC))
+            ]
+            made[f"{base}.timer"] = _TIMER.format(
+                title=f"{job.name} of {name}",
+                calendar=calendar(job.cron),
+                zone=zone,
+                hours_that_do_not_exist="".join(
+                    ["# systemd leaves out a night whose hour summer time skips; these make up for it.\n", *skipped]
+                    if skipped
+                    else []
+                ),
+            )
     return made
+
+
+def skipped_runs(cron: str, zone: str, now: datetime) -> list[datetime]:
+    """When to make up for runs of the next years that have no hour, because clocks are put forward over it; none for hourly jobs."""
+    if len(CronSim(cron, now).hours) == _HOURS:
+        return []
+    found = []
+    for begins, ends in _gaps(ZoneInfo(zone), now):
+        if next(CronSim(cron, begins - timedelta(minutes=1))) < ends:
+            found.append(ends)
+    return found
+
+
+def _gaps(zone: ZoneInfo, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The times that do not exist on a clock of the zone, as (first that does not, first that does again)."""
+    for day in range(_DAYS_AHEAD):
+        at = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=day)
+        before, after = (moment.astimezone(zone).utcoffset() for moment in (at, at + timedelta(days=1)))
+        if before is None or after is None or after <= before:
+            continue
+        for quarter in range(4 * _HOURS):
+            moment = at + timedelta(minutes=15 * (quarter + 1))
+            if moment.astimezone(zone).utcoffset() == after:
+                ends = moment.astimezone(zone).replace(tzinfo=None)
+                yield ends - (after - before), ends
+                break
 
 
 def calendar(cron: str) -> str:

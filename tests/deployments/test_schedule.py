@@ -15,13 +15,15 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from edms_tasks.errors import CommandError, SettingsError
 from edms_tasks.settings import Settings, settings_from
+from flows.cli.app import app
 from flows.scheduling.cron_lines import cron_lines
 from flows.scheduling.prefect_deployments import DeployedEdms, prefect_file
 from flows.scheduling.scheduled_jobs import scheduled_jobs
-from flows.scheduling.systemd_units import calendar, units
+from flows.scheduling.systemd_units import calendar, skipped_runs, units
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ANALYZE = shutil.which("systemd-analyze")
@@ -164,6 +166,38 @@ def test_systemd_means_by_its_times_what_cron_means(fields: tuple[str, str, str,
     found = re.search(r"Next elapse: \w+ (\S+ \S+) UTC", done.stdout)
     assert found is not None, done.stdout
     assert found[1] == f"{expected:%Y-%m-%d %H:%M:%S}", cron
+
+
+@pytest.mark.parametrize("zone", ["Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "UTC", "Africa/Cairo"])
+@pytest.mark.parametrize("cron", ["0 2 * * *", "30 2 * * *", "15 0 * * *", "30 * * * *", "0 3 * * *"])
+def test_systemd_makes_up_for_hours_that_do_not_exist(zone: str, cron: str) -> None:
+    now = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    hour = cron.split()[1]
+    expected = set()
+    for day in range(3600):
+        date = now.date() + timedelta(days=day)
+        if hour != "*":
+            wanted = datetime(date.year, date.month, date.day, int(hour), int(cron.split()[0]), tzinfo=ZoneInfo(zone))
+            if wanted.astimezone(UTC).astimezone(wanted.tzinfo).replace(tzinfo=None) != wanted.replace(tzinfo=None):
+                expected.add(date)
+
+    found = skipped_runs(cron, zone, now)
+
+    assert {at.date() for at in found if (at.date() - now.date()).days < 3600} == expected
+    for at in found:  # it exists
+        there = at.replace(tzinfo=ZoneInfo(zone))
+        assert there.astimezone(UTC).astimezone(there.tzinfo).replace(tzinfo=None) == at
+
+
+def test_a_user_that_would_add_lines_to_the_units_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "edms-backup.toml"
+    config.write_text('[edms]\nproject = "."\nsettings = "s"\n[repository]\nurl = "repository"\n')
+    bad = "root\nExecStartPre=/bin/touch /tmp/x"
+
+    done = CliRunner().invoke(app, ["--config", str(config), "schedule", "--systemd", str(tmp_path), "--user", bad])
+
+    assert done.exit_code == 2
+    assert not list(tmp_path.glob("*.service"))
 
 
 def test_cron_runs_the_copy_after_the_backup_and_says_nothing_if_all_is_well() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from flows.scheduling.scheduled_jobs import ScheduledJob
 
 EXAMPLES = ("schedule", "schedule --systemd /etc/systemd/system --user edms-backup", "schedule --cron")
+
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?|[0-9]{1,10}")
 
 
 def schedule(
@@ -78,6 +81,8 @@ def _write_units(
     from flows.scheduling.program_path import program_path
     from flows.scheduling.systemd_units import units
 
+    if user is not None and not _USER.fullmatch(user):
+        raise command_error(f"{user!r} is no name of a user.", "Name a user of this machine, or its number.")
     path = options.path.absolute()
     made = units(
         jobs,
