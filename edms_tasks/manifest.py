@@ -190,6 +190,7 @@ class ConvertedFrom(Value):
     name: str  # of the file or folder
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")  # None: a folder
     bytes: int = Field(ge=0)
+    made: datetime | None = None  # when it was made, if that is known; then it is the snapshot's time, too
     facts: dict[str, str] = Field(default={})  # what it says of itself: when it was made, by which versions
     exact: bool  # whether its values can be those of the EDMS to the last digit
     losses: int = Field(

@@ -90,7 +90,7 @@ def write_manifest(
 ) -> tuple[str, Manifest]:
     """Write the manifest, with which the snapshot exists; returns the snapshot's id and the manifest."""
     manifest = Manifest(
-        created=datetime.now(UTC),
+        created=converted.made if converted is not None and converted.made is not None else datetime.now(UTC),
         tag=tag,
         edms=inventory.edms,
         engine=inventory.engine,

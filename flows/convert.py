@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edms_tasks.databases import DatabaseAddress
+from edms_tasks.durable import NewFile, private_folder
 from edms_tasks.errors import CommandError, UnreadableBackup
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.formats import READERS, reader_of, recognise
 from edms_tasks.legacy.old_backup import OldBackup, Reader, Recognised, Scratch
 from edms_tasks.legacy.source import Source
+from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.scratch.run_folder import run_folder
+from flows.backing_up.backup_result import BackupResult
+from flows.converting.fixture_source import loaded_rows
+from flows.converting.snapshot_of import snapshot_of
 from flows.evidence.repository_log import LogFacts
 from flows.requests import ConvertRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
+from flows.tasks.inspect_tasks import inspect_edms, require_reachable
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,8 @@ class ConvertResult:
     others: tuple[Recognised, ...]  # formats that it might also have
     findings: tuple[Finding, ...]
     snapshot_id: str = ""  # "" if it was only inspected
+    made: BackupResult | None = None
+    left_out: Path | None = None  # JSON lines of the rows that have no place in the code's tables
 
     @property
     def losses(self) -> tuple[Finding, ...]:
@@ -35,8 +47,8 @@ class ConvertResult:
 
     @property
     def success(self) -> bool:
-        """Whether all that the old backup held is there."""
-        return not self.losses
+        """Whether all that the old backup held is there, and the snapshot was read back."""
+        return not self.losses and (self.made is None or self.made.shortfall() is None)
 
     def shortfall(self) -> Shortfall | None:
         """Why the run counts as failed: what is lost."""
@@ -72,26 +84,81 @@ class ConvertResult:
             "losses": len(self.losses),
             "all_there": self.success,
             "snapshot": self.snapshot_id or None,
+            "tag": self.made.manifest.tag if self.made else None,
+            "verified": self.made.verified if self.made else None,
+            "placed_rows": self.made.manifest.rows if self.made else None,
+            "left_out": str(self.left_out) if self.left_out else None,
         }
 
 
 @flow(
     name="edms-convert",
     flow_run_name="convert {path}",
-    description="Recognises an old backup of another tool, and says what it holds and lacks. Writes nothing.",
+    description="Recognises an old backup of another tool, says what it holds and lacks, and makes a snapshot of it.",
 )
 def convert(run: Run, request: ConvertRequest) -> ConvertResult:
-    """Say what an old backup is, what it holds, and what it lacks; writes nothing.
+    """Make a snapshot of an old backup; with `inspect`, only say what it is, what it holds, and what it lacks.
 
     Raises:
         CommandError: there is no such file or format.
         UnreadableBackup: it has no known format, or nothing in it can be read.
     """
+    if request.tag is not None:
+        check_tag(request.tag)
     path = _existing(request.path)
     reader, others = _choose(path, request.format)
-    with run.stage("inspect"), run_folder(run.settings.workdir, "convert") as folder:
-        old = run.call(read_old_backup, path, reader, Scratch(folder, look_only=True))
-    return ConvertResult(path, old, others, old.findings)
+    with run_folder(run.settings.workdir, "convert") as folder:
+        scratch = Scratch(folder / "old", look_only=request.inspect)
+        scratch.folder.mkdir()
+        with run.stage("read"):
+            old = run.call(read_old_backup, path, reader, scratch)
+        if request.inspect:
+            return ConvertResult(path, old, others, old.findings)
+        return _converted(run, request, ConvertResult(path, old, others, old.findings), folder)
+
+
+def _converted(run: Run, request: ConvertRequest, seen: ConvertResult, folder: Path) -> ConvertResult:
+    """Load what was read into a throwaway database, and make a snapshot of that."""
+    old = seen.old
+    if not any(rows.rows for rows in old.rows):
+        raise UnreadableBackup(
+            "The old backup holds no rows, so no snapshot can be made of it.",
+            where=str(seen.path),
+            why=" ".join(dict.fromkeys(one.message for one in old.losses)),
+            fix="edms-backup convert FILE --inspect lists what it holds. docs/legacy.md says when to throw it away.",
+        )
+    with run.stage("inspect"):
+        report = run.call(inspect_edms, run.ask, run.settings)
+        require_reachable(report, DatabaseAddress.from_probe(report.databases[0]))
+    with run.stage("load"), ExitStack() as loaded:
+        rows = loaded.enter_context(loaded_rows(run, old, report, request.schema, folder))
+        tag = request.tag or _tag_of(seen.path)
+        made = snapshot_of(
+            run, rows.address, old, rows.findings, seen.path, report=rows.report, tag=tag, chosen=request.folders
+        )
+        kept = _keep_lists(run, made.snapshot_id, rows.left_out)
+    of_old = [one for one in made.manifest.findings if one.code.startswith("old-")]
+    return replace(seen, findings=tuple(of_old), snapshot_id=made.snapshot_id, made=made, left_out=kept)
+
+
+def _tag_of(path: Path) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name).strip("-.")[:40]
+    return f"converted-{plain or 'backup'}"
+
+
+def _keep_lists(run: Run, snapshot_id: str, lists: Sequence[Path]) -> Path | None:
+    """Keep the rows that have no place as JSON lines; None if there are none."""
+    if not lists:
+        return None
+    private_folder(run.settings.workdir / "left-out")
+    kept = run.settings.workdir / "left-out" / f"{snapshot_id[:12]}.jsonl"
+    with NewFile(kept) as file:
+        for one in lists:
+            with one.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    file.write(block)
+        file.put_in_place()
+    return kept
 
 
 @task(name="read old backup", tags=["convert"], task_run_name="read {path.name}")

@@ -35,6 +35,7 @@ class ListedSnapshot:
     findings: int
     number: int | None  # among the EDMS's snapshots; None: made by a release that did not number them
     edms: str  # the EDMS it belongs to, in words
+    converted: str | None  # the old backup that it was converted from; None: a backup of the EDMS
     earlier_than_the_one_before: bool  # its time is earlier than its predecessor's, so one of them is wrong
 
     def as_json(self) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def list_snapshots(settings: Settings, *, everyone: bool = False) -> Listing:
             *notes,
         )
     wrong = {later for later, _ in own.chain.backwards}
-    order = state.survey.order if everyone else own.chain.order
+    order = state.survey.order if everyone else (*own.chain.order, *own.converted)
     listed = [name for name in order if name not in state.survey.sealed]  # a note names them
     objects = {repository.stored_name(ref) for name in listed for ref in state.survey.intact[name].objects().values()}
     return Listing(
@@ -139,5 +140,6 @@ def _listed(snapshot_id: str, found: Survey, *, backwards: bool) -> ListedSnapsh
         findings=len(manifest.findings),
         number=manifest.number,
         edms=names_of(manifest),
+        converted=manifest.converted.name if manifest.converted else None,
         earlier_than_the_one_before=backwards,
     )

@@ -363,6 +363,20 @@ class ConvertRequest:
         bool, FieldDescription("Only say what it is, what it holds and what it lacks; write nothing.")
     ] = True
     format: Annotated[Name | None, FieldDescription("Its format, if it is not to be recognised.")] = None
+    tag: Annotated[Name | None, FieldDescription("A name for the snapshot. Empty: converted- and the file's name.")] = (
+        None
+    )
+    folders: Annotated[
+        Mapping[str, str],
+        FieldDescription("Which folder of the old backup holds the files of which root, e.g. storage/docs: media."),
+    ] = field(default_factory=dict)
+    schema: Annotated[
+        SchemaSource,
+        FieldDescription(
+            "Create the tables by the EDMS's `migrations`, or from its `models` if a migration does not run."
+        ),
+    ] = "migrations"
+    reason: Reason = ""
 
 
 def described(request: type, name: str) -> str:

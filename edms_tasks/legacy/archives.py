@@ -67,7 +67,8 @@ class ArchiveTrouble:
                 make_finding(
                     "old-truncated",
                     self.name,
-                    f"The archive cannot be read to its end: {self.damage}. {self.members:,} members were read; what stood behind is lost.",
+                    f"The archive cannot be read to its end: {self.damage}. {self.members:,} members were read; "
+                    f"what stood behind is lost.",
                 )
             )
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -33,7 +34,7 @@ class Recognised:
 class ModelRows:
     """The rows of one model, as Django serialises them.
 
-    `path` is a file of JSON lines, each `{"pk": …, "fields": {…}}`; None if the reader was only to look. A row's number in the file
+    `path` is a file of JSON lines, each `{"n": …, "pk": …, "fields": {…}}`; None if the reader was only to look. A row's number in the file
     is its identity in findings.
     """
 
@@ -77,6 +78,7 @@ class OldBackup:
     folders: tuple[FileFolder, ...] = ()
     findings: tuple[Finding, ...] = ()
     inexact: tuple[str, ...] = ()  # why what it holds cannot be what the EDMS held, to the last digit
+    made: datetime | None = None  # when it was made, as it says itself
     cut_times: bool = False  # its format keeps milliseconds only
 
     @property

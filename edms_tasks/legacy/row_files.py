@@ -29,7 +29,7 @@ class RowFiles:
         return sum(self._counts.values())
 
     def add(self, model: str, line: str) -> None:
-        """Add a row: JSON with `pk` and `fields`, in one line.
+        """Add a row: a JSON object with `pk` and `fields`, in one line; it gets its number as `n`.
 
         Raises:
             UnreadableBackup: there are more models than any EDMS has.
@@ -47,6 +47,7 @@ class RowFiles:
         self._counts[model] += 1
         if self._scratch.look_only:
             return
+        line = f'{{"n": {self._counts[model]}, {line[1:]}'
         self._held[model].append(line)
         self._sizes[model] += len(line)
         self._size += len(line)

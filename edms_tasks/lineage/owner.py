@@ -21,6 +21,12 @@ from edms_tasks.settings import Settings
 Traits = tuple[str, str, str, tuple[tuple[str, str], ...]]
 UNRECORDED = "not-recorded:"
 """Beginning of the key of an EDMS that is known by its traits only."""
+CONVERTED = "converted:"
+"""Beginning of the key of the snapshots that were converted from an EDMS's old backups.
+
+They are no backups of the live system: the newest one, the next one's predecessor, the age of the last backup and retention pass over
+them. That they have a key of their own decides all of that.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def owners(manifests: Mapping[str, Manifest], this_edms: KnownEdms) -> dict[str,
     """Id of each snapshot -> key of its EDMS: the EDMS's id, or one made of the traits."""
     known: dict[Traits, set[str]] = {}
     for manifest in manifests.values():
-        if manifest.identity is not None:
+        if manifest.identity is not None and manifest.converted is None:
             known.setdefault(traits_of(manifest), set()).add(manifest.identity.id)
     if this_edms.id is not None and this_edms.traits is not None:
         known.setdefault(this_edms.traits, set()).add(this_edms.id)
@@ -79,6 +85,8 @@ def owners(manifests: Mapping[str, Manifest], this_edms: KnownEdms) -> dict[str,
 
 
 def _owner(manifest: Manifest, known: Mapping[Traits, set[str]]) -> str:
+    if manifest.converted is not None:
+        return recorded_key(manifest)
     if manifest.identity is not None:
         return manifest.identity.id
     fitting = known.get(traits_of(manifest), set())
@@ -86,9 +94,9 @@ def _owner(manifest: Manifest, known: Mapping[Traits, set[str]]) -> str:
 
 
 def recorded_key(manifest: Manifest) -> str:
-    """The key of a snapshot's EDMS by its manifest alone: the id, or one made of the traits."""
+    """The key of a snapshot's EDMS by its manifest alone: the id, or one made of the traits; of a converted one, `CONVERTED` and the id."""
     if manifest.identity is not None:
-        return manifest.identity.id
+        return manifest.identity.id if manifest.converted is None else CONVERTED + manifest.identity.id
     return UNRECORDED + hashlib.sha256(json.dumps(traits_of(manifest)).encode()).hexdigest()[:32]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.lineage.owner import UNRECORDED, KnownEdms, names_of, owners
+from edms_tasks.lineage.owner import CONVERTED, UNRECORDED, KnownEdms, names_of, owners
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.chain import Chain, Mark, Missing, ancestors_of, chain_of
@@ -42,9 +42,14 @@ class SnapshotHistory:
         """Key of each other EDMS -> its snapshots, oldest first."""
         found: dict[str, list[str]] = {}
         for name in self.survey.order:
-            if self.owner[name] != self.key:
+            if self.owner[name] != self.key and not self.owner[name].startswith(CONVERTED):
                 found.setdefault(self.owner[name], []).append(name)
         return found
+
+    @property
+    def converted(self) -> tuple[str, ...]:
+        """The snapshots that were converted from this EDMS's old backups, oldest first. They are not in the chain."""
+        return tuple(name for name in self.survey.order if self.key and self.owner[name] == CONVERTED + self.key)
 
     @property
     def newest(self) -> str | None:
@@ -186,7 +191,7 @@ def history_of(repository: Repository, this_edms: KnownEdms, here: Mark | None =
 def histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...]:
     """The history of every other EDMS in the repository."""
     owner = _owners(found, this_edms)
-    keys = sorted({*owner.values(), *found.heads} - {this_edms.id})
+    keys = sorted(key for key in {*owner.values(), *found.heads} - {this_edms.id} if not key.startswith(CONVERTED))
     return tuple(_history(found, this_edms, owner, key, None) for key in keys)
 
 
@@ -215,10 +220,12 @@ def _history(
 
 def _only(owner: Mapping[str, str], manifests: Mapping[str, Manifest], this_edms: KnownEdms) -> str | None:
     """The key of the repository's only EDMS; None if there are several, or the settings name another project or module."""
-    keys = set(owner.values())
+    keys = {key for key in owner.values() if not key.startswith(CONVERTED)}
     if len(keys) != 1 or keys & this_edms.others:
         return None
     for manifest in manifests.values():
+        if manifest.converted is not None:
+            continue
         if this_edms.settings_module and manifest.edms.settings_module != this_edms.settings_module:
             return None
         if this_edms.project and manifest.identity is not None and manifest.identity.project != this_edms.project:

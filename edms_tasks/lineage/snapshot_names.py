@@ -133,7 +133,7 @@ def _by_name(repository: Repository, history: SnapshotHistory, name: str) -> str
     there = (*survey.intact, *survey.damaged)
     if name in there:
         return name
-    tagged = [one for one in history.chain.order if name in survey.tags_of(one)]
+    tagged = [one for one in (*history.converted, *history.chain.order) if name in survey.tags_of(one)]
     matching = [one for one in there if _PREFIX.fullmatch(name) and one.startswith(name)]
     found = {*tagged[-1:], *matching}
     if len(found) == 1:
@@ -153,7 +153,7 @@ def _by_name(repository: Repository, history: SnapshotHistory, name: str) -> str
             why=names_of(survey.intact[elsewhere[-1]]),
             fix=f"If you mean that one, name it by its id: {elsewhere[-1][:12]}.",
         )
-    own = history.chain.order
+    own = (*history.converted, *history.chain.order)
     tags = {tag: tag for one in own for tag in survey.tags_of(one)}
     known = {one[: max(len(name), 12)]: one[:12] for one in own} | tags
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
@@ -184,6 +184,10 @@ def _owner_notes(history: SnapshotHistory, snapshot_id: str) -> tuple[str, ...]:
     if manifest is None:
         return ()
     this_edms = history.this_edms
+    if manifest.converted is not None:
+        old, of = manifest.converted, "" if snapshot_id in history.converted else f" It is of {names_of(manifest)}."
+        lost = f" {old.losses} findings are losses." if old.losses else ""
+        return (f"The snapshot was converted from the old backup {old.name}.{lost}{of}",)
     if this_edms.id is None:
         return (f"The EDMS could not be identified. The snapshot is of {names_of(manifest)}.",)
     if history.owner[snapshot_id] != this_edms.id:

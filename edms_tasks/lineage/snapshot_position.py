@@ -23,13 +23,19 @@ class SnapshotPlace:
 
     identity: EdmsIdentity
     previous: str | None
-    number: int
+    number: int | None
     aside: tuple[str, ...] = ()
     base: tuple[str, Manifest] | None = (
         None  # the newest existing snapshot: what is unchanged since is not stored again
     )
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def place_apart(this_edms: KnownEdms) -> SnapshotPlace:
+    """The position of a snapshot that is converted from an old backup: in no order with the backups."""
+    assert this_edms.identity is not None  # it was inspected
+    return SnapshotPlace(this_edms.identity, previous=None, number=None)
 
 
 def place_of(repository: Repository, this_edms: KnownEdms, reopened: Reopened) -> SnapshotPlace:

@@ -32,7 +32,7 @@ from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.last_backup_record import BackupRecord, described, remember
 from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.reopen_repository import Reopened, reopen
-from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_of
+from edms_tasks.lineage.snapshot_position import SnapshotPlace, place_apart, place_of
 from edms_tasks.manifest import ConvertedFrom, FileNameState, Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import SeenWhole
@@ -147,7 +147,11 @@ class SnapshotInTheMaking:
     def enter(self, folder: Path, together: ConsistentReading) -> None:
         """Determine the new snapshot's position; under the locks, so that no other run adds a snapshot meanwhile."""
         self.folder, self._together = folder, together
-        self.place: SnapshotPlace = place_of(self.repository, self._source.this_edms, self._source.reopened)
+        self.place: SnapshotPlace = (
+            place_of(self.repository, self._source.this_edms, self._source.reopened)
+            if self._source.old is None
+            else place_apart(self._source.this_edms)
+        )
         self._notes += self.place.notes
         of_folders = self._run.settings, self._source.report
         self.findings += self.place.findings

@@ -241,8 +241,8 @@ def _snapshots(repository: Repository, state: RepositoryState) -> list[SnapshotF
     found = []
     for name in survey.order:
         manifest = survey.intact.get(name)
-        if manifest is None:
-            continue  # there is no key here to read it
+        if manifest is None or manifest.converted is not None:
+            continue  # there is no key here to read it; or it is no backup of the live system
         objects = manifest.objects()
         new = sum(ref.size for sha256, ref in objects.items() if sha256 not in known)
         known |= objects.keys()
@@ -270,7 +270,8 @@ def _findings(state: RepositoryState) -> list[OpenFinding]:
     """Those of the newest snapshot of each EDMS that are more than a remark."""
     newest: dict[str, Manifest] = {}
     for name in state.survey.order:
-        if manifest := state.survey.intact.get(name):
+        manifest = state.survey.intact.get(name)
+        if manifest is not None and manifest.converted is None:
             newest[_edms_of(manifest)] = manifest
     order = {"error": 0, "warning": 1}
     return [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Config, Flow, Json, Options, Traceback, from_request
-from flows.requests import ConvertRequest, described
+from flows.cli.options import Config, Flow, Json, Options, Traceback, command_error, from_request
+from flows.requests import ConvertRequest, SchemaSource, described
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from flows.convert import ConvertResult
     from flows.running.flow_decorators import Verb
 
-EXAMPLES = ("convert /srv/old/database_backup.json --inspect",)
+EXAMPLES = ("convert /srv/old/database_backup.json --inspect", "convert /srv/old/database_backup.json")
 
 
 def convert(
@@ -27,15 +28,29 @@ def convert(
     format_: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help=described(ConvertRequest, "format"))
     ] = None,
+    tag: Annotated[str | None, from_request(ConvertRequest, "tag", metavar="T")] = None,
+    folder: Annotated[
+        list[str] | None, typer.Option("--folder", metavar="PATH=ROOT", help=described(ConvertRequest, "folders"))
+    ] = None,
+    schema: Annotated[SchemaSource, from_request(ConvertRequest, "schema", metavar="SOURCE")] = "migrations",
+    reason: Annotated[str, from_request(ConvertRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Say what an old backup of another tool holds and lacks."""
+    """Make a snapshot of an old backup of another tool, and say what it lacks."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        request = ConvertRequest(path=path, inspect=inspect, format=format_)
+        request = ConvertRequest(
+            path=path,
+            inspect=inspect,
+            format=format_,
+            tag=tag,
+            folders=_folders(folder or ()),
+            schema=schema,
+            reason=reason,
+        )
         result = options.runner(flow).perform(_convert, request)
 
         def show(console: Console) -> None:
@@ -44,6 +59,16 @@ def convert(
             print_conversion(console, result)
 
         options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def _folders(words: Sequence[str]) -> dict[str, str]:
+    folders = {}
+    for word in words:
+        place, equals, root = word.partition("=")
+        if not (place and equals and root):
+            raise command_error(f"--folder {word} is not understood.", "For example --folder storage/docs=media.")
+        folders[place] = root
+    return folders
 
 
 def _convert() -> Verb[ConvertRequest, ConvertResult]:

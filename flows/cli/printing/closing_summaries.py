@@ -174,7 +174,13 @@ def print_listing(console: Console, listing: Listing) -> None:
                 found.id[:12],
                 f"{found.created:%Y-%m-%d %H:%M:%S}"
                 + (" (earlier than the one before)" if found.earlier_than_the_one_before else ""),
-                ", ".join((*found.tags, *(["held"] if found.holds else []))),
+                ", ".join(
+                    (
+                        *found.tags,
+                        *(["held"] if found.holds else []),
+                        *([f"from {found.converted}"] if found.converted else []),
+                    )
+                ),
                 f"{found.tables:,}",
                 f"{found.rows:,}",
                 f"{found.files:,}",
@@ -185,8 +191,9 @@ def print_listing(console: Console, listing: Listing) -> None:
             for found in listing.snapshots
         ]
         print_table(console, (*headings, *(("EDMS",) if listing.all else ())), rows)
-        if len(listing.snapshots) < listing.expected and not listing.all:
-            line(console, f"✗ {len(listing.snapshots)} of {listing.expected} snapshots are there")
+        backups = sum(found.converted is None for found in listing.snapshots)
+        if backups < listing.expected and not listing.all:
+            line(console, f"✗ {backups} of {listing.expected} snapshots are there")
         for found in listing.snapshots:
             for hold in found.holds:
                 line(console, f"held      {found.id[:12]} by {hold}")

@@ -1,0 +1,458 @@
+"""Place the rows of an old backup in the tables of the EDMS's present code: as files that a staging database loads, and what has no place.
+
+A row that cannot be placed is left out with its reason, and so are the rows that cannot do without it. Nothing is invented in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.conversion.serialized_values import same_id, stored_form
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import CONTENT_TYPES, ROW_ID, Finding, Table
+from edms_tasks.legacy.code_models import CodeModel, ManyToMany
+from edms_tasks.legacy.content_types import combine_content_types
+from edms_tasks.legacy.old_backup import ModelRows
+from edms_tasks.legacy.placed_keys import PlacedKeys
+from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
+from edms_tasks.manifest import Encoding
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import AS_PARQUET
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class PlacedTable:
+    """The rows of a table as they will be loaded."""
+
+    table: Table
+    rows: int
+    encodings: dict[str, Encoding]
+    files: tuple[Path, ...]
+    highest: int | None = None  # of the numbers that are its primary keys
+
+
+@dataclass
+class PlacedRows:
+    """All tables' rows, and what was found meanwhile."""
+
+    tables: list[PlacedTable] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)  # JSON lines: model, why, row
+
+
+def place_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    engine: str,
+    models: Mapping[str, CodeModel],
+    rows: Sequence[ModelRows],
+    seeds: Mapping[str, RawTable],
+    folder: Path,
+) -> PlacedRows:
+    """Place all rows.
+
+    Args:
+        cursor: a DuckDB database with `serialized_functions`.
+        engine: the engine of the database.
+        models: the models of the code, by label in lower case.
+        rows: the rows of the backup.
+        seeds: Table.id -> the rows that the EDMS's migrations made, of all tables that have any.
+        folder: for files; it exists.
+    """
+    return _Placing(cursor, engine, models, seeds, folder).place(rows)
+
+
+class _Placing:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        engine: str,
+        models: Mapping[str, CodeModel],
+        seeds: Mapping[str, RawTable],
+        folder: Path,
+    ) -> None:
+        self.cursor, self.engine, self.models, self.seeds, self.folder = cursor, engine, models, seeds, folder
+        self.made = PlacedRows()
+        self.staged: dict[str, StagedModel] = {}
+        self.left: dict[str, list[str]] = {}  # Table.id -> relations of (n, why)
+        self.silent: dict[str, str] = {}  # Table.id -> relation of (n): rows that are there already
+        self.files = 0
+
+    def place(self, rows: Sequence[ModelRows]) -> PlacedRows:
+        needed = needed_columns(self.models.values())
+        for one in rows:
+            model = self.models.get(one.model)
+            if model is None:
+                self.made.findings.append(make_finding("old-model-unknown", one.model[:200], count=one.rows))
+                self._list(
+                    lines_of(one), one.model, "SELECT n, 'the code has no such model' AS why FROM " + lines_of(one)
+                )
+                continue
+            if model.table.id in self.staged:  # a proxy's rows beside its model's: Django writes none
+                self.made.findings.append(
+                    make_finding("old-row-left-out", one.model, "Rows of a proxy model.", count=one.rows)
+                )
+                continue
+            staged = stage_model(self.cursor, self.engine, model, one, self._path("staged"), needed[model.table.id])
+            self.made.findings += staged.findings
+            self.staged[model.table.id] = staged
+        in_backup = list(self.staged)
+        kept = self._kept_seeds(in_backup)
+        for table in kept:
+            model = next((model for model in self.models.values() if model.table.id == table), None)
+            if model is not None:
+                self.staged[table] = stage_seeds(self.cursor, model, self.seeds[table], self._path("seeds"))
+        keys = PlacedKeys(self.cursor, self.staged, self.folder)
+        self.keys = keys
+        if CONTENT_TYPES in in_backup and any(CONTENT_TYPES in self._targets(table) for table in kept):
+            self.silent[CONTENT_TYPES] = combine_content_types(
+                keys, self.staged[CONTENT_TYPES], self.seeds, self._path("types")
+            )
+        above = self._highest_object_id(in_backup)
+        for table in in_backup:
+            keys.keys(table, above=above)
+            self._duplicates(table)
+            self._unfit(table)
+        self._leave_out_dependents(in_backup)
+        for table in in_backup:
+            self._report_references(table)
+            self._write(table)
+            for number, name in enumerate(self.staged[table].many):
+                self._write_many(table, number, self.staged[table].model.many[name])
+        self._keep(kept, in_backup)
+        self.made.findings += keys.findings
+        for table in in_backup:
+            self._list_left_out(table)
+        return self.made
+
+    def _path(self, name: str) -> Path:
+        self.files += 1
+        return self.folder / f"{name}-{self.files:05d}.parquet"
+
+    def _kept(self, query: str) -> str:
+        path = self._path("r")
+        self.cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
+        return f"read_parquet({literal(str(path))})"
+
+    def _number(self, query: str) -> int:
+        row = self.cursor.execute(query).fetchone()
+        return int(row[0] or 0) if row is not None else 0
+
+    # -- rows of migrations --------------------------------------------------------------------------------------------
+
+    def _kept_seeds(self, in_backup: Sequence[str]) -> list[str]:
+        """The tables whose rows from migrations stay: the backup has none, and they refer to no table whose rows are replaced."""
+        through = {many.table.id for table in in_backup for many in self.staged[table].model.many.values()}
+        kept = {
+            table for table, raw in self.seeds.items() if raw.rows and table not in in_backup and table not in through
+        }
+        while True:
+            replaced = set(in_backup) - {CONTENT_TYPES}
+            gone = {
+                table for table in kept if self._targets(table) & (replaced | (set(self.seeds) - kept - set(in_backup)))
+            }
+            if not gone:
+                return sorted(kept)
+            kept -= gone
+
+    def _targets(self, table: str) -> set[str]:
+        model = next((model for model in self.models.values() if model.table.id == table), None)
+        return {reference.target for reference in model.references.values()} if model is not None else set()
+
+    def _keep(self, kept: Sequence[str], in_backup: Sequence[str]) -> None:
+        tables = {model.table.id: model.table for model in self.models.values()}
+        for table in kept:
+            raw = self.seeds[table]
+            if table in tables:
+                self.made.tables.append(PlacedTable(tables[table], raw.rows, raw.encodings, raw.files))
+                self.made.findings.append(make_finding("old-rows-from-migrations", tables[table].label, count=raw.rows))
+        for table, one in tables.items():
+            if table not in in_backup and table not in kept:
+                self.made.findings.append(make_finding("old-model-not-in-backup", one.label))
+
+    # -- what cannot be placed -----------------------------------------------------------------------------------------
+
+    def _duplicates(self, table: str) -> None:
+        """Rows with the same key: the same row twice is one; of others the last counts."""
+        staged = self.staged[table]
+        twice = f"SELECT pk FROM {staged.relation} WHERE pk IS NOT NULL GROUP BY pk HAVING count(*) > 1"
+        if not self.cursor.execute(f"{twice} LIMIT 1").fetchone() or staged.source is None:
+            return
+        lines = lines_of(ModelRows(staged.model.label, staged.rows, staged.source))
+        key = same_id(staged.model.key_column, "pk ->> '$'")
+        texts = f"SELECT n, {key} AS pk, CAST(fields AS VARCHAR) AS text FROM {lines} WHERE {key} IN ({twice})"
+        earlier = self._kept(
+            f"SELECT n, pk, text = last_value(text) OVER (PARTITION BY pk ORDER BY n ROWS BETWEEN UNBOUNDED "
+            f"PRECEDING AND "
+            f"UNBOUNDED FOLLOWING) AS same, n = max(n) OVER (PARTITION BY pk) AS last FROM ({texts})"
+        )
+        same = self._number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND same")
+        other = self._number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND NOT same")
+        examples = self.cursor.execute(
+            f"SELECT DISTINCT pk FROM {earlier} WHERE NOT last ORDER BY 1 LIMIT {_EXAMPLES}"
+        ).fetchall()
+        shown = tuple(str(pk)[:100] for (pk,) in examples)
+        label = staged.model.label
+        if same:
+            self.made.findings.append(
+                make_finding("old-duplicate-row", label, severity="info", count=same, examples=shown)
+            )
+        if other:
+            self.made.findings.append(
+                make_finding("old-duplicate-row", label, severity="error", count=other, examples=shown)
+            )
+            why = "SELECT n, 'a later row has the same key and other values' AS why"
+            self._leave(table, f"{why} FROM {earlier} WHERE NOT last AND NOT same")
+
+    def _leave(self, table: str, query: str) -> int:
+        """Leave out the rows of a query of (n, why); returns how many are new."""
+        known = self._left(table)
+        fresh = self._kept(
+            f"SELECT n, any_value(why) AS why FROM ({query}) WHERE n NOT IN (SELECT n FROM {known}) GROUP BY n"
+        )
+        count = self._number(f"SELECT count(*) FROM {fresh}")
+        if count:
+            self.left.setdefault(table, []).append(fresh)
+        return count
+
+    def _left(self, table: str) -> str:
+        """Relation of (n, why) of the rows of a table that are left out so far."""
+        parts = [f"SELECT n, why FROM {one}" for one in self.left.get(table, ())]
+        parts.append("SELECT CAST(NULL AS BIGINT) AS n, CAST(NULL AS VARCHAR) AS why WHERE false")
+        return f"({' UNION ALL '.join(parts)})"
+
+    def _unfit(self, table: str) -> None:
+        """Rows without a key, and rows that lack a value where the column needs one."""
+        staged = self.staged[table]
+        if table in self.keys.lost:
+            self._leave(table, f"SELECT n, 'its key is lost' AS why FROM {self.keys.lost[table]}")
+        references = staged.model.references
+        required = [
+            k
+            for k, column in enumerate(staged.columns)
+            if not column.nullable and column.name not in references and not column.generated
+        ]
+        if required:
+            missing = " OR ".join(f"v{k} IS NULL" for k in required)
+            count = self._leave(
+                table,
+                f"SELECT n, 'a column that must have a value has none' AS why FROM {staged.relation} WHERE {missing}",
+            )
+            self._report_left(staged, count, "A column that must have a value has none in them.")
+        key = stored_form(self.engine, staged.model.key_column, "to_json(id)").expression
+        bad = f"SELECT n, 'its key is no value of the column' AS why FROM {self.keys.keys(table)} WHERE {key} IS NULL"
+        self._report_left(staged, self._leave(table, bad), "Their keys are no values of the column.")
+
+    def _report_left(self, staged: StagedModel, count: int, why: str) -> None:
+        if count:
+            self.made.findings.append(make_finding("old-row-left-out", staged.model.label, why, count=count))
+
+    def _leave_out_dependents(self, in_backup: Sequence[str]) -> None:
+        """Leave out rows whose required references lead nowhere, and so on, until nothing changes."""
+        while True:
+            changed = 0
+            for table in in_backup:
+                staged = self.staged[table]
+                for column, reference in staged.model.references.items():
+                    if not staged.is_key(column) and staged.model.table.column(column).nullable:
+                        continue
+                    resolved = self.keys.resolved(table, column)
+                    if resolved is None or (reference.target not in self.staged and not reference.enforced):
+                        continue
+                    gone = self._left(reference.target)
+                    query = (
+                        f"SELECT n, {literal(f'{column} refers to a row that is not there')} AS why FROM {resolved} "
+                        f"WHERE tn IS NULL OR tn IN (SELECT n FROM {gone})"
+                    )
+                    if not staged.is_key(column):
+                        k = staged.position(column)
+                        query += f" UNION ALL SELECT n, {literal(f'{column} is empty')} FROM {staged.relation} WHERE j{k} IS NULL"
+                    changed += self._leave(table, query)
+            if not changed:
+                return
+
+    def _report_references(self, table: str) -> None:
+        """Count what leads nowhere, and generic references to rows whose keys were assigned anew."""
+        staged = self.staged[table]
+        for column, reference in staged.model.references.items():
+            resolved = self.keys.resolved(table, column)
+            gone = self._left(reference.target)
+            query = f"FROM {resolved} WHERE tn IS NULL OR tn IN (SELECT n FROM {gone})"
+            count = self._number(f"SELECT count(*) {query}")
+            if count:
+                nullable = staged.model.table.column(column).nullable
+                self._unresolved(
+                    staged,
+                    column,
+                    count,
+                    query,
+                    "The column is empty there." if nullable else "These rows are left out.",
+                )
+        for generic in staged.model.generics:
+            self._report_generic(staged, generic.content_type_column, generic.object_id_column)
+
+    def _unresolved(self, staged: StagedModel, column: str, count: int, query: str, what: str) -> None:
+        shown: tuple[str, ...] = ()
+        if not staged.is_key(column):
+            k = staged.position(column)
+            rows = self.cursor.execute(
+                f"SELECT DISTINCT CAST(j{k} AS VARCHAR) FROM {staged.relation} WHERE n IN (SELECT n {query}) "
+                f"ORDER BY 1 LIMIT {_EXAMPLES}"
+            ).fetchall()
+            shown = tuple(str(text)[:200] for (text,) in rows)
+        name = staged.model.table.column(column).field or column
+        message = f"References lead to no row of the snapshot. {what}"
+        self.made.findings.append(
+            make_finding(
+                "old-reference-unresolved", f"{staged.model.label}.{name}", message, count=count, examples=shown
+            )
+        )
+
+    def _report_generic(self, staged: StagedModel, types: str, ids: str) -> None:
+        if not self.keys.assigned or CONTENT_TYPES not in self.staged or types not in staged.model.references:
+            return
+        of_types = self.staged[CONTENT_TYPES]
+        app, name = of_types.position("app_label"), of_types.position("model")
+        labels = [label for label, model in self.models.items() if model.table.id in self.keys.assigned]
+        wanted = ", ".join(literal(label) for label in labels)
+        resolved = self.keys.resolved(staged.model.table.id, types)
+        count = self._number(
+            f"SELECT count(*) FROM {resolved} r JOIN {of_types.relation} t ON t.n = r.tn "
+            f"WHERE (t.j{app} ->> '$') || '.' || (t.j{name} ->> '$') IN ({wanted})"
+        )
+        if count:
+            message = (
+                f"{ids} holds primary keys that the backup lacks (`--natural-primary`): these references lead "
+                f"nowhere. They are kept as "
+                "they are; no row has such a key."
+            )
+            self.made.findings.append(
+                make_finding("old-reference-unresolved", f"{staged.model.label}.{ids}", message, count=count)
+            )
+
+    def _highest_object_id(self, in_backup: Sequence[str]) -> int:
+        """The highest number in any generic reference: assigned keys begin above it, so that none leads to a wrong row."""
+        found = 0
+        for table in in_backup:
+            staged = self.staged[table]
+            known = {column.name for column in staged.columns} - set(staged.model.references)
+            for generic in staged.model.generics:
+                if generic.object_id_column in known:
+                    k = staged.position(generic.object_id_column)
+                    highest = f"max(TRY_CAST(CAST(v{k} AS VARCHAR) AS BIGINT))"
+                    found = max(found, self._number(f"SELECT {highest} FROM {staged.relation}"))
+        return found if found < 2**30 else 0
+
+    # -- the tables ----------------------------------------------------------------------------------------------------
+
+    def _write(self, table: str) -> None:
+        staged = self.staged[table]
+        model, references = staged.model, staged.model.references
+        joins, values, encodings = [], {}, {}
+        key = stored_form(self.engine, model.key_column, "to_json(i.id)")
+        values[model.key_column.name], encodings[model.key_column.name] = key.expression, key.encoding
+        for k, column in enumerate(staged.columns):
+            form = staged.encodings[column.name]
+            encodings[column.name] = form.encoding
+            values[column.name] = f"s.v{k}"
+            if column.name in references:
+                new = stored_form(self.engine, column, f"to_json(t{k}.id)")
+                joins.append(f"LEFT JOIN {self._target_ids(table, column.name)} t{k} ON t{k}.n = s.n")
+                values[column.name] = new.expression
+        for column in model.table.stored_columns:  # columns that no field has
+            if column.name not in values:
+                values[column.name], encodings[column.name] = "CAST(NULL AS VARCHAR)", key.encoding
+        if model.table.row_ids:
+            values[ROW_ID], encodings[ROW_ID] = "row_number() OVER (ORDER BY s.n)", "native"
+        selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
+        excluded = f"SELECT n FROM {self._left(table)}"
+        if table in self.silent:
+            excluded += f" UNION ALL SELECT n FROM {self.silent[table]}"
+        query = (
+            f"SELECT {selected} FROM {staged.relation} s JOIN {self.keys.keys(table)} i ON i.n = s.n {' '.join(joins)} "
+            f"WHERE s.n NOT IN ({excluded})"
+        )
+        self._add(model.table, query, encodings, model.key_column.name)
+
+    def _add(self, table: Table, query: str, encodings: dict[str, Encoding], key: str) -> None:
+        path = self._path("table")
+        self.cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
+        row = self.cursor.execute(
+            f"SELECT count(*), max(TRY_CAST(CAST({identifier(key)} AS VARCHAR) AS BIGINT)) FROM "
+            f"read_parquet({literal(str(path))})"
+        ).fetchone()
+        assert row is not None  # an aggregate always returns one row
+        self.made.tables.append(PlacedTable(table, int(row[0]), encodings, (path,) if row[0] else (), row[1]))
+
+    def _target_ids(self, table: str, column: str) -> str:
+        """SQL of (n, id): what a reference's column holds in the snapshot; no row where it leads nowhere."""
+        reference = self.staged[table].model.references[column]
+        resolved = self.keys.resolved(table, column)
+        return self._ids_of(str(resolved), reference.target, reference.target_columns[0])
+
+    def _ids_of(self, resolved: str, target: str, target_column: str, more: str = "") -> str:
+        if target not in self.staged:
+            return f"(SELECT CAST(NULL AS BIGINT) AS n, CAST(NULL AS VARCHAR) AS id{', NULL AS at' if more else ''} WHERE false)"
+        staged = self.staged[target]
+        ids = self.keys.keys(target)
+        if not staged.is_key(target_column):
+            ids = f"(SELECT n, value AS id FROM ({self.keys.values(target, (target_column,), 0)}))"
+        extra = f", r.{more}" if more else ""
+        return f"(SELECT r.n, i.id{extra} FROM {resolved} r JOIN {ids} i ON i.n = r.tn WHERE r.tn NOT IN (SELECT n FROM {self._left(target)}))"
+
+    def _write_many(self, table: str, number: int, many: ManyToMany) -> None:
+        """The rows of a many-to-many field's own table; their keys mean nothing, and are numbered."""
+        staged = self.staged[table]
+        source = (
+            f"SELECT n, unnest(json_transform(m{number}, '[\"JSON\"]')) AS j FROM {staged.relation} WHERE "
+            f"json_type(m{number}) = 'ARRAY'"
+        )
+        target = self.staged.get(many.target)
+        target_key = target.model.key_column.name if target is not None else ""
+        resolved = self.keys.resolve(("many", table, many.name), source, many.target, target_key)
+        ids = self._ids_of(resolved, many.target, target_key)
+        left = self._left(table)
+        owners = f"(SELECT n, id FROM {self.keys.keys(table)} WHERE n NOT IN (SELECT n FROM {left}))"
+        pairs = self._kept(f"SELECT DISTINCT o.id AS owner, t.id AS target FROM {owners} o JOIN {ids} t ON t.n = o.n")
+        all_of = f"SELECT count(*) FROM ({source}) WHERE n IN (SELECT n FROM {owners})"
+        lost = self._number(all_of) - self._number(f"SELECT count(*) FROM {ids} t JOIN {owners} o ON o.n = t.n")
+        if lost:
+            message = "Entries of a many-to-many field lead to no row of the snapshot. They are left out."
+            self.made.findings.append(
+                make_finding("old-reference-unresolved", f"{staged.model.label}.{many.name}", message, count=lost)
+            )
+        columns = {column.name: column for column in many.table.columns}
+        owner = stored_form(self.engine, columns[many.owner_column], "to_json(owner)")
+        other = stored_form(self.engine, columns[many.target_column], "to_json(target)")
+        values = {many.owner_column: owner, many.target_column: other}
+        selected = ", ".join(f"{form.expression} AS {identifier(name)}" for name, form in values.items())
+        encodings = {name: form.encoding for name, form in values.items()}
+        key = many.table.primary_key[0]
+        counter = stored_form(self.engine, columns[key], "to_json(row_number() OVER (ORDER BY owner, target))")
+        encodings[key] = counter.encoding
+        row_id = f", row_number() OVER () AS {identifier(ROW_ID)}" if many.table.row_ids else ""
+        numbered = f"SELECT owner, target, row_number() OVER (ORDER BY owner, target) AS number FROM {pairs}"
+        form = stored_form(self.engine, columns[key], "to_json(number)").expression
+        self._add(
+            many.table, f"SELECT {form} AS {identifier(key)}, {selected}{row_id} FROM ({numbered})", encodings, key
+        )
+
+    # -- the list of what was left out ---------------------------------------------------------------------------------
+
+    def _list_left_out(self, table: str) -> None:
+        staged = self.staged[table]
+        if self.left.get(table) and staged.source is not None:
+            lines = lines_of(ModelRows(staged.model.label, staged.rows, staged.source))
+            self._list(lines, staged.model.label, f"SELECT n, why FROM {self._left(table)}")
+
+    def _list(self, lines: str, model: str, left: str) -> None:
+        path = self._path("left-out").with_suffix(".jsonl")
+        query = f"SELECT {literal(model)} AS model, l.why, r.pk, r.fields FROM {lines} r JOIN ({left}) l ON l.n = r.n"
+        self.cursor.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT json)")
+        self.made.left_out.append(path)

@@ -1,0 +1,205 @@
+"""The rows of one model of an old backup, in Parquet: keys and references as JSON, all other values as the engine stores them.
+
+One pass over the model's JSON lines. What has no place is counted: models, fields and values that the code does not have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+
+from edms_tasks.conversion.serialized_values import StoredForm, same_id, stored_form
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import Column, Finding
+from edms_tasks.legacy.code_models import CodeModel
+from edms_tasks.legacy.old_backup import ModelRows
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import AS_PARQUET, relation
+
+_LONGEST = 64 << 20
+
+
+@dataclass(frozen=True)
+class StagedModel:
+    """A model's rows on their way into the database.
+
+    The file has `n` (the row's number), `pk` (its text, NULL if the backup lacks it), `j<k>` (the column's value as JSON, if it is
+    needed for keys or references), `v<k>` (its stored form, unless it is a reference), `x<k>` (whether its value is none of the
+    column's) and `m<k>` (the list of a many-to-many field).
+    """
+
+    model: CodeModel
+    path: Path
+    rows: int
+    columns: tuple[Column, ...]  # at their positions k; without the primary key
+    many: tuple[str, ...]  # names of many-to-many fields, at their positions k
+    encodings: dict[str, StoredForm]
+    needed: frozenset[str]  # columns that have `j<k>`, besides references
+    is_seed: bool = False  # the rows that the EDMS's migrations made
+    source: Path | None = None
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def relation(self) -> str:
+        """SQL to select the rows from."""
+        return f"read_parquet({literal(str(self.path))})"
+
+    def position(self, column: str) -> int:
+        """The position of a column."""
+        return next(k for k, one in enumerate(self.columns) if one.name == column)
+
+    def is_key(self, column: str) -> bool:
+        """Whether a column is the primary key."""
+        return column == self.model.key_column.name
+
+
+def lines_of(rows: ModelRows) -> str:
+    """SQL to select a model's rows from: `n`, `pk`, `fields`."""
+    assert rows.path is not None
+    return (
+        f"read_json({literal(str(rows.path))}, format = 'newline_delimited', maximum_object_size = {_LONGEST}, "
+        "columns = {'n': 'BIGINT', 'pk': 'JSON', 'fields': 'JSON'})"
+    )
+
+
+def stage_model(
+    cursor: duckdb.DuckDBPyConnection,
+    engine: str,
+    model: CodeModel,
+    rows: ModelRows,
+    path: Path,
+    needed: frozenset[str],
+) -> StagedModel:
+    """Write a model's rows to `path`; `needed` are the columns whose values keys may need."""
+    lines = lines_of(rows)
+    present = {
+        str(name): int(count)
+        for name, count in cursor.execute(
+            f"SELECT key, count(*) FROM (SELECT unnest(json_keys(fields)) AS key FROM {lines}) GROUP BY 1"
+        ).fetchall()
+    }
+    columns = tuple(model.fields.values())
+    names = {column.name: name for name, column in model.fields.items()}
+    many = tuple(name for name in model.many if name in present)
+    references = model.references
+    wanted = [name for name in names.values() if name in present] + list(many)
+    structure = "{" + ", ".join(f'{json.dumps(name)}: "JSON"' for name in wanted) + "}"
+    place = {name: f"f.{identifier(name)}" for name in wanted}
+    selected, forms = [], {}
+    absent: list[Column] = []
+    for k, column in enumerate(columns):
+        name = names[column.name]
+        value = place.get(name, "CAST(NULL AS JSON)")
+        if name not in present:
+            absent.append(column)
+            if (default := model.absent_values.get(column.name)) is not None:
+                value = f"CAST({literal(default)} AS JSON)"
+        form = stored_form(engine, column, f"j{k}")
+        forms[column.name] = form
+        selected.append((k, column, value, form))
+    inner = ", ".join(f"{value} AS j{k}" for k, _, value, _ in selected)
+    lists = ", ".join(f"{place[name]} AS m{k}" for k, name in enumerate(many))
+    outer = []
+    for k, column, _, form in selected:
+        if column.name in needed or column.name in references:
+            outer.append(f"j{k}")
+        if column.name not in references:
+            outer.append(f"{form.expression} AS v{k}, (j{k} IS NOT NULL AND {form.expression} IS NULL) AS x{k}")
+    outer += [f"m{k}" for k, _ in enumerate(many)]
+    key = same_id(model.key_column, "pk ->> '$'")
+    struct = f"json_transform(fields, {literal(structure)})" if wanted else "NULL"
+    query = f"""
+        SELECT n, pk{"".join(f", {one}" for one in outer)}
+        FROM (
+            SELECT n, {key} AS pk{", " + inner if inner else ""}{", " + lists if lists else ""}
+            FROM (SELECT n, pk, {struct} AS f FROM {lines})
+        )
+    """
+    cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
+    staged = StagedModel(model, path, rows.rows, columns, many, forms, needed, source=rows.path)
+    return replace(staged, findings=tuple(_findings(staged, present, absent, cursor)))
+
+
+def stage_seeds(cursor: duckdb.DuckDBPyConnection, model: CodeModel, raw: RawTable, path: Path) -> StagedModel:
+    """Stage the rows that the EDMS's migrations made, for references that lead to them; the rows themselves are loaded as they are."""
+    columns = tuple(column for column in model.table.columns if column.name != model.key_column.name)
+    values = ", ".join(
+        f"to_json(CAST({identifier(column.name)} AS VARCHAR)) AS j{k}" for k, column in enumerate(columns)
+    )
+    key = same_id(model.key_column, f"CAST({identifier(model.key_column.name)} AS VARCHAR)")
+    query = f"SELECT row_number() OVER () AS n, {key} AS pk, {values} FROM {relation(model.table, raw)}"
+    cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
+    needed = frozenset(column.name for column in columns)
+    return StagedModel(model, path, raw.rows, columns, (), {}, needed, is_seed=True)
+
+
+def needed_columns(models: Iterable[CodeModel]) -> dict[str, frozenset[str]]:
+    """Table.id -> the columns whose values natural keys, or the search for lost ones, may need."""
+    by_table = {model.table.id: model for model in models}
+    found: dict[str, set[str]] = {table: set() for table in by_table}
+    for model in by_table.values():
+        if model.natural_key is None or model.key_column.logical_type == "text":
+            found[model.table.id] |= {
+                column.name
+                for column in model.fields.values()
+                if column.logical_type in ("text", "integer", "uuid", "date")
+            }
+        for path in model.natural_key or ():
+            here: CodeModel | None = model
+            for column in path:
+                if here is None:
+                    break
+                found[here.table.id].add(column)
+                reference = here.references.get(column)
+                here = by_table.get(reference.target) if reference is not None else None
+        for reference in model.references.values():
+            if reference.target in by_table:
+                found[reference.target].add(reference.target_columns[0])
+    return {table: frozenset(columns) for table, columns in found.items()}
+
+
+def _findings(
+    staged: StagedModel, present: dict[str, int], absent: list[Column], cursor: duckdb.DuckDBPyConnection
+) -> list[Finding]:
+    model, found = staged.model, []
+    known = set(model.fields) | set(model.many)
+    for name, count in sorted(present.items()):
+        if name not in known:
+            found.append(make_finding("old-field-unknown", f"{model.label}.{name[:100]}", count=count))
+    for column in absent:
+        default = model.absent_values.get(column.name, "NULL")
+        lost = default == "NULL" and not column.nullable
+        becomes = "no value that the column allows, and are left out" if lost else default
+        found.append(
+            make_finding(
+                "old-field-absent",
+                f"{model.label}.{column.field or column.name}",
+                severity="error" if lost else "info",
+                message=f"The code has this field and the backup lacks it. The rows have {becomes}.",
+                count=staged.rows,
+            )
+        )
+    checked = [k for k, column in enumerate(staged.columns) if column.name not in model.references]
+    if checked:
+        counts = ", ".join(f"count_if(x{k}), any_value(n) FILTER (x{k})" for k in checked)
+        row = cursor.execute(f"SELECT {counts} FROM {staged.relation}").fetchone()
+        assert row is not None  # an aggregate always returns one row
+        for at, k in enumerate(checked):
+            if row[2 * at]:
+                column = staged.columns[k]
+                found.append(
+                    make_finding(
+                        "old-value-invalid",
+                        f"{model.label}.{column.field or column.name}",
+                        f"Values are no values of the column ({column.native_type})."
+                        + (" The column is empty in these rows." if column.nullable else " These rows are left out."),
+                        count=int(row[2 * at]),
+                        examples=(f"row {row[2 * at + 1]} of the model in the backup",),
+                    )
+                )
+    return found

@@ -1,0 +1,189 @@
+"""The rows of an old backup in a throwaway database: the EDMS's present schema, made by its code, and the rows placed in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edms_tasks.conversion.serialized_values import serialized_functions
+from edms_tasks.databases import Database, DatabaseAddress, open_database
+from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
+from edms_tasks.errors import CheckFailed
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.build_inventory import build_inventory
+from edms_tasks.inventory.model import Finding, Table
+from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.inventory.run_probe import run_probe_on
+from edms_tasks.legacy.code_models import code_models
+from edms_tasks.legacy.old_backup import OldBackup
+from edms_tasks.legacy.placed_rows import PlacedRows, PlacedTable, place_rows
+from edms_tasks.manifest import SequencePosition, TableEntry, TableState
+from edms_tasks.scratch.raw_table import RawTable
+from flows.requests import SchemaSource
+from flows.restoring.edms_indexes import build_indexes_in_the_edms
+from flows.restoring.engine_conversion import run_edms_commands
+from flows.running.flow_decorators import task
+from flows.running.run import Run
+from flows.tasks.extract_tasks import extract_tables
+from flows.tasks.restore_tasks import create_staging_database
+
+_SUFFIX = "_edms_convert"
+
+
+@dataclass(frozen=True)
+class LoadedRows:
+    """The throwaway database with the rows, and what was found while they were placed."""
+
+    address: DatabaseAddress
+    report: ProbeReport
+    findings: tuple[Finding, ...]
+    left_out: tuple[Path, ...]  # JSON lines of the rows that have no place
+
+
+@dataclass(frozen=True)
+class _EmptySchema:
+    """The EDMS's tables as its code makes them, and the rows that its migrations put into them."""
+
+    tables: tuple[Table, ...]
+    captured: CapturedSchema
+    counters: Mapping[str, SequencePosition]
+    sequences: Sequence[SequencePosition]
+    seeds: Mapping[str, RawTable]
+
+
+@contextmanager
+def loaded_rows(
+    run: Run, old: OldBackup, report: ProbeReport, made_by: SchemaSource, folder: Path
+) -> Iterator[LoadedRows]:
+    """Load an old backup's rows into a throwaway database, which is removed at the end whatever happens.
+
+    Args:
+        run: the run.
+        old: the old backup, with its rows in files.
+        report: the probe's report on the EDMS.
+        made_by: the part of the EDMS that makes the tables.
+        folder: for temporary files, and for a database that is a file.
+
+    Raises:
+        CheckFailed: the EDMS's migrations fail, or the database refuses the rows.
+        MayNotCreateDatabases, ServerNotReady: the throwaway database cannot be made.
+    """
+    database = open_database(DatabaseAddress.from_probe(report.databases[0]))
+    into = _name(database, folder)
+    with database.lock(into, "work", shared=False, purpose="convert an old backup"):
+        schema = _empty_schema(run, database, into, made_by, folder)
+        placed = run.call(place_old_rows, run, old, report, schema, database.address.engine, folder / "placed")
+        staging = run.call(create_staging_database, database, schema.captured, into, run.settings.restore.jobs)
+        try:
+            _load(run, staging, schema, placed)
+            loaded_report = run.call(inspect_loaded, run, staging.address)
+            findings = (*placed.findings, *_broken(staging))
+            yield LoadedRows(staging.address, loaded_report, findings, tuple(placed.left_out))
+        finally:
+            staging.drop()
+
+
+def _name(database: Database, folder: Path) -> str:
+    if database.address.is_file:
+        return str(folder / "converted.sqlite3")
+    return f"{database.address.name[:30]}{_SUFFIX}_{secrets.token_hex(4)}"
+
+
+def _empty_schema(run: Run, database: Database, into: str, made_by: SchemaSource, folder: Path) -> _EmptySchema:
+    alias = ["--no-input", "--verbosity", "1", "--database", run.settings.edms.database]
+    commands = [["migrate", *alias], ["migrate", "--run-syncdb", *alias]]
+    if made_by == "models":
+        commands = [["migrate", "--run-syncdb", *alias]]
+    for name in ("view", "seeds"):
+        (folder / name).mkdir()
+    with database.blank(into, folder) as blank:
+        run.call(run_edms_commands, run.settings, commands, blank, made_by, True)
+        with open_database(blank).view(folder / "view", 1) as view:
+            tables = view.tables()
+            raws = extract_tables(run, view, tables, folder / "seeds")
+            return _EmptySchema(
+                tables,
+                view.capture_schema(folder / "schema"),
+                view.counters(),
+                view.sequences(),
+                {table: raw for table, raw in raws.items() if raw.rows},
+            )
+
+
+@task(name="place rows", tags=["convert"])
+def place_old_rows(
+    run: Run, old: OldBackup, report: ProbeReport, schema: _EmptySchema, engine: str, folder: Path
+) -> PlacedRows:
+    """Place the rows in the tables of the schema."""
+    folder.mkdir()
+    inventory = build_inventory(report, schema.tables, run.settings, engine)
+    with (
+        run.workspace(folder / "workspace") as workspace,
+        serialized_functions(workspace.engine),
+        workspace.cursor() as cursor,
+    ):
+        placed = place_rows(cursor, engine, code_models(report, inventory.tables), old.rows, schema.seeds, folder)
+    if old.cut_times:
+        placed.findings.append(make_finding("old-milliseconds", "times"))
+    known = {one.table.id for one in placed.tables}
+    by_id = {table.id: table for table in inventory.tables}
+    for table, raw in schema.seeds.items():  # the record of migrations, and tables that no model owns
+        if table not in known and by_id[table].model is None:
+            placed.tables.append(PlacedTable(by_id[table], raw.rows, raw.encodings, raw.files))
+    return placed
+
+
+@task(name="inspect loaded rows", tags=["inspect"])
+def inspect_loaded(run: Run, address: DatabaseAddress) -> ProbeReport:
+    """The probe's report on the throwaway database: natural keys are proved on the rows of the old backup."""
+    return run_probe_on(run.settings, address)
+
+
+def _load(run: Run, staging: StagingDatabase, schema: _EmptySchema, placed: PlacedRows) -> None:
+    entries = []
+    with run.progress("rows placed", sum(one.rows for one in placed.tables)) as advance:
+        for one in placed.tables:
+            entry = TableEntry(
+                table=one.table, natural_key=None, encodings=one.encodings, state=TableState(rows=one.rows), chunks=()
+            )
+            loaded = staging.load(entry, one.files) if one.files else 0
+            if loaded != one.rows:
+                raise CheckFailed(
+                    f"{one.table.label}: {one.rows:,} rows were placed, the database accepted {loaded:,}.",
+                    where=staging.address.display,
+                    fix="Nothing was written. Please report this.",
+                )
+            entries.append(entry)
+            advance(one.rows)
+    staging.finish(entries, _positions(schema, placed))
+    build_indexes_in_the_edms(run, staging)
+    staging.gather_statistics()
+
+
+def _positions(schema: _EmptySchema, placed: PlacedRows) -> list[SequencePosition]:
+    """The positions of the counters: behind the highest key of each table."""
+    highest = {one.table.id: one.highest for one in placed.tables if one.highest is not None}
+    moved = {
+        (position.schema_name, position.name): replace_position(position, highest[table])
+        for table, position in schema.counters.items()
+        if table in highest
+    }
+    kept = {(one.schema_name, one.name): one for one in schema.sequences}
+    return list((kept | moved).values())
+
+
+def replace_position(position: SequencePosition, highest: int) -> SequencePosition:
+    """A counter that goes on behind `highest`."""
+    return position.model_copy(update={"last_value": max(highest, 1), "is_called": True})
+
+
+def _broken(staging: StagingDatabase) -> list[Finding]:
+    return [
+        make_finding(
+            "old-reference-unresolved", name, "The database has references that lead to no row.", count=max(count, 1)
+        )
+        for name, count in staging.broken_references().items()
+    ]
