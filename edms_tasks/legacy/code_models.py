@@ -31,6 +31,7 @@ class CodeModel:
     table: Table
     fields: Mapping[str, Column]  # name in a fixture -> column, without the primary key
     key_column: Column
+    key_field: str  # its name in a fixture, where a child's row has its parent's natural key
     absent_values: Mapping[str, str]  # column -> the value as JSON that a migration gives to rows that lack it
     many: Mapping[str, ManyToMany] = field(default_factory=dict)
     natural_key: tuple[Path, ...] | None = None
@@ -84,6 +85,7 @@ def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> C
         table=table,
         fields=fields,
         key_column=columns[table.primary_key[0]],
+        key_field=next((one.name for one in model.fields if one.column == table.primary_key[0]), ""),
         absent_values=defaults,
         many=many,
         natural_key=key.paths if key is not None else None,

@@ -1,4 +1,4 @@
-"""Content types of a backup that lacks what refers to them: they are matched with those that the EDMS's migrations made, by app and model."""
+"""Content types of a backup that lacks what refers to them: matched with those that the EDMS's migrations made, by app and model."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def combine_content_types(keys: PlacedKeys, staged: StagedModel, seeds: Mapping[
     seeded = ", ".join(f"{value} AS {name}" for name, value in values.items())
     own = ", ".join(values)
     keys.cursor.execute(
-        f"COPY (SELECT n, CAST(NULL AS VARCHAR) AS pk, {seeded} FROM ({seed}) UNION ALL "
-        f"SELECT n, pk, {own} FROM {staged.relation}) TO {literal(str(path))} {AS_PARQUET}"
+        f"COPY (SELECT n, CAST(NULL AS VARCHAR) AS pk, CAST(NULL AS JSON) AS parent, {seeded} FROM ({seed}) UNION ALL "
+        f"SELECT n, pk, parent, {own} FROM {staged.relation}) TO {literal(str(path))} {AS_PARQUET}"
     )
     both = replace(staged, path=path)
     keys.staged[CONTENT_TYPES] = both  # type: ignore[index]

@@ -170,7 +170,7 @@ class PlacedKeys:
             return self._made[name]
         staged = self.staged[table]
         if staged.is_key(column):  # the child of a parent: it has the parent's key
-            source = f"SELECT n, CASE WHEN pk IS NOT NULL THEN to_json(pk) END AS j FROM {staged.relation}"
+            source = f"SELECT n, CASE WHEN pk IS NOT NULL THEN to_json(pk) ELSE parent END AS j FROM {staged.relation}"
         else:
             source = f"SELECT n, j{staged.position(column)} AS j FROM {staged.relation}"
         reference = staged.model.references[column]
@@ -214,7 +214,7 @@ class PlacedKeys:
         if name in self._made:
             return self._made[name]
         staged = self.staged[table]
-        missing = self._number(f"SELECT count(*) FROM {staged.relation} WHERE pk IS NULL")
+        missing = self.number(f"SELECT count(*) FROM {staged.relation} WHERE pk IS NULL")
         # Of rows with the same key the last one counts, as for loaddata.
         own = f"SELECT max(n) AS n, pk AS id FROM {staged.relation} WHERE pk IS NOT NULL GROUP BY pk"
         if not missing:
@@ -222,9 +222,9 @@ class PlacedKeys:
         kind, label = staged.model.key_column.logical_type, staged.model.label
         nameless = f"SELECT n FROM {staged.relation} WHERE pk IS NULL"
         if staged.model.key_column.name in staged.model.references:
-            return self._without(name, table, own, nameless, missing, "Their key is that of a row of another model.")
+            return self._of_parents(name, table, own, missing)
         if kind == "integer":
-            highest = self._number(f"SELECT max(TRY_CAST(pk AS BIGINT)) FROM {staged.relation}")
+            highest = self.number(f"SELECT max(TRY_CAST(pk AS BIGINT)) FROM {staged.relation}")
             first = max(highest, above, 0)
             assigned = f"SELECT n, CAST({first} + row_number() OVER (ORDER BY n) AS VARCHAR) AS id FROM ({nameless})"
         elif kind == "uuid":
@@ -234,6 +234,22 @@ class PlacedKeys:
         self.assigned.add(table)
         self.findings.append(make_finding("old-key-assigned", label, count=missing))
         return self.kept(name, f"{own} UNION ALL {assigned}")
+
+    def _of_parents(self, name: tuple[str, ...], table: str, own: str, missing: int) -> str:
+        """The keys of rows that share them with their parents' rows, which the backup names by natural key."""
+        staged = self.staged[table]
+        column = staged.model.key_column.name
+        parents = self.keys(staged.model.references[column].target)
+        found = (
+            f"SELECT r.n, p.id FROM {self.resolved(table, column)} r JOIN {parents} p ON p.n = r.tn "
+            f"WHERE r.n IN (SELECT n FROM {staged.relation} WHERE pk IS NULL)"
+        )
+        number = self.number(f"SELECT count(*) FROM ({found})")
+        if number < missing:
+            lost = f"SELECT n FROM {staged.relation} WHERE pk IS NULL AND n NOT IN (SELECT n FROM ({found}))"
+            why = "Their key is that of a row of another model, and the backup does not say of which."
+            return self._without(name, table, f"{own} UNION ALL {found}", lost, missing - number, why)
+        return self.kept(name, f"{own} UNION ALL {found}")
 
     def _without(self, name: tuple[str, ...], table: str, own: str, lost: str, count: int, why: str) -> str:
         label = self.staged[table].model.label
@@ -266,7 +282,7 @@ class PlacedKeys:
             f"AND code NOT IN (SELECT pk FROM {staged.relation} WHERE pk IS NOT NULL)"
         )
         sure = self.kept(("sure", table), single)
-        number = self._number(f"SELECT count(*) FROM {sure}")
+        number = self.number(f"SELECT count(*) FROM {sure}")
         label = staged.model.label
         if number:
             examples = self.cursor.execute(f"SELECT id, n FROM {sure} ORDER BY n LIMIT {_EXAMPLES}").fetchall()
@@ -298,7 +314,8 @@ class PlacedKeys:
             else "SELECT CAST(NULL AS VARCHAR) AS code WHERE false"
         )
 
-    def _number(self, query: str) -> int:
+    def number(self, query: str) -> int:
+        """The number that a query returns; 0 for none."""
         row = self.cursor.execute(query).fetchone()
         return int(row[0] or 0) if row is not None else 0
 
@@ -306,7 +323,8 @@ class PlacedKeys:
 def _flat(value: str) -> str:
     """The parts of a natural key as texts. A part may be a list itself, the key of a referenced row: lists are flattened."""
     plain = f"json_transform({value}, '[\"VARCHAR\"]')"
-    inner = f"flatten(list_transform({plain}, lambda p: CASE WHEN starts_with(p, '[') THEN json_transform(p, '[\"VARCHAR\"]') ELSE [p] END))"
+    part = "CASE WHEN starts_with(p, '[') THEN json_transform(p, '[\"VARCHAR\"]') ELSE [p] END"
+    inner = f"flatten(list_transform({plain}, lambda p: {part}))"
     nested = f"starts_with(ltrim(substr(CAST({value} AS VARCHAR), 2)), '[') OR contains(CAST({value} AS VARCHAR), ',[')"
     return f"(CASE WHEN {nested} THEN {inner} ELSE {plain} END)"
 

@@ -19,12 +19,14 @@ from edms_tasks.legacy.content_types import combine_content_types
 from edms_tasks.legacy.old_backup import ModelRows
 from edms_tasks.legacy.placed_keys import PlacedKeys
 from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
+from edms_tasks.legacy.unresolved_references import unresolved_references
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET
 
 _EXAMPLES = 3
+_HIGHEST_BASE = 2**30  # keys of 32 bits must have room for as many again
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class _Placing:
         self.left: dict[str, list[str]] = {}  # Table.id -> relations of (n, why)
         self.silent: dict[str, str] = {}  # Table.id -> relation of (n): rows that are there already
         self.files = 0
+        self.keys = PlacedKeys(cursor, self.staged, folder)
 
     def place(self, rows: Sequence[ModelRows]) -> PlacedRows:
         needed = needed_columns(self.models.values())
@@ -108,8 +111,7 @@ class _Placing:
             model = next((model for model in self.models.values() if model.table.id == table), None)
             if model is not None:
                 self.staged[table] = stage_seeds(self.cursor, model, self.seeds[table], self._path("seeds"))
-        keys = PlacedKeys(self.cursor, self.staged, self.folder)
-        self.keys = keys
+        keys = self.keys
         if CONTENT_TYPES in in_backup and any(CONTENT_TYPES in self._targets(table) for table in kept):
             self.silent[CONTENT_TYPES] = combine_content_types(
                 keys, self.staged[CONTENT_TYPES], self.seeds, self._path("types")
@@ -121,7 +123,7 @@ class _Placing:
             self._unfit(table)
         self._leave_out_dependents(in_backup)
         for table in in_backup:
-            self._report_references(table)
+            self.made.findings += unresolved_references(keys, self.models, table, self._left)
             self._write(table)
             for number, name in enumerate(self.staged[table].many):
                 self._write_many(table, number, self.staged[table].model.many[name])
@@ -139,10 +141,6 @@ class _Placing:
         path = self._path("r")
         self.cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
         return f"read_parquet({literal(str(path))})"
-
-    def _number(self, query: str) -> int:
-        row = self.cursor.execute(query).fetchone()
-        return int(row[0] or 0) if row is not None else 0
 
     # -- rows of migrations --------------------------------------------------------------------------------------------
 
@@ -192,8 +190,8 @@ class _Placing:
             f"PRECEDING AND "
             f"UNBOUNDED FOLLOWING) AS same, n = max(n) OVER (PARTITION BY pk) AS last FROM ({texts})"
         )
-        same = self._number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND same")
-        other = self._number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND NOT same")
+        same = self.keys.number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND same")
+        other = self.keys.number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND NOT same")
         examples = self.cursor.execute(
             f"SELECT DISTINCT pk FROM {earlier} WHERE NOT last ORDER BY 1 LIMIT {_EXAMPLES}"
         ).fetchall()
@@ -216,7 +214,7 @@ class _Placing:
         fresh = self._kept(
             f"SELECT n, any_value(why) AS why FROM ({query}) WHERE n NOT IN (SELECT n FROM {known}) GROUP BY n"
         )
-        count = self._number(f"SELECT count(*) FROM {fresh}")
+        count = self.keys.number(f"SELECT count(*) FROM {fresh}")
         if count:
             self.left.setdefault(table, []).append(fresh)
         return count
@@ -277,65 +275,6 @@ class _Placing:
             if not changed:
                 return
 
-    def _report_references(self, table: str) -> None:
-        """Count what leads nowhere, and generic references to rows whose keys were assigned anew."""
-        staged = self.staged[table]
-        for column, reference in staged.model.references.items():
-            resolved = self.keys.resolved(table, column)
-            gone = self._left(reference.target)
-            query = f"FROM {resolved} WHERE tn IS NULL OR tn IN (SELECT n FROM {gone})"
-            count = self._number(f"SELECT count(*) {query}")
-            if count:
-                nullable = staged.model.table.column(column).nullable
-                self._unresolved(
-                    staged,
-                    column,
-                    count,
-                    query,
-                    "The column is empty there." if nullable else "These rows are left out.",
-                )
-        for generic in staged.model.generics:
-            self._report_generic(staged, generic.content_type_column, generic.object_id_column)
-
-    def _unresolved(self, staged: StagedModel, column: str, count: int, query: str, what: str) -> None:
-        shown: tuple[str, ...] = ()
-        if not staged.is_key(column):
-            k = staged.position(column)
-            rows = self.cursor.execute(
-                f"SELECT DISTINCT CAST(j{k} AS VARCHAR) FROM {staged.relation} WHERE n IN (SELECT n {query}) "
-                f"ORDER BY 1 LIMIT {_EXAMPLES}"
-            ).fetchall()
-            shown = tuple(str(text)[:200] for (text,) in rows)
-        name = staged.model.table.column(column).field or column
-        message = f"References lead to no row of the snapshot. {what}"
-        self.made.findings.append(
-            make_finding(
-                "old-reference-unresolved", f"{staged.model.label}.{name}", message, count=count, examples=shown
-            )
-        )
-
-    def _report_generic(self, staged: StagedModel, types: str, ids: str) -> None:
-        if not self.keys.assigned or CONTENT_TYPES not in self.staged or types not in staged.model.references:
-            return
-        of_types = self.staged[CONTENT_TYPES]
-        app, name = of_types.position("app_label"), of_types.position("model")
-        labels = [label for label, model in self.models.items() if model.table.id in self.keys.assigned]
-        wanted = ", ".join(literal(label) for label in labels)
-        resolved = self.keys.resolved(staged.model.table.id, types)
-        count = self._number(
-            f"SELECT count(*) FROM {resolved} r JOIN {of_types.relation} t ON t.n = r.tn "
-            f"WHERE (t.j{app} ->> '$') || '.' || (t.j{name} ->> '$') IN ({wanted})"
-        )
-        if count:
-            message = (
-                f"{ids} holds primary keys that the backup lacks (`--natural-primary`): these references lead "
-                f"nowhere. They are kept as "
-                "they are; no row has such a key."
-            )
-            self.made.findings.append(
-                make_finding("old-reference-unresolved", f"{staged.model.label}.{ids}", message, count=count)
-            )
-
     def _highest_object_id(self, in_backup: Sequence[str]) -> int:
         """The highest number in any generic reference: assigned keys begin above it, so that none leads to a wrong row."""
         found = 0
@@ -345,9 +284,10 @@ class _Placing:
             for generic in staged.model.generics:
                 if generic.object_id_column in known:
                     k = staged.position(generic.object_id_column)
-                    highest = f"max(TRY_CAST(CAST(v{k} AS VARCHAR) AS BIGINT))"
-                    found = max(found, self._number(f"SELECT {highest} FROM {staged.relation}"))
-        return found if found < 2**30 else 0
+                    number = f"TRY_CAST(CAST(v{k} AS VARCHAR) AS BIGINT)"
+                    highest = f"SELECT max({number}) FROM {staged.relation} WHERE {number} < {_HIGHEST_BASE}"
+                    found = max(found, self.keys.number(highest))
+        return found
 
     # -- the tables ----------------------------------------------------------------------------------------------------
 
@@ -404,7 +344,8 @@ class _Placing:
         if not staged.is_key(target_column):
             ids = f"(SELECT n, value AS id FROM ({self.keys.values(target, (target_column,), 0)}))"
         extra = f", r.{more}" if more else ""
-        return f"(SELECT r.n, i.id{extra} FROM {resolved} r JOIN {ids} i ON i.n = r.tn WHERE r.tn NOT IN (SELECT n FROM {self._left(target)}))"
+        left = f"SELECT n FROM {self._left(target)}"
+        return f"(SELECT r.n, i.id{extra} FROM {resolved} r JOIN {ids} i ON i.n = r.tn WHERE r.tn NOT IN ({left}))"
 
     def _write_many(self, table: str, number: int, many: ManyToMany) -> None:
         """The rows of a many-to-many field's own table; their keys mean nothing, and are numbered."""
@@ -421,7 +362,7 @@ class _Placing:
         owners = f"(SELECT n, id FROM {self.keys.keys(table)} WHERE n NOT IN (SELECT n FROM {left}))"
         pairs = self._kept(f"SELECT DISTINCT o.id AS owner, t.id AS target FROM {owners} o JOIN {ids} t ON t.n = o.n")
         all_of = f"SELECT count(*) FROM ({source}) WHERE n IN (SELECT n FROM {owners})"
-        lost = self._number(all_of) - self._number(f"SELECT count(*) FROM {ids} t JOIN {owners} o ON o.n = t.n")
+        lost = self.keys.number(all_of) - self.keys.number(f"SELECT count(*) FROM {ids} t JOIN {owners} o ON o.n = t.n")
         if lost:
             message = "Entries of a many-to-many field lead to no row of the snapshot. They are left out."
             self.made.findings.append(

@@ -28,7 +28,8 @@ _LONGEST = 64 << 20
 class StagedModel:
     """A model's rows on their way into the database.
 
-    The file has `n` (the row's number), `pk` (its text, NULL if the backup lacks it), `j<k>` (the column's value as JSON, if it is
+    The file has `n` (the row's number), `pk` (its text, NULL if the backup lacks it), `parent` (of a child's row without it: the key of the
+    parent's, as JSON), `j<k>` (the column's value as JSON, if it is
     needed for keys or references), `v<k>` (its stored form, unless it is a reference), `x<k>` (whether its value is none of the
     column's) and `m<k>` (the list of a many-to-many field).
     """
@@ -87,7 +88,8 @@ def stage_model(
     names = {column.name: name for name, column in model.fields.items()}
     many = tuple(name for name in model.many if name in present)
     references = model.references
-    wanted = [name for name in names.values() if name in present] + list(many)
+    wanted = [model.key_field] * (model.key_field in present)
+    wanted += [name for name in names.values() if name in present] + list(many)
     structure = "{" + ", ".join(f'{json.dumps(name)}: "JSON"' for name in wanted) + "}"
     place = {name: f"f.{identifier(name)}" for name in wanted}
     selected, forms = [], {}
@@ -112,11 +114,12 @@ def stage_model(
             outer.append(f"{form.expression} AS v{k}, (j{k} IS NOT NULL AND {form.expression} IS NULL) AS x{k}")
     outer += [f"m{k}" for k, _ in enumerate(many)]
     key = same_id(model.key_column, "pk ->> '$'")
+    parent = f"f.{identifier(model.key_field)}" if model.key_field in present else "CAST(NULL AS JSON)"
     struct = f"json_transform(fields, {literal(structure)})" if wanted else "NULL"
     query = f"""
-        SELECT n, pk{"".join(f", {one}" for one in outer)}
+        SELECT n, pk, parent{"".join(f", {one}" for one in outer)}
         FROM (
-            SELECT n, {key} AS pk{", " + inner if inner else ""}{", " + lists if lists else ""}
+            SELECT n, {key} AS pk, {parent} AS parent{", " + inner if inner else ""}{", " + lists if lists else ""}
             FROM (SELECT n, pk, {struct} AS f FROM {lines})
         )
     """
@@ -132,7 +135,7 @@ def stage_seeds(cursor: duckdb.DuckDBPyConnection, model: CodeModel, raw: RawTab
         f"to_json(CAST({identifier(column.name)} AS VARCHAR)) AS j{k}" for k, column in enumerate(columns)
     )
     key = same_id(model.key_column, f"CAST({identifier(model.key_column.name)} AS VARCHAR)")
-    query = f"SELECT row_number() OVER () AS n, {key} AS pk, {values} FROM {relation(model.table, raw)}"
+    query = f"SELECT row_number() OVER () AS n, {key} AS pk, CAST(NULL AS JSON) AS parent, {values} FROM {relation(model.table, raw)}"
     cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
     needed = frozenset(column.name for column in columns)
     return StagedModel(model, path, raw.rows, columns, (), {}, needed, is_seed=True)
@@ -167,7 +170,7 @@ def _findings(
     staged: StagedModel, present: dict[str, int], absent: list[Column], cursor: duckdb.DuckDBPyConnection
 ) -> list[Finding]:
     model, found = staged.model, []
-    known = set(model.fields) | set(model.many)
+    known = {*model.fields, *model.many, model.key_field}
     for name, count in sorted(present.items()):
         if name not in known:
             found.append(make_finding("old-field-unknown", f"{model.label}.{name[:100]}", count=count))
