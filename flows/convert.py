@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.databases import DatabaseAddress
 from edms_tasks.durable import NewFile, private_folder
 from edms_tasks.errors import CommandError, UnreadableBackup
+from edms_tasks.findings import GROUPS
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.formats import READERS, reader_of, recognise
 from edms_tasks.legacy.old_backup import OldBackup, Reader, Recognised, Scratch
@@ -19,13 +19,15 @@ from edms_tasks.legacy.source import Source
 from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.scratch.run_folder import run_folder
 from flows.backing_up.backup_result import BackupResult
-from flows.converting.fixture_source import loaded_rows
+from flows.converting.dump_source import DescribedDump, restored_dump
+from flows.converting.fixture_source import LoadedRows, loaded_rows
 from flows.converting.snapshot_of import snapshot_of
 from flows.evidence.repository_log import LogFacts
 from flows.requests import ConvertRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
-from flows.tasks.inspect_tasks import inspect_edms, require_reachable
+
+_OF_OLD_BACKUPS = frozenset(kind.code for group in ("Old backups", "Dumps of an engine") for kind in GROUPS[group])
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def convert(run: Run, request: ConvertRequest) -> ConvertResult:
     path = _existing(request.path)
     reader, others = _choose(path, request.format)
     with run_folder(run.settings.workdir, "convert") as folder:
-        scratch = Scratch(folder / "old", look_only=request.inspect)
+        scratch = Scratch(folder / "old", look_only=request.inspect, database=request.database or "")
         scratch.folder.mkdir()
         with run.stage("read"):
             old = run.call(read_old_backup, path, reader, scratch)
@@ -120,24 +122,24 @@ def convert(run: Run, request: ConvertRequest) -> ConvertResult:
 def _converted(run: Run, request: ConvertRequest, seen: ConvertResult, folder: Path) -> ConvertResult:
     """Load what was read into a throwaway database, and make a snapshot of that."""
     old = seen.old
-    if not any(rows.rows for rows in old.rows):
+    if old.dump is None and not any(rows.rows for rows in old.rows):
         raise UnreadableBackup(
             "The old backup holds no rows, so no snapshot can be made of it.",
             where=str(seen.path),
             why=" ".join(dict.fromkeys(one.message for one in old.losses)),
             fix="edms-backup convert FILE --inspect lists what it holds. docs/legacy.md says when to throw it away.",
         )
-    with run.stage("inspect"):
-        report = run.call(inspect_edms, run.ask, run.settings)
-        require_reachable(report, DatabaseAddress.from_probe(report.databases[0]))
     with run.stage("load"), ExitStack() as loaded:
-        rows = loaded.enter_context(loaded_rows(run, old, report, request.schema, folder))
+        source: AbstractContextManager[DescribedDump | LoadedRows] = (
+            restored_dump(run, old.dump, folder) if old.dump else loaded_rows(run, old, request.schema, folder)
+        )
+        rows = loaded.enter_context(source)
         tag = request.tag or _tag_of(seen.path)
         made = snapshot_of(
             run, rows.address, old, rows.findings, seen.path, report=rows.report, tag=tag, chosen=request.folders
         )
         kept = _keep_lists(run, made.snapshot_id, rows.left_out)
-    of_old = [one for one in made.manifest.findings if one.code.startswith("old-")]
+    of_old = [one for one in made.manifest.findings if one.code in _OF_OLD_BACKUPS]
     return replace(seen, findings=tuple(of_old), snapshot_id=made.snapshot_id, made=made, left_out=kept)
 
 

@@ -363,6 +363,7 @@ class ConvertRequest:
         bool, FieldDescription("Only say what it is, what it holds and what it lacks; write nothing.")
     ] = True
     format: Annotated[Name | None, FieldDescription("Its format, if it is not to be recognised.")] = None
+    database: Annotated[Name | None, FieldDescription("Which database, of a dump of several (pg_dumpall).")] = None
     tag: Annotated[Name | None, FieldDescription("A name for the snapshot. Empty: converted- and the file's name.")] = (
         None
     )

@@ -33,6 +33,11 @@ class DescribedDump:
     findings: tuple[Finding, ...]
 
     @property
+    def left_out(self) -> tuple[Path, ...]:
+        """None: what a dump's tables hold is restored as a whole."""
+        return ()
+
+    @property
     def address(self) -> DatabaseAddress:
         """The throwaway database."""
         return self.restored.address

@@ -28,6 +28,7 @@ from flows.restoring.engine_conversion import run_edms_commands
 from flows.running.flow_decorators import task
 from flows.running.run import Run
 from flows.tasks.extract_tasks import extract_tables
+from flows.tasks.inspect_tasks import inspect_edms, require_reachable
 from flows.tasks.restore_tasks import create_staging_database
 
 _SUFFIX = "_edms_convert"
@@ -55,15 +56,12 @@ class _EmptySchema:
 
 
 @contextmanager
-def loaded_rows(
-    run: Run, old: OldBackup, report: ProbeReport, made_by: SchemaSource, folder: Path
-) -> Iterator[LoadedRows]:
+def loaded_rows(run: Run, old: OldBackup, made_by: SchemaSource, folder: Path) -> Iterator[LoadedRows]:
     """Load an old backup's rows into a throwaway database, which is removed at the end whatever happens.
 
     Args:
         run: the run.
         old: the old backup, with its rows in files.
-        report: the probe's report on the EDMS.
         made_by: the part of the EDMS that makes the tables.
         folder: for temporary files, and for a database that is a file.
 
@@ -71,7 +69,10 @@ def loaded_rows(
         CheckFailed: the EDMS's migrations fail, or the database refuses the rows.
         MayNotCreateDatabases, ServerNotReady: the throwaway database cannot be made.
     """
-    database = open_database(DatabaseAddress.from_probe(report.databases[0]))
+    report = run.call(inspect_edms, run.ask, run.settings)
+    address = DatabaseAddress.from_probe(report.databases[0])
+    require_reachable(report, address)
+    database = open_database(address)
     into = _name(database, folder)
     with database.lock(into, "work", shared=False, purpose="convert an old backup"):
         schema = _empty_schema(run, database, into, made_by, folder)

@@ -28,6 +28,7 @@ def convert(
     format_: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help=described(ConvertRequest, "format"))
     ] = None,
+    database: Annotated[str | None, from_request(ConvertRequest, "database", metavar="NAME")] = None,
     tag: Annotated[str | None, from_request(ConvertRequest, "tag", metavar="T")] = None,
     folder: Annotated[
         list[str] | None, typer.Option("--folder", metavar="PATH=ROOT", help=described(ConvertRequest, "folders"))
@@ -46,6 +47,7 @@ def convert(
             path=path,
             inspect=inspect,
             format=format_,
+            database=database,
             tag=tag,
             folders=_folders(folder or ()),
             schema=schema,
