@@ -19,9 +19,10 @@ from edms_tasks.legacy.source import Source
 from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.scratch.run_folder import run_folder
 from flows.backing_up.backup_result import BackupResult
+from flows.backup import make_snapshot_of
 from flows.converting.dump_source import DescribedDump, restored_dump
 from flows.converting.fixture_source import LoadedRows, loaded_rows
-from flows.converting.snapshot_of import snapshot_of
+from flows.converting.loaded_source import source_of_old
 from flows.evidence.repository_log import LogFacts
 from flows.requests import ConvertRequest
 from flows.running.flow_decorators import Shortfall, flow, task
@@ -135,12 +136,13 @@ def _converted(run: Run, request: ConvertRequest, seen: ConvertResult, folder: P
         )
         rows = loaded.enter_context(source)
         tag = request.tag or _tag_of(seen.path)
-        made = snapshot_of(
-            run, rows.address, old, rows.findings, seen.path, report=rows.report, tag=tag, chosen=request.folders
+        of_old = source_of_old(
+            run, rows.address, old, rows.findings, seen.path, report=rows.report, chosen=request.folders
         )
+        made = make_snapshot_of(run, of_old, tag)
         kept = _keep_lists(run, made.snapshot_id, rows.left_out)
-    of_old = [one for one in made.manifest.findings if one.code in _OF_OLD_BACKUPS]
-    return replace(seen, findings=tuple(of_old), snapshot_id=made.snapshot_id, made=made, left_out=kept)
+    found = [one for one in made.manifest.findings if one.code in _OF_OLD_BACKUPS]
+    return replace(seen, findings=tuple(found), snapshot_id=made.snapshot_id, made=made, left_out=kept)
 
 
 def _tag_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Make a snapshot of an old backup that was loaded into a throwaway database: the ordinary backup, so that all its proofs apply."""
+"""An old backup in a throwaway database as the source of the ordinary backup, so that all its proofs apply."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from edms_tasks.legacy.root_mapping import map_folders
 from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.reopen_repository import reopen
 from edms_tasks.manifest import ConvertedFrom
-from flows.backing_up.backup_result import BackupResult
 from flows.backing_up.make_snapshot import BackupSource, LoadedBackup
-from flows.backup import make_snapshot_of
 from flows.running.run import Run
 
 
-def snapshot_of(
+def source_of_old(
     run: Run,
     address: DatabaseAddress,
     old: OldBackup,
@@ -29,10 +27,9 @@ def snapshot_of(
     path: Path,
     *,
     report: ProbeReport,
-    tag: str | None = None,
     chosen: Mapping[str, str] | None = None,
-) -> BackupResult:
-    """Make the snapshot.
+) -> BackupSource:
+    """The throwaway database and the unpacked folders as the source of a snapshot.
 
     Args:
         run: the run.
@@ -41,7 +38,6 @@ def snapshot_of(
         findings: what was found while it was loaded.
         path: the old backup's file or folder.
         report: the report on the throwaway database, by the EDMS's code or without it.
-        tag: the snapshot's tag.
         chosen: path in the old backup -> name of a root of files.
     """
     settings = run.settings
@@ -54,17 +50,17 @@ def snapshot_of(
         bytes=path.stat().st_size if path.is_file() else 0,
         facts={**old.facts},
         exact=not old.inexact and not old.cut_times,
+        made=old.made,
         losses=sum(one.severity == "error" for one in found),
     )
     this_edms = _edms(run, report)
-    source = BackupSource(
+    return BackupSource(
         report=report,
         database=open_database(address),
         this_edms=this_edms,
         reopened=reopen(settings, this_edms),
         old=LoadedBackup(origin, mapped.folders, found),
     )
-    return make_snapshot_of(run, source, tag)
 
 
 def _edms(run: Run, report: ProbeReport) -> KnownEdms:
