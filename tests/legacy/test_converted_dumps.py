@@ -13,8 +13,9 @@ from edms_tasks.legacy.formats import recognise
 from edms_tasks.legacy.old_backup import Scratch
 from edms_tasks.legacy.source import Source
 from flows.backing_up.backup_result import BackupResult
+from flows.backup import make_snapshot_of
 from flows.converting.dump_source import restored_dump
-from flows.converting.snapshot_of import snapshot_of
+from flows.converting.loaded_source import source_of_old
 from flows.running.run import Run
 from tests.independent_comparison import differences, picture_of_postgres, picture_of_sqlite
 from tests.legacy.dumps_of import pg_dump
@@ -32,7 +33,8 @@ def convert(protected: Protected, path: Path, folder: Path) -> BackupResult:
     assert old.dump is not None
     (folder / "database").mkdir()
     with restored_dump(run, old.dump, folder / "database") as restored:
-        return snapshot_of(run, restored.address, old, restored.findings, path, report=restored.report, tag="old")
+        source = source_of_old(run, restored.address, old, restored.findings, path, report=restored.report)
+        return make_snapshot_of(run, source, "old")
 
 
 def _losses(made: BackupResult) -> list[str]:
