@@ -356,27 +356,15 @@ class ImportRequest:
 class ConvertRequest:
     """An old backup of another tool."""
 
-    path: Annotated[
-        Name | None, FieldDescription("The file or folder of the old backup, on the machine where the run works.")
-    ] = None
-    inspect: Annotated[
-        bool, FieldDescription("Only say what it is, what it holds and what it lacks; write nothing.")
-    ] = True
+    path: Annotated[Name | None, FieldDescription("The file or folder of the old backup, where the run works.")] = None
+    inspect: Annotated[bool, FieldDescription("Only say what it is, holds and lacks; write nothing.")] = False
     format: Annotated[Name | None, FieldDescription("Its format, if it is not to be recognised.")] = None
     database: Annotated[Name | None, FieldDescription("Which database, of a dump of several (pg_dumpall).")] = None
-    tag: Annotated[Name | None, FieldDescription("A name for the snapshot. Empty: converted- and the file's name.")] = (
-        None
-    )
+    tag: Annotated[Name | None, FieldDescription("A name for the snapshot. Empty: from the file's name.")] = None
     folders: Annotated[
-        Mapping[str, str],
-        FieldDescription("Which folder of the old backup holds the files of which root, e.g. storage/docs: media."),
+        Mapping[str, str], FieldDescription("Which of its folders holds which root's files: storage/docs: media.")
     ] = field(default_factory=dict)
-    schema: Annotated[
-        SchemaSource,
-        FieldDescription(
-            "Create the tables by the EDMS's `migrations`, or from its `models` if a migration does not run."
-        ),
-    ] = "migrations"
+    schema: Annotated[SchemaSource, FieldDescription("What makes the tables: `migrations` or `models`.")] = "migrations"
     reason: Reason = ""
 
 
