@@ -197,4 +197,22 @@ KINDS = (
         "The folder has other backups too. They were not read.",
         "Convert each of them by its own path.",
     ),
+    Kind(
+        "old-files-missing",
+        ("error",),
+        "Files that the old backup's own list names are not in it.",
+        _ANOTHER,
+    ),
+    Kind(
+        "old-files-not-exported",
+        ("warning",),
+        "The old backup was made without files that the EDMS can make again: archive versions or thumbnails of documents.",
+        "After a restore, let the EDMS make them: paperless-ngx has document_archiver and document_thumbnails.",
+    ),
+    Kind(
+        "old-values-encrypted",
+        ("error",),
+        "The old backup has values that are encrypted with a passphrase, such as passwords of mail accounts.",
+        "After a restore, enter them again; or import the export with the EDMS's own importer and its passphrase.",
+    ),
 )

@@ -10,9 +10,16 @@ from edms_tasks.legacy.engine_dump_reader import EngineDumpReader
 from edms_tasks.legacy.fixture_reader import FixtureReader
 from edms_tasks.legacy.old_backup import CONFIDENCE, Reader, Recognised
 from edms_tasks.legacy.packed_dumps import PackedDumpReader
+from edms_tasks.legacy.paperless_reader import PaperlessReader
 from edms_tasks.legacy.source import Source
 
-READERS: tuple[Reader, ...] = (DbbackupReader(), PackedDumpReader(), FixtureReader(), EngineDumpReader())
+READERS: tuple[Reader, ...] = (
+    DbbackupReader(),
+    PaperlessReader(),
+    PackedDumpReader(),
+    FixtureReader(),
+    EngineDumpReader(),
+)
 """In the order in which they are asked: of two that are equally sure, the first counts."""
 
 
