@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -166,6 +167,27 @@ def _key(folder: Path) -> None:
     path = _first(folder, "keys/*.pem")
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", "private.pem"], cwd=folder, check=True)
     subprocess.run(["openssl", "pkey", "-in", "private.pem", "-pubout", "-out", str(path)], cwd=folder, check=True)
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def test_a_key_of_another_kind_that_ends_in_the_bytes_of_the_signer_is_another_key(copy: Path) -> None:
+    """An RSA key whose exponent is the machine's Ed25519 key: whoever makes it knows the private one (an outsider did)."""
+    path = _first(copy, "keys/*.pem")
+    exponent, modulus = bytes.fromhex(path.stem), b"\x00" + b"\xf1" * 256
+    numbers = _der(0x30, _der(2, modulus) + _der(2, b"\x00" * (exponent[0] >> 7) + exponent))
+    rsa = _der(0x30, bytes.fromhex("06092a864886f70d0101010500"))
+    spki = _der(0x30, rsa + _der(3, b"\x00" + numbers))
+    path.write_text(f"-----BEGIN PUBLIC KEY-----\n{base64.encodebytes(spki).decode()}-----END PUBLIC KEY-----\n")
+    shown = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-in", str(path), "-outform", "DER"], capture_output=True, check=True
+    )
+    assert shown.stdout.endswith(exponent)
+    assert follow(copy)[3] == f"FORGED: keys/{path.name} is another key"
 
 
 @pytest.mark.parametrize(
