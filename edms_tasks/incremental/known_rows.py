@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.digests.table_state import dangles, is_filled
+from edms_tasks.digests.table_state import dangles, dangling_examples, is_filled
 from edms_tasks.incremental.changed_targets import ChangedTargets
 from edms_tasks.incremental.compared_rows import ComparedRows
 from edms_tasks.inventory.model import Finding, NaturalKey, Table
@@ -149,12 +149,15 @@ def _references(
     for place, one in enumerate(recorded):
         filled, dangling = int(counts[place * 2]), int(counts[place * 2 + 1])
         left = one.dangling - dangling
+        examples = one.dangling_examples if left else ()
         if left and dangling:
-            return None  # the recorded examples may be of either
-        changes = {
-            "filled": one.filled - filled,
-            "dangling": left,
-            "dangling_examples": one.dangling_examples if left else (),
-        }
+            # The examples are the first values of all: if one is of the replaced rows, it is among the first of these.
+            replaced = dangling_examples(cursor, table.references[place], source)
+            if not set(examples).isdisjoint(replaced):
+                unchanged = targets.stored_rows(table.id, compared.unchanged)
+                if unchanged is None:
+                    return None
+                examples = dangling_examples(cursor, table.references[place], unchanged)
+        changes = {"filled": one.filled - filled, "dangling": left, "dangling_examples": examples}
         found.append(one.model_copy(update=changes))
     return tuple(found)

@@ -39,14 +39,16 @@ def check_keys(
     raws: Mapping[str, RawTable],
     workspace: Workspace,
     recorded: Mapping[str, TableKey] = MappingProxyType({}),
+    changed: Mapping[str, RawTable] = MappingProxyType({}),
 ) -> CheckedKeys:
     """Choose and tabulate the key of every table in `raws`; `tables` is the whole inventory.
 
     `recorded` are keys of tables whose rows and references are not needed: they are only tabulated where those of others refer to them.
+    `changed` are the rows of tables of which only these rows will be joined with keys.
     """
     with workspace.cursor() as cursor:
         known = {table.id: table for table in tables if table.id in raws}
-        check = _KeyCheck(cursor, known, raws, workspace, recorded=recorded)
+        check = _KeyCheck(cursor, known, raws, workspace, recorded=recorded, changed=changed)
         needed = sorted(known.keys() - recorded.keys())
         for table_id in needed:
             check.key_of(table_id)
@@ -99,6 +101,7 @@ class _KeyCheck:
     identities: Mapping[str, str] = field(default_factory=dict)
     before: CheckedKeys | None = None
     recorded: Mapping[str, TableKey] = field(default_factory=dict)
+    changed: Mapping[str, RawTable] = field(default_factory=dict)
     keys: dict[str, TableKey] = field(default_factory=dict)
     types: dict[str, dict[str, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -354,10 +357,11 @@ class _KeyCheck:
             f"CREATE OR REPLACE TABLE {GENERIC_TARGETS} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
         )
         used = " UNION ".join(
-            generic_pairs(table, reference, self._meanings.keys)
+            generic_pairs(table, reference, self._meanings.keys, rows)
             for table in self.tables.values()
             for reference in table.references
             if isinstance(reference, GenericReference) and table.id not in self.recorded
+            if (rows := self.changed.get(table.id, self.raws[table.id])).rows
         )
         if not used:
             return

@@ -28,6 +28,7 @@ from edms_tasks.keys.checked_keys import (
     object_id_of_row,
 )
 from edms_tasks.quoting import identifier, literal
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.soft.id_lookup import Ids
 from edms_tasks.soft.soft_columns import SoftColumn, tabulate_soft_column
@@ -114,7 +115,7 @@ class Meanings:
             return name
         pairs = identifier(f"{_PAIRS} of {table.id}.{reference.name}")
         self.cursor.execute(
-            f"CREATE OR REPLACE TABLE {pairs} AS {generic_pairs(table, reference, self.keys)} ORDER BY ALL"
+            f"CREATE OR REPLACE TABLE {pairs} AS {generic_pairs(table, reference, self.keys, self.keys.raws[table.id])} ORDER BY ALL"
         )
         self.cursor.execute(
             f"CREATE OR REPLACE TABLE {name} (content_type VARCHAR, object_id VARCHAR, nk VARCHAR, label VARCHAR)"
@@ -141,9 +142,8 @@ class Meanings:
         return found
 
 
-def generic_pairs(table: Table, reference: GenericReference, keys: CheckedKeys) -> str:
-    """SELECT the content types and object ids of a generic reference that are used, as text."""
-    raw = keys.raws[table.id]
+def generic_pairs(table: Table, reference: GenericReference, keys: CheckedKeys, raw: RawTable) -> str:
+    """SELECT the content types and object ids of a generic reference that these rows use, as text."""
     return (
         f"SELECT DISTINCT {generic_content_type('', reference, raw.encodings)} AS content_type, "
         f"{generic_object_id('', reference, keys.types[table.id], raw.encodings)} AS object_id "

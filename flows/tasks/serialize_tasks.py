@@ -130,7 +130,8 @@ def serialize_tables(
     with workspace.threads(run.threads_for(rows)):
         named = {reference.target for reference in inventory.file_names}
         recorded = recorded_keys(inventory.tables, known, named)
-        keys = run.call(check_natural_keys, inventory.tables, raws, workspace, recorded)
+        changed = {table_id: its.compared.changed for table_id, its in known.items()}
+        keys = run.call(check_natural_keys, inventory.tables, raws, workspace, recorded, changed)
         if previous is not None and known and not still_hold(known, keys, previous.manifest):
             known, recorded = {}, {}
             keys = run.call(check_natural_keys, inventory.tables, raws, workspace)
