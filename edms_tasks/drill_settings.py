@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import Field, field_validator
 
@@ -53,5 +54,16 @@ class DrillSettings(Section):
     @classmethod
     def _have_words(cls, commands: tuple[Command, ...]) -> tuple[Command, ...]:
         for command in commands:
-            words_of(command)
+            _require_command(words_of(command))
         return commands
+
+
+def _require_command(words: tuple[str, ...]) -> None:
+    """Refuse `python manage.py` alone: Django would print its help, and nothing would be tried."""
+    named = list(words)
+    while named and re.fullmatch(r"(python[0-9.]*|manage\.py)", PurePosixPath(named[0]).name):
+        named.pop(0)
+    if not named:
+        raise ValueError(f"{' '.join(words)!r} names no command; an example is manage.py check")
+    if named == ["-c"]:
+        raise ValueError("-c needs a program after it")

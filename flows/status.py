@@ -19,6 +19,7 @@ from edms_tasks.repository.growth import free_bytes, recent_growth
 from edms_tasks.repository.proved_snapshots import ProvedSnapshot, ProvedSnapshots
 from edms_tasks.repository.seen_whole import SeenWhole
 from edms_tasks.settings import Settings
+from edms_tasks.signalling.sending import names_of_ways
 from edms_tasks.signalling.unsent import unsent
 from flows.drilling.drilled_snapshot import is_proving_drill
 from flows.evidence.repository_artifacts import leave_status
@@ -315,7 +316,10 @@ def _unsent(settings: Settings) -> list[str]:
         found = unsent(settings.workdir)
     except (OSError, ValueError) as error:
         return [f"It is not known whether signals were sent: {error}."]
-    return [f"The last signal by {way} could not be sent, {sentence}" for way, sentence in found.items()]
+    known = names_of_ways(settings.notify)  # one that was taken out of the settings since is nobody's alarm
+    return [
+        f"The last signal by {way} could not be sent, {sentence}" for way, sentence in found.items() if way in known
+    ]
 
 
 def hooks_of_killed_runs(settings: Settings) -> list[str]:

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,18 +63,31 @@ def update_metrics(file: Path, workdir: Path, edms: str, new: Mapping[str, Gauge
         samples = {**kept, **new}
         state = [[one.name, one.value, [list(label) for label in one.labels]] for one in samples.values()]
         write_durably(workdir / _STATE, json.dumps(state))
-        _write_for_all(file, exposition(samples, edms))
+    with _alone(file.parent):  # others may have another working folder
+        _write_for_all(file, exposition(samples, edms, _of_others(file, edms)))
 
 
-def exposition(samples: Mapping[str, Gauge], edms: str) -> str:
-    """The samples in Prometheus' text format."""
+def exposition(samples: Mapping[str, Gauge], edms: str, others: Sequence[str] = ()) -> str:
+    """The samples in Prometheus' text format, with the lines of other EDMSs."""
     lines: list[str] = []
     for name, said in HELP.items():
         own = [one for one in samples.values() if one.name == name]
-        if own:
+        theirs = [line for line in others if line.startswith(f"{name}{{")]
+        if own or theirs:
             lines += [f"# HELP {name} {said}", f"# TYPE {name} gauge"]
             lines += [f"{name}{{{_labels((('edms', edms), *one.labels))}}} {one.value!r}" for one in own]
+            lines += theirs
     return "\n".join(lines) + "\n"
+
+
+def _of_others(file: Path, edms: str) -> list[str]:
+    """The lines of other EDMSs in the file, which they share."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return []
+    ours = f"{{{_labels((('edms', edms),))}"
+    return [line for line in lines if "{edms=" in line and f"{ours}," not in line and f"{ours}}}" not in line]
 
 
 def _labels(labels: tuple[tuple[str, str], ...]) -> str:
@@ -111,13 +124,17 @@ def _write_for_all(file: Path, text: str) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    with path.open("a") as file:
+    """Lock a file, which is made, or a folder."""
+    held = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o600)
+    try:
         for _ in range(_TRIES):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 time.sleep(_SECONDS_BETWEEN_TRIES)
         else:
             raise OSError(errno.EBUSY, "Another run is writing them for too long.", str(path))
         yield
+    finally:
+        os.close(held)

@@ -19,6 +19,12 @@ PEOPLE = ("webhook", "e-mail")
 """The ways that tell people; a ping is for a service."""
 
 
+def names_of_ways(settings: NotifySettings) -> set[str]:
+    """The ways that the settings name."""
+    people = ("webhook", settings.webhook is not None), ("e-mail", bool(settings.email_to))
+    return {name for name, wanted in people if wanted} | {f"ping of {verb}" for verb in settings.ping}
+
+
 def ways(settings: NotifySettings, signal: Signal, *, always: bool = False) -> dict[str, Send]:
     """Name of each way -> what sends the signal there. `always`: whatever `on` says, as for a test."""
     found: dict[str, Send] = {}

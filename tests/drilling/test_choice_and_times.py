@@ -187,7 +187,9 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         settings(rto=text)
 
 
-@pytest.mark.parametrize("commands", [["'unclosed"], [""], [[]], [" "], [["", "x"]], "check"])
+@pytest.mark.parametrize(
+    "commands", [["./manage.py"], ["python3 manage.py"], ["-c"], ["'unclosed"], [""], [[]], [" "], [["", "x"]], "check"]
+)
 def test_commands_without_words_are_refused(commands: Any) -> None:
     with pytest.raises(SettingsError, match=r"drill\.commands"):
         settings(commands=commands)

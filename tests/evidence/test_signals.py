@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from edms_tasks.errors import CommandError, EdmsBackupError
 from edms_tasks.settings import Settings
 from edms_tasks.signal_settings import MetricsSettings, NotifySettings
-from edms_tasks.signalling.metrics import HELP, Gauge, exposition
+from edms_tasks.signalling.metrics import HELP, Gauge, exposition, update_metrics
 from edms_tasks.signalling.unsent import unsent
 from flows.cli.app import app
 from flows.prune import prune
@@ -338,6 +338,28 @@ def test_a_restore_that_proves_is_measured(protected: Protected, tmp_path: Path)
 
 def test_metrics_that_cannot_be_written_fail_no_run(protected: Protected, tmp_path: Path) -> None:
     assert run_verify(telling(protected, metrics=tmp_path / "none" / "edms.prom")).success
+
+
+def test_several_systems_share_a_file(tmp_path: Path) -> None:
+    file, value = tmp_path / "m.prom", Gauge("edms_backup_proof_timestamp_seconds", 1.0)
+    for edms, number in (("plant", 1.0), ("plant2", 2.0), ("plant", 3.0)):
+        update_metrics(file, tmp_path / edms, edms, {value.key: replace(value, value=number)}, frozenset())
+
+    numbers = sorted(line for line in file.read_text().splitlines() if not line.startswith("#"))
+
+    assert numbers == [
+        'edms_backup_proof_timestamp_seconds{edms="plant"} 3.0',
+        'edms_backup_proof_timestamp_seconds{edms="plant2"} 2.0',
+    ]
+    assert file.read_text().count("# TYPE") == 1
+
+
+def test_a_way_that_is_not_in_the_settings_any_more_is_forgotten(protected: Protected) -> None:
+    settings = telling(protected, webhook="http://127.0.0.1:1/x", timeout=1, on=["success"])
+    run_backup(settings)
+
+    assert "webhook" in str(read_status(settings).problems)
+    assert read_status(protected.settings).success
 
 
 def test_labels_are_escaped() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,7 @@ def approve(
         chosen = _chosen(waiting, run or "")
         given = {"edms": edms, "approved_by": by, "code": code, "note": note}
         answer = _complete(chosen, given, asking=not as_json and sys.stdin.isatty())
+        _require_name(chosen, answer)
         answer_run(api, chosen.id, answer)
 
         def show(console: Console) -> None:
@@ -101,6 +103,16 @@ def _complete(chosen: WaitingForApproval, given: dict[str, str | None], *, askin
         text = printable(chosen.fields[name] or name)
         answer[name] = typer.prompt(text, default="", show_default=False, err=True)
     return answer
+
+
+def _require_name(chosen: WaitingForApproval, answer: dict[str, str]) -> None:
+    """Refuse to send a name that would refuse the run: here it is a slip, and the plan would have to be made again."""
+    asked = re.match(r"Type (.+) to approve\.", chosen.fields.get("edms", ""))
+    if asked and answer["edms"].strip() != asked.group(1):
+        raise command_error(
+            f"The name of the EDMS is not {answer['edms'].strip()!r}: nothing was sent, and the run still waits.",
+            f"Type {asked.group(1)}. To refuse the run, cancel it in Prefect's UI.",
+        )
 
 
 def _list(console: Console, waiting: list[WaitingForApproval]) -> None:

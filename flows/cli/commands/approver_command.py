@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,8 +28,10 @@ def approver(
         from flows.approval.one_time_codes import new_secret, uri_for_apps
 
         settings = options.settings()
-        if not name.strip() or not name.isprintable():
-            raise command_error("An approver needs a name.", "For example `edms-backup approver anna`.")
+        name = name.strip()
+        if not name or not name.isprintable():
+            why = "Its characters cannot all be printed, such as a line break." if name else "It is empty."
+            raise command_error(f"This is no name for an approver. {why}", "For example `edms-backup approver anna`.")
         if name in settings.approval.approvers:
             raise command_error(
                 f"{name} is an approver already.",
@@ -45,6 +48,6 @@ def approver(
             line(console, f"1. {name} reads this code with an authenticator app. It is shown only now.")
             line(console, "2. Add to the settings file, which only the worker's user may read:")
             line(console, "   [approval.approvers]")
-            line(console, f'   "{name}" = "{secret}"')
+            line(console, f'   {json.dumps(name, ensure_ascii=False)} = "{secret}"')  # as TOML quotes it
 
         options.finish({"name": name, "secret": secret, "uri": uri}, show, 0)
