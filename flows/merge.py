@@ -47,6 +47,7 @@ from flows.hooks.with_hooks import with_hooks
 from flows.live.files_in_stores import in_a_store
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
+from flows.merging.merge_erasures import without_erased
 from flows.merging.merge_inputs import MergeInputs
 from flows.merging.merge_options import MergeChoices
 from flows.merging.merge_proposal import proposal_of
@@ -149,7 +150,8 @@ def merge(run: Run, request: MergeRequest) -> MergeResult:
         with run.stage("open"):
             opened = _open(run, request, notes, cleanup)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "merge"))
-        its = _inputs(run, request, wanted, opened, scratch, notes, cleanup)
+        left = without_erased(run, request, opened, scratch, notes)
+        its = _inputs(run, request, wanted, left, scratch, notes, cleanup)
         safety = None if request.dry_run else _safety_snapshot(run, opened)
         stages = MergeStages(run, its, notes)
         with run.stage("read the snapshot"):

@@ -52,6 +52,11 @@ Mask = Annotated[
         "With `into`: a file of masking rules. Personal columns get pseudonyms, and the copy is searched for what they were."
     ),
 ]
+WithoutErasures = Annotated[
+    str,
+    MaxLen(1000),
+    FieldDescription("Do not apply the ledger of erasures again, for this reason: erased data comes back."),
+]
 Wait = Annotated[bool, FieldDescription("Wait for a running backup. Off: fail if one is running.")]
 Reason = Annotated[
     str,
@@ -180,6 +185,7 @@ class RestoreRequest:
     drop_unknown: DropUnknown = False
     schema: Schema = "migrations"
     mask: Mask = None
+    without_erasures: WithoutErasures = ""
     wait: Wait = True
     reason: Reason = ""
 
@@ -242,6 +248,7 @@ class MergeRequest:
             "Columns that look like ids of rows and are not, such as documents.Document.batch_id. They stay as they are."
         ),
     ] = ()
+    without_erasures: WithoutErasures = ""
     dry_run: Annotated[bool, FieldDescription("Show what would be done; write nothing.")] = True
     confirm: Annotated[
         bool, FieldDescription("Must be on to write to the EDMS's database and files. A safety snapshot is made first.")

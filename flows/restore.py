@@ -23,6 +23,7 @@ from flows.restore_proposal import propose_restore
 from flows.restoring.choosing_source import choose_source
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.edms_indexes import build_indexes_in_the_edms
+from flows.restoring.erasing import without_erased
 from flows.restoring.open_restore import open_restore
 from flows.restoring.promoting import Candidate, promote_and_record
 from flows.restoring.reporting import report_restore
@@ -86,9 +87,10 @@ def restore_snapshot(
         with run.stage("open"):
             opened = open_restore(run, request, notes, cleanup, throwaway=trial is not None)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "restore"))
-        source = choose_source(run, request, opened, scratch, cleanup)
+        erased, chosen = without_erased(run, request, opened, scratch, notes)
+        source = choose_source(run, request, chosen, scratch, cleanup)
         notes += source.notes
-        target = source.folders(opened.target)
+        target = source.folders(chosen.target)
         cleanup.enter_context(run.runner.tagged(target.database.address.engine))
 
         with run.stage("stage"):
@@ -129,7 +131,7 @@ def restore_snapshot(
             not_rebuilt = _rebuild(run, target, promotion, notes)
             if trial is not None:
                 drill = trial.run(copy_of(run.settings, opened, target, staged), notes)
-    return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill)
+    return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill, erased)
 
 
 def _rebuild(run: Run, target: Target, promotion: Promotion | None, notes: list[str]) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def plan_masks(manifest: Manifest, rules: MaskRules, where: str) -> MaskPlan:
         names.tables, {key: rule for key, rule in given.items() if key[0] not in emptied}, emptied, where
     )
     masks = {
-        table_id: _table_mask(entry, {name: rule for (owner, name), rule in spread.items() if owner == table_id}, where)
+        table_id: table_mask(entry, {name: rule for (owner, name), rule in spread.items() if owner == table_id}, where)
         for entry in manifest.tables
         if (table_id := entry.table.id) in {owner for owner, _ in spread}
     }
@@ -238,7 +238,8 @@ def _require_no_soft_target(
                 )
 
 
-def _table_mask(entry: TableEntry, rules: Mapping[str, ColumnRule], where: str) -> TableMask:
+def table_mask(entry: TableEntry, rules: Mapping[str, ColumnRule], where: str) -> TableMask:
+    """The masked columns of a table, by name; raises SettingsError if a rule does not suit its column."""
     table = entry.table
     keyed = {name for key in table.unique_keys for name in key.columns} | set(table.primary_key)
     natural = {path[0] for path in (entry.natural_key.paths if entry.natural_key else ()) if len(path) == 1}

@@ -39,6 +39,7 @@ class RecoveryFacts:
     masking: MaskingFacts | None = (
         None  # of a masked copy: what was masked, and what the search for the originals found
     )
+    erasures: Sequence[str] = ()  # a sentence for each erasure of the ledger that was applied again
     # Result of migrating to the EDMS's code after validation, if the snapshot was made under another version.
     code_migration: CodeMigration | None = None
     converted: bool = False  # restored into the other engine: what was read back was converted to the snapshot's form

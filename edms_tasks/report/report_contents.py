@@ -83,6 +83,7 @@ def contents(facts: RecoveryFacts) -> dict[str, Any]:
             for table_id, examples in facts.differences.items()
             if examples
         ],
+        "erasures": list(facts.erasures),
         "masking": facts.masking.as_json() if facts.masking else None,
         "losses": _losses(facts) if facts.losses else None,
         "code_migration": code_migration,
@@ -126,6 +127,8 @@ def _originals(facts: RecoveryFacts) -> list[dict[str, str]]:
 
 def _verdict(facts: RecoveryFacts) -> tuple[str, str]:
     word, headline = _HEADLINES[facts.verdict]
+    if facts.erasures and facts.verdict == "proved":
+        headline = "What came back equals what went in, without what was erased since then."
     if facts.masking is not None and facts.masking.hits:
         return "FAILED", "The masked copy held original values. It was removed; the live system is untouched."
     if facts.drill is not None and facts.drill.problems:

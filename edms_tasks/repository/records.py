@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from edms_tasks.errors import RepositorySealed
 from edms_tasks.inventory.model import Value
@@ -36,7 +36,7 @@ _LARGEST = 64 * 1024 * 1024
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _Id = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost", "vouched", "elsewhere"]
+Kind = Literal["hold", "release", "tag", "untag", "prune", "pruned", "lost", "vouched", "elsewhere", "erasure"]
 
 
 class NamedSnapshot(Value):
@@ -58,7 +58,8 @@ class NamedSnapshot(Value):
 
 class Record(SignedValue):
     """One record. `lost` says that records were lost for good, and who says so; `vouched` that records of a revoked machine
-    stay; `elsewhere` that the predecessors of an imported snapshot were never in this repository."""
+    stay; `elsewhere` that the predecessors of an imported snapshot were never in this repository; `erasure` that somebody's data was
+    erased, and must be again after a restore."""
 
     purpose: ClassVar[str] = "record"
 
@@ -73,6 +74,15 @@ class Record(SignedValue):
     of: tuple[_Id, ...] = ()  # release, untag: the records that end · pruned: the prune · lost, vouched: those records
     after: tuple[_Id, ...] = ()
     machine: str = ""
+    body: str = ""  # erasure: what was erased, encrypted like an object, in base64
+
+    @model_serializer(mode="wrap")
+    def _without_empty_body(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """As records were written, and signed, before they could have a body."""
+        said: dict[str, object] = serialize(self)
+        if not self.body:
+            said.pop("body", None)
+        return said
 
     def to_json(self) -> bytes:
         """The record's bytes."""
@@ -162,6 +172,11 @@ class Records:
         }
 
     @cached_property
+    def erasures(self) -> dict[str, Record]:
+        """The records of erasures, by id."""
+        return dict(self._of_kind("erasure"))
+
+    @cached_property
     def imported(self) -> frozenset[str]:
         """The snapshots whose predecessors were never here."""
         return frozenset(one.id for _, record in self._of_kind("elsewhere") for one in record.snapshots)
@@ -242,6 +257,7 @@ class StoredRecords:
         snapshots: Iterable[NamedSnapshot] = (),
         tag: str = "",
         of: Iterable[str] = (),
+        body: str = "",
     ) -> str:
         """Write a record after those that are there, signed where snapshots are; returns its id.
 
@@ -268,6 +284,7 @@ class StoredRecords:
             of=tuple(of),
             after=self.read().last,
             machine=key.machine if key is not None else "",
+            body=body,
         ).signed_with(key)
         data = record.to_json()
         name = hashlib.sha256(data).hexdigest()

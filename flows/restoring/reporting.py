@@ -14,6 +14,7 @@ from edms_tasks.report import RecoveryFacts, write_recovery_report
 from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.repository import Repository
 from flows.evidence.artifacts import leave_restore
+from flows.restoring.erasing import ErasedSnapshot
 from flows.restoring.open_restore import Opened
 from flows.restoring.promoting import raising_evidence_not_written
 from flows.restoring.restore_result import RestoreResult
@@ -42,7 +43,8 @@ def report_restore(
     promotion: Promotion | None,
     not_rebuilt: Sequence[str],
     notes: Sequence[str],
-    drill: DrillFacts | None = None,
+    drill: DrillFacts | None,
+    erased: ErasedSnapshot,
 ) -> RestoreResult:
     """Write the report and Prefect's artifacts. Raises EvidenceNotWritten if this fails after the restore is in place."""
     target = opened.target
@@ -65,6 +67,7 @@ def report_restore(
         versions=versions(),
         losses=source.losses,
         masking=evidence.masking,
+        erasures=[str(one) for one in erased.applied if one.found],
         code_migration=code_migration,
         converted=target.converts,
         left_out=[one.label for one in source.left_out],
@@ -90,6 +93,8 @@ def report_restore(
             files=sum(check.found for check in evidence.files),
             seconds=run.seconds,
             losses=facts.losses,
+            erasures=erased.applied,
+            without_erasures=erased.without,
             masking=evidence.masking,
             code_migration=code_migration,
             left_out=source.left_out,

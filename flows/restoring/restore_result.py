@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.conversion.left_out import LeftOutTable
+from edms_tasks.erasure.erased_rows import AppliedErasure
 from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.report import Verdict
@@ -35,6 +36,8 @@ class RestoreResult:
     seconds: dict[str, float]
     losses: Losses | None = None  # of a salvage that found damage
     masking: MaskingFacts | None = None  # of a masked copy
+    erasures: tuple[AppliedErasure, ...] = ()  # of the ledger, applied again
+    without_erasures: str = ""  # why the ledger was not applied
     # How it was brought to the EDMS's code, if that is of another version than the snapshot's.
     code_migration: CodeMigration | None = None
     left_out: tuple[LeftOutTable, ...] = ()  # of a change of engine: what the EDMS makes again from other tables
@@ -62,7 +65,7 @@ class RestoreResult:
 
     def log_facts(self) -> LogFacts:
         """What the repository's log says of it."""
-        facts = {
+        facts: dict[str, Any] = {
             "verdict": self.verdict,
             "promoted": self.promoted,
             "target": self.target,
@@ -76,6 +79,13 @@ class RestoreResult:
                 "originals_searched_for": self.masking.values,
                 "places_with_originals": len(self.masking.hits),
             }
+        if self.erasures:
+            facts["erasures"] = {
+                one.erasure.id[:12]: one.deleted + one.masked + one.unlinked if one.found else "not in the snapshot"
+                for one in self.erasures
+            }
+        if self.without_erasures:
+            facts["without_erasures"] = self.without_erasures
         return LogFacts(self.success, snapshot=self.snapshot_id, facts=facts)
 
     def as_json(self) -> dict[str, Any]:
@@ -98,6 +108,17 @@ class RestoreResult:
             "seconds": self.seconds,
             "losses": self.losses.as_json() if self.losses else None,
             "masking": self.masking.as_json() if self.masking else None,
+            "erasures": [
+                {
+                    "id": one.erasure.id,
+                    "found": one.found,
+                    "deleted": one.deleted,
+                    "masked": one.masked,
+                    "unlinked": one.unlinked,
+                }
+                for one in self.erasures
+            ],
+            "without_erasures": self.without_erasures,
             "left_out": [{"name": one.label, "rows": one.rows, "remedy": one.remedy} for one in self.left_out],
             "not_rebuilt": list(self.not_rebuilt),
             "code_migration": code_migration,

@@ -26,19 +26,20 @@ EXAMPLES = (
     "merge latest --only documents.Document:SOP-0001 --with-dependents",
 )
 _POLICIES: dict[str, Policy] = {"overwrite": "overwrite", "keep": "keep", "fail": "fail"}
+OnConflict = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="POLICY",
+        help="What to do with rows of both systems that differ: overwrite (default), keep or fail; for one model: "
+        "documents.Document=keep. Can be given several times.",
+    ),
+]
 
 
 def merge(
     context: typer.Context,
     snapshot: Snapshot,
-    on_conflict: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="POLICY",
-            help="What to do with rows of both systems that differ: overwrite (default), keep or fail; for one model: "
-            "documents.Document=keep. Can be given several times.",
-        ),
-    ] = None,
+    on_conflict: OnConflict = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,6 +69,7 @@ def merge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing to the live system.")] = False,
     every: All = False,
+    without_erasures: Annotated[str, from_request(MergeRequest, "without_erasures", metavar="REASON")] = "",
     reason: Annotated[str, from_request(MergeRequest, "reason", metavar="TEXT")] = "",
     no_wait: NoWait = False,
     flow: Flow = None,
@@ -97,6 +99,7 @@ def merge(
             dry_run=dry_run,
             confirm=True,
             wait=not no_wait,
+            without_erasures=without_erasures,
             reason=reason,
         )
         result = options.runner(flow).perform(_verb, request)

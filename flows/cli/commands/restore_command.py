@@ -47,6 +47,7 @@ def restore(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done and what would prevent it; write nothing.")
     ] = False,
+    without_erasures: Annotated[str, from_request(RestoreRequest, "without_erasures", metavar="REASON")] = "",
     reason: Annotated[str, from_request(RestoreRequest, "reason", metavar="TEXT")] = "",
     no_wait: NoWait = False,
     flow: Flow = None,
@@ -92,6 +93,7 @@ def restore(
             schema=schema,
             mask=mask,
             wait=not no_wait,
+            without_erasures=without_erasures,
             reason=reason,
         )
         result = options.runner(flow).perform(_verb, request)

@@ -57,7 +57,9 @@ def print_restore(console: Console, result: RestoreResult) -> None:
     print_seconds(console, result.seconds)
     found = f"{result.rows:,} rows and {result.files:,} files"
     if result.verdict == "proved":
-        line(console, f"✓ proved: {found} equal snapshot {result.snapshot_id[:12]}")
+        erased = any(one.found for one in result.erasures)
+        but = ", without what was erased since" if erased else ""
+        line(console, f"✓ proved: {found} equal snapshot {result.snapshot_id[:12]}{but}")
         if result.left_out:
             line(console, f"left out  {', '.join(one.label for one in result.left_out)}: not converted, see above")
         if result.not_rebuilt:

@@ -1,0 +1,336 @@
+"""Erase rows from a snapshot before it is restored: a manifest over an overlay of the repository, in which they are not.
+
+Deleted rows take with them what cannot exist without them, and files that no other row names. What is left is counted and proved anew,
+so the restore is validated exactly, without what was erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edms_tasks.chunks.stored_anew import stored_anew
+from edms_tasks.chunks.stored_chunks import fetch_chunks
+from edms_tasks.digests.chunk_columns import reference_column
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.erasure.ledger import Action, Erasure
+from edms_tasks.errors import CheckFailed
+from edms_tasks.inventory.model import ROW_ID, ForeignReference, Table
+from edms_tasks.manifest import Block, Chunk, Manifest, TableEntry
+from edms_tasks.masking.column_masks import column_mask
+from edms_tasks.masking.mask_plan import MaskedColumn, table_mask
+from edms_tasks.masking.masked_rows import emptied
+from edms_tasks.masking.rules import ColumnRule
+from edms_tasks.proof.block_hash import hash_columns, hash_table
+from edms_tasks.proof.table_proof import own_columns
+from edms_tasks.quoting import identifier, literal
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import Workspace, column_types
+
+_MARKS = "erasure_marks"
+_FILE, _PLACE = "@file", "@place"
+_WHERE = f"{identifier(_FILE)}, {identifier(_PLACE)}"
+"""Where a row is, as the columns of a relation of rows say."""
+
+
+@dataclass(frozen=True)
+class AppliedErasure:
+    """What an erasure did to a snapshot: number of rows that were deleted, changed, or had a reference taken off."""
+
+    erasure: Erasure
+    found: bool
+    deleted: int = 0
+    masked: int = 0
+    unlinked: int = 0
+
+    def __str__(self) -> str:
+        if not self.found:
+            return f"{self.erasure.title}: its row is not in this snapshot."
+        parts = [
+            f"{count:,} {'row' if count == 1 else 'rows'} {what}"
+            for count, what in (
+                (self.deleted, "deleted"),
+                (self.masked, "masked"),
+                (self.unlinked, "without their reference"),
+            )
+            if count
+        ]
+        return f"{self.erasure.title}: applied to {self.erasure.erased.label} again, {', '.join(parts)}."
+
+
+@dataclass(frozen=True)
+class ErasedTables:
+    """The tables of a snapshot after erasures: changed entries by table id, and what each erasure did."""
+
+    entries: Mapping[str, TableEntry]
+    applied: tuple[AppliedErasure, ...]
+    file_names: Mapping[str, frozenset[str]]  # root -> names in file columns of deleted rows
+
+
+class RowEraser:
+    """Erases rows of one snapshot.
+
+    Args:
+        cursor: of the workspace, with the key of pseudonyms and the functions of `mask_functions`.
+        workspace: where to compute.
+        repository: takes changed chunks; not the repository of the snapshot.
+        manifest: the snapshot.
+        folder: for the chunks of tables that are looked at; created.
+    """
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        workspace: Workspace,
+        repository: Repository,
+        manifest: Manifest,
+        folder: Path,
+    ) -> None:
+        self._cursor = cursor
+        self._workspace = workspace
+        self._repository = repository
+        self._entries = {entry.table.id: entry for entry in manifest.tables}
+        self._folder = folder
+        self._files: dict[str, list[Path]] = {}
+        self._columns: dict[str, tuple[MaskedColumn, ...]] = {}
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_MARKS} (table_id VARCHAR, file VARCHAR, place BIGINT, action VARCHAR, what VARCHAR)"
+        )
+
+    def erase(self, erasures: Sequence[Erasure]) -> ErasedTables:
+        """Erase rows; raises CheckFailed if a row that must be deleted is protected by others, or cannot be masked."""
+        applied = tuple(self._apply(one) for one in erasures)
+        changed = [str(name) for (name,) in self._cursor.execute(f"SELECT DISTINCT table_id FROM {_MARKS}").fetchall()]
+        names: dict[str, set[str]] = {}
+        for table_id in changed:
+            for root, name in self._names_of_files(self._entries[table_id].table):
+                names.setdefault(root, set()).add(name)
+        entries = {table_id: self._rewritten(self._entries[table_id]) for table_id in changed}
+        return ErasedTables(entries, applied, {root: frozenset(found) for root, found in names.items()})
+
+    def _apply(self, erasure: Erasure) -> AppliedErasure:
+        erased = erasure.erased
+        entry = self._entries.get(erased.table)
+        if entry is None or not self._rows(entry) or not erased.row.keys() <= {one.name for one in entry.table.columns}:
+            return AppliedErasure(erasure, found=False)
+        types = column_types(self._cursor, self._relation(entry))
+        wanted = " AND ".join(
+            f"{text_value(name, types[name], entry.encodings.get(name, 'native'))} = ?" for name in erased.row
+        )
+        action = "mask" if erased.columns else "delete"
+        found = self._mark(
+            f"SELECT {literal(erased.table)}, {_WHERE}, {literal(action)}, {literal(erasure.id)}"
+            f" FROM {self._relation(entry)} WHERE {wanted}",
+            list(erased.row.values()),
+        )
+        if not found:
+            return AppliedErasure(erasure, found=False)
+        if erased.columns:
+            rules = {name: ColumnRule(kind=kind) for name, kind in erased.columns.items()}
+            self._columns[erasure.id] = table_mask(entry, rules, erasure.title).columns
+            return AppliedErasure(erasure, found=True, masked=found)
+        deleted, unlinked = self._spread(erasure)
+        return AppliedErasure(erasure, found=True, deleted=found + deleted, unlinked=unlinked)
+
+    def _spread(self, erasure: Erasure) -> tuple[int, int]:
+        """Delete what refers to deleted rows, or take its reference off; (deleted, without their reference)."""
+        deleted = unlinked = 0
+        queue = [erasure.erased.table]
+        while queue:
+            target = queue.pop()
+            for entry, reference in self._references_to(target):
+                rows = self._referring(entry, reference, self._entries[target], erasure.id)
+                action = erasure.erased.references.get(f"{entry.table.id}.{reference.name}") or _default(
+                    entry.table, reference
+                )
+                ((count,),) = self._cursor.execute(f"SELECT count(*) FROM ({rows})").fetchall()
+                if not count:
+                    continue
+                if action == "protect":
+                    raise CheckFailed(
+                        f"An erasure cannot be applied again: {count:,} rows of {entry.table.label} refer to the row by {reference.name}.",
+                        where=erasure.title,
+                        why="The EDMS protects a row that they refer to from being deleted.",
+                        fix="The live system is untouched. Record that its columns are erased instead: `edms-backup erase MODEL:KEY"
+                        " --column FIELD=KIND`; it takes the place of this one. Or restore with --without-erasures REASON.",
+                    )
+                what = "null" if action == "null" else "delete"
+                shown = reference.name if action == "null" else erasure.id
+                self._mark(
+                    f"SELECT {literal(entry.table.id)}, {_WHERE}, {literal(what)}, {literal(shown)} FROM ({rows})",
+                    [],
+                )
+                if action == "null":
+                    unlinked += count
+                else:
+                    deleted += count
+                    queue.append(entry.table.id)
+        return deleted, unlinked
+
+    def _references_to(self, target: str) -> Iterator[tuple[TableEntry, ForeignReference]]:
+        for entry in self._entries.values():
+            for reference in entry.table.references:
+                points_there = isinstance(reference, ForeignReference) and target in reference.targets
+                if isinstance(reference, ForeignReference) and points_there and self._rows(entry):
+                    yield entry, reference
+
+    def _referring(self, entry: TableEntry, reference: ForeignReference, target: TableEntry, erasure_id: str) -> str:
+        """SQL of the rows that refer to deleted ones, and are not marked for that yet."""
+        child, parent = self._relation(entry), self._relation(target)
+        theirs, ours = column_types(self._cursor, parent), column_types(self._cursor, child)
+        joined = " AND ".join(
+            f"{text_value(one, ours[one], entry.encodings.get(one, 'native'), alias='c')}"
+            f" = {text_value(other, theirs[other], target.encodings.get(other, 'native'), alias='p')}"
+            for one, other in zip(reference.columns, reference.target_columns, strict=True)
+        )
+        return f"""
+            SELECT DISTINCT c.{identifier(_FILE)}, c.{identifier(_PLACE)}
+            FROM {child} c
+            JOIN {parent} p ON {joined}
+            JOIN {_MARKS} m ON m.file = p.{identifier(_FILE)} AND m.place = p.{identifier(_PLACE)} AND m.action = 'delete'
+            WHERE NOT EXISTS (
+                SELECT 1 FROM {_MARKS} d
+                WHERE d.file = c.{identifier(_FILE)} AND d.place = c.{identifier(_PLACE)}
+                    AND (d.action = 'delete' OR (d.action = 'null' AND d.what = {literal(reference.name)}))
+            )
+        """
+
+    def _mark(self, query: str, values: list[str]) -> int:
+        ((count,),) = self._cursor.execute(f"INSERT INTO {_MARKS} {query}", values).fetchall()
+        return int(count)
+
+    def _rows(self, entry: TableEntry) -> list[Path]:
+        """The files with an entry's rows."""
+        if entry.table.id not in self._files:
+            folder = self._folder / f"{len(self._files):04d}"
+            files = fetch_chunks(self._repository, entry, folder) if entry.chunks else []
+            for path in files:  # DuckDB may give rows back in another order
+                rows = pq.read_table(path)
+                pq.write_table(rows.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64())), path)
+            self._files[entry.table.id] = files
+        return self._files[entry.table.id]
+
+    def _relation(self, entry: TableEntry) -> str:
+        files = ", ".join(literal(str(path)) for path in self._rows(entry))
+        return f"read_parquet([{files}], filename = '{_FILE}')"
+
+    def _names_of_files(self, table: Table) -> Iterator[tuple[str, str]]:
+        entry = self._entries[table.id]
+        types = column_types(self._cursor, self._relation(entry)) if table.file_columns else {}
+        for column, root in table.file_columns:
+            name = text_value(column, types[column], entry.encodings.get(column, "native"), alias="r")
+            found = self._cursor.execute(
+                f"SELECT DISTINCT {name} FROM {self._relation(entry)} r JOIN {_MARKS} m"
+                f" ON m.file = r.{identifier(_FILE)} AND m.place = r.{identifier(_PLACE)} AND m.action = 'delete' WHERE {name} <> ''"
+            ).fetchall()
+            yield from ((root, str(one)) for (one,) in found)
+
+    def _rewritten(self, entry: TableEntry) -> TableEntry:
+        """The entry without deleted rows, and with masked values and empty references."""
+        marks = self._cursor.execute(
+            f"SELECT file, place, action, what FROM {_MARKS} WHERE table_id = ? ORDER BY file, place", [entry.table.id]
+        ).fetchall()
+        touched = {name for _, _, action, what in marks for name in self._touched(entry, action, what)}
+        in_order = entry.blocks is not None and bool(entry.ordered_by) and not touched & set(entry.ordered_by or ())
+        blocks: list[Block] = []
+        chunks: list[Chunk] = []
+        kept: list[Path] = []
+        rows_left = 0
+        by_block = entry.chunks_by_block() if in_order else []
+        for number, path in enumerate(self._rows(entry)):
+            own = [(int(place), action, what) for file, place, action, what in marks if file == str(path)]
+            rows = pq.read_table(path).drop_columns([_PLACE])
+            if own:
+                rows = self._changed(entry, rows, own)
+            rows_left += rows.num_rows
+            if not rows.num_rows:
+                continue
+            if not in_order:
+                kept.append(path.with_suffix(".kept"))
+                pq.write_table(rows, kept[-1])
+                continue
+            assert entry.blocks is not None
+            block = entry.blocks[number]
+            if own:
+                names = [name for name in rows.column_names if name in (entry.types or {})]
+                columns = hash_columns(rows.select(names), entry.encodings)
+                block = Block(rows=rows.num_rows, first=block.first, columns=columns)
+                changed = path.with_suffix(".changed")
+                pq.write_table(rows.select(names), changed)
+                made = [Chunk(object=self._repository.put_file(changed), rows=rows.num_rows, block=len(blocks))]
+            else:
+                made = [one.model_copy(update={"block": len(blocks)}) for one in by_block[number]]
+            blocks.append(block)
+            chunks += made
+        if not rows_left:
+            return emptied(entry)
+        if not in_order:
+            raw = RawTable(entry.table.id, rows_left, entry.encodings, tuple(kept))
+            return stored_anew(self._workspace, self._repository, entry, raw, self._folder)
+        proof = hash_table(blocks, own_columns(entry.table))
+        state = entry.state.model_copy(update={"rows": rows_left, "proof": proof})
+        return entry.model_copy(update={"state": state, "chunks": tuple(chunks), "blocks": tuple(blocks)})
+
+    def _touched(self, entry: TableEntry, action: str, what: str) -> tuple[str, ...]:
+        if action == "null":
+            return _reference(entry.table, what).columns
+        return tuple(column.name for column in self._columns[what]) if action == "mask" else ()
+
+    def _changed(self, entry: TableEntry, rows: pa.Table, marks: Sequence[tuple[int, str, str]]) -> pa.Table:
+        """A block's rows after what its marks say."""
+        count = rows.num_rows
+        for what in sorted({what for _, action, what in marks if action == "null"}):
+            chosen = _places(count, [place for place, action, of in marks if action == "null" and of == what])
+            reference = _reference(entry.table, what)
+            for name in (*reference.columns, reference_column(reference.name)):
+                if name in rows.column_names:
+                    field = rows.schema.field(name)
+                    empty = pc.if_else(chosen, pa.scalar(None, field.type), rows[name])
+                    rows = rows.set_column(rows.schema.get_field_index(name), field, empty)
+        for what in sorted({what for _, action, what in marks if action == "mask"}):
+            chosen = _places(count, [place for place, action, of in marks if action == "mask" and of == what])
+            rows = self._masked(entry, rows, self._columns[what], chosen)
+        gone = [place for place, action, _ in marks if action == "delete"]
+        return rows.filter(pc.invert(_places(count, gone))) if gone else rows
+
+    def _masked(self, entry: TableEntry, rows: pa.Table, columns: Sequence[MaskedColumn], chosen: pa.Array) -> pa.Table:
+        subject = entry.table.primary_key or ((ROW_ID,) if entry.table.row_ids else ())
+        placed = rows.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64()))
+        self._cursor.register("erasure_rows", placed)
+        try:
+            types = column_types(self._cursor, "erasure_rows")
+            for column in columns:
+                how = column_mask(entry.table, column, entry.encodings.get(column.name, "native"), types, subject)
+                made: pa.Table = self._cursor.execute(
+                    f"SELECT {how.made} AS made FROM erasure_rows ORDER BY {identifier(_PLACE)}"
+                ).to_arrow_table()
+                field = rows.schema.field(column.name)
+                new = made["made"].cast(field.type) if column.rule.kind != "null" else pa.nulls(len(rows), field.type)
+                index = rows.schema.get_field_index(column.name)
+                rows = rows.set_column(index, field, pc.if_else(chosen, new, rows[column.name]))
+        finally:
+            self._cursor.unregister("erasure_rows")
+        return rows
+
+
+def _places(count: int, places: Sequence[int]) -> pa.Array:
+    """An array of booleans that is true at these places."""
+    return pc.is_in(pa.array(range(count), pa.int64()), pa.array(sorted(set(places)), pa.int64()))
+
+
+def _reference(table: Table, name: str) -> ForeignReference:
+    found = next(one for one in table.references if one.name == name)
+    assert isinstance(found, ForeignReference)
+    return found
+
+
+def _default(table: Table, reference: ForeignReference) -> Action:
+    """What becomes of rows of a reference that the EDMS did not have when the erasure was recorded."""
+    return "null" if all(table.column(name).nullable for name in reference.columns) else "delete"

@@ -1,0 +1,140 @@
+"""The ledger: records of the repository that say whose data was erased, encrypted like its objects.
+
+A record is signed, names the records before it, and is never removed, so a lost one is missed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from edms_tasks.encryption.codec import NotDecodable
+from edms_tasks.errors import CommandError, DamagedRepository
+from edms_tasks.inventory.model import Value
+from edms_tasks.lineage.known_records import known_records, remember_records
+from edms_tasks.manifest import Manifest
+from edms_tasks.masking.rules import Kind
+from edms_tasks.repository import Repository
+from edms_tasks.repository.records import record_name
+
+Action = Literal["delete", "null", "protect"]
+"""What becomes of a row that refers to a deleted one; `protect`: it cannot be deleted while there is such a row."""
+
+
+class Erased(Value):
+    """What was erased: a row, by the texts of its columns; and how.
+
+    Args:
+        edms: id of the EDMS.
+        table: id of the row's table.
+        label: the same for people.
+        row: column -> its value as text.
+        columns: column -> kind of pseudonym that it gets; none: the row is deleted.
+        references: "table.reference" -> what becomes of rows that refer to a deleted one.
+    """
+
+    edms: str
+    table: str
+    label: str
+    row: dict[str, str]
+    columns: dict[str, Kind] = Field(default={})
+    references: dict[str, Action] = Field(default={})
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An entry of the ledger."""
+
+    id: str
+    at: datetime
+    by: str
+    reason: str
+    erased: Erased
+
+    @property
+    def title(self) -> str:
+        """What people call it: no personal data is in it."""
+        return f"Erasure {self.id[:12]} of {self.at:%Y-%m-%d} ({self.reason})"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The erasures of an EDMS, the oldest first, and why it is not certain that these are all."""
+
+    erasures: tuple[Erasure, ...]
+    doubts: tuple[str, ...]
+
+    def before(self, manifest: Manifest) -> tuple[Erasure, ...]:
+        """The erasures that a snapshot does not know of: the last one of each row."""
+        last = {
+            (one.erased.table, tuple(sorted(one.erased.row.items()))): one
+            for one in self.erasures
+            if one.at > manifest.created
+        }
+        return tuple(last.values())
+
+
+def require_encrypted(repository: Repository) -> None:
+    """Refuse to name a person in a repository that everybody can read; raises CommandError."""
+    if not repository.is_encrypted:
+        raise CommandError(
+            "Erasures are recorded in encrypted repositories only.",
+            where=repository.display,
+            why="The record stays for ever, and names whose data was erased; here everybody could read it.",
+            fix="Make an encrypted repository (`edms-backup init`), and keep your list outside this one until its snapshots are pruned.",
+        )
+
+
+def record_erasure(repository: Repository, workdir: Path, erased: Erased, *, reason: str, by: str) -> str:
+    """Record an erasure; returns its id.
+
+    Raises:
+        CommandError: the repository is not encrypted.
+        RepositorySealed: this machine may not sign records.
+    """
+    require_encrypted(repository)
+    plain = erased.model_dump_json().encode()
+    body = base64.b64encode(b"".join(repository.keys.codec.encode([plain]))).decode()
+    made = repository.records.write("erasure", by=by, reason=reason, body=body)
+    records = repository.records.read()
+    if not records.lost(known_records(workdir, repository.place)):  # what is missed is not forgotten
+        remember_records(workdir, repository.place, records)
+    return made
+
+
+def read_ledger(repository: Repository, workdir: Path, edms: Sequence[str]) -> Ledger:
+    """The erasures of an EDMS, by its ids.
+
+    Raises:
+        RepositorySealed: the recovery key is not here.
+        DamagedRepository: an entry cannot be read.
+    """
+    records = repository.records.read()
+    found = []
+    for record_id, record in records.erasures.items():
+        erased = _opened(repository, record_id, record.body)
+        if erased.edms in edms:
+            found.append(Erasure(record_id, record.at, record.by, record.reason, erased))
+    doubts = records.doubts(known_records(workdir, repository.place))
+    return Ledger(tuple(sorted(found, key=lambda one: (one.at, one.id))), doubts)
+
+
+def _opened(repository: Repository, record_id: str, body: str) -> Erased:
+    pieces: list[bytes] = []
+    try:
+        repository.keys.codec.decode(iter([base64.b64decode(body, validate=True)]), pieces.append)
+        return Erased.model_validate_json(b"".join(pieces))
+    except (NotDecodable, ValidationError, binascii.Error) as error:
+        raise DamagedRepository(
+            "An entry of the erasure ledger cannot be read.",
+            where=record_name(record_id),
+            why=type(error).__name__,
+            fix="Put it back from a copy of the repository. To restore without the ledger: --without-erasures REASON.",
+        ) from None

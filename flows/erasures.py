@@ -1,0 +1,94 @@
+"""Record erasures, and list them with the snapshots that are older: these may still hold what was erased."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from edms_tasks.erasure.erasure_plan import plan_erasure
+from edms_tasks.erasure.ledger import Erased, Erasure, read_ledger, record_erasure, require_encrypted
+from edms_tasks.errors import CommandError
+from edms_tasks.inventory.run_probe import run_probe
+from edms_tasks.lineage.find_snapshot import chosen_snapshot, own_history, this_edms_of
+from edms_tasks.repository import Repository
+from edms_tasks.repository.records import whoever_runs_this
+from edms_tasks.settings import Settings
+
+
+@dataclass(frozen=True)
+class ListedErasure:
+    """An erasure, and when the snapshots that are older than it were made."""
+
+    erasure: Erasure
+    older: tuple[datetime, ...]
+
+    @property
+    def still_in(self) -> str:
+        """Where the erased data may still be, in a sentence."""
+        if not self.older:
+            return "No snapshot is older: the data is in none of this repository."
+        count = f"{len(self.older):,} {'snapshot' if len(self.older) == 1 else 'snapshots'}"
+        return (
+            f"May still be in {count}, the newest of {max(self.older):%Y-%m-%d %H:%M} UTC, until `prune` removes them."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: the row is not named."""
+        return {
+            "id": self.erasure.id,
+            "at": self.erasure.at.isoformat(),
+            "by": self.erasure.by,
+            "reason": self.erasure.reason,
+            "model": self.erasure.erased.label,
+            "columns": dict(self.erasure.erased.columns),
+            "older_snapshots": len(self.older),
+            "newest_older_snapshot": max(self.older).isoformat() if self.older else None,
+        }
+
+
+@dataclass(frozen=True)
+class ListedErasures:
+    """The ledger of an EDMS."""
+
+    lines: tuple[ListedErasure, ...]
+    doubts: tuple[str, ...]
+
+
+def record(settings: Settings, row: str, columns: Sequence[str], *, reason: str, by: str | None) -> tuple[str, Erased]:
+    """Record an erasure; returns its id and what it says.
+
+    Raises:
+        CommandError, SettingsError: the row or a column is not named rightly, or the repository is not encrypted.
+        RepositorySealed: this machine may not sign records, or cannot read the newest snapshot.
+    """
+    if not reason.strip():
+        raise CommandError("An erasure needs a reason, such as the number of the request.", where="--reason")
+    repository = Repository.open(settings.repository)
+    require_encrypted(repository)
+    report = run_probe(settings)
+    manifest = chosen_snapshot(settings, repository, "latest", report).manifest
+    own = this_edms_of(settings, repository, report).id or (manifest.identity.id if manifest.identity else None)
+    assert own is not None  # the EDMS was inspected
+    erased = plan_erasure(manifest, report, own, row, columns)
+    made = record_erasure(repository, settings.workdir, erased, reason=reason, by=by or whoever_runs_this())
+    return made, erased
+
+
+def listed(settings: Settings) -> ListedErasures:
+    """The erasures of the EDMS that the settings describe."""
+    repository = Repository.open(settings.repository)
+    history = own_history(settings, repository)
+    own_snapshots = [name for name in history.survey.intact if history.key in (None, history.owner.get(name))]
+    manifests = {name: history.survey.intact[name] for name in own_snapshots}
+    ids = {one.identity.id for one in manifests.values() if one.identity is not None}
+    own = this_edms_of(settings, repository).id
+    ledger = read_ledger(repository, settings.workdir, sorted(ids | ({own} if own else set())))
+    return ListedErasures(
+        tuple(
+            ListedErasure(one, tuple(found.created for found in manifests.values() if found.created < one.at))
+            for one in ledger.erasures
+        ),
+        ledger.doubts,
+    )

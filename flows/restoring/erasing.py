@@ -1,0 +1,200 @@
+"""Apply the ledger of erasures to a snapshot before it is restored or merged.
+
+The erased rows are left out of the snapshot (an overlay of the repository), so they never reach any database; what is left is validated
+like any snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edms_tasks.digests.value_text import text_value
+from edms_tasks.erasure.erased_rows import AppliedErasure, RowEraser
+from edms_tasks.erasure.ledger import Erasure, read_ledger
+from edms_tasks.erasure.left_files import without_files
+from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.keys.table_counts import measure_table
+from edms_tasks.lineage.find_snapshot import this_edms_of
+from edms_tasks.lineage.snapshot_source import is_package
+from edms_tasks.manifest import Manifest, TableEntry
+from edms_tasks.masking.masked_texts import mask_functions
+from edms_tasks.masking.pseudonyms import keyed_cursor, mask_key
+from edms_tasks.repository import Repository
+from edms_tasks.restore import keys_as_recorded
+from edms_tasks.salvage.salvaged_rows import salvaged_rows
+from edms_tasks.scratch.disk_space import require_space
+from edms_tasks.scratch.raw_table import RawTable
+from edms_tasks.scratch.workspace import Workspace, column_types, relation
+from flows.requests import RestoreRequest
+from flows.restoring.open_restore import Opened
+from flows.running.flow_decorators import task
+from flows.running.run import Run
+
+NOT_LOOKED_FOR = "A package has no ledger: erasures that the repository records were not applied again."
+
+
+@dataclass(frozen=True)
+class ErasedSnapshot:
+    """A snapshot without what was erased since it was made, and what each erasure did."""
+
+    manifest: Manifest
+    repository: Repository
+    applied: tuple[AppliedErasure, ...] = ()
+    without: str = ""  # why the ledger was not applied
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that were deleted or changed."""
+        return sum(one.deleted + one.masked + one.unlinked for one in self.applied)
+
+
+def without_erased(
+    run: Run, request: RestoreRequest, opened: Opened, scratch: Path, notes: list[str]
+) -> tuple[ErasedSnapshot, Opened]:
+    """What erasures did to the snapshot of a restore, and the restore as opened on what is left of it.
+
+    Raises:
+        CommandError: parts of the snapshot may be damaged, so nobody knows whether it holds what was erased.
+    """
+    erased = apply_ledger(
+        run,
+        opened.repository,
+        opened.manifest,
+        opened.target.report,
+        scratch / "erased",
+        notes,
+        snapshot=request.snapshot,
+        without=request.without_erasures,
+        salvage=request.salvage,
+    )
+    indexes = {index.root.name: index for index in erased.manifest.files}
+    folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in opened.target.folders)
+    target = replace(opened.target, folders=folders)
+    return erased, replace(opened, manifest=erased.manifest, repository=erased.repository, target=target)
+
+
+def apply_ledger(
+    run: Run,
+    repository: Repository,
+    manifest: Manifest,
+    report: ProbeReport | None,
+    scratch: Path,
+    notes: list[str],
+    *,
+    snapshot: str,
+    without: str,
+    deletes_only: bool = False,
+    salvage: bool = False,
+) -> ErasedSnapshot:
+    """A snapshot without what was erased since it was made; adds what was done to `notes`.
+
+    Args:
+        run: the run.
+        repository: the snapshot's.
+        manifest: the snapshot.
+        report: what the EDMS says of itself; None if its code does not run.
+        scratch: for temporary files; created if it is needed, and kept until the snapshot is restored.
+        notes: sentences for the administrator.
+        snapshot: how the user named it.
+        without: why the ledger is not applied; "" to apply it.
+        salvage: refuse all, because what is damaged cannot be searched for rows.
+        deletes_only: refuse erasures that mask columns, because rows are matched by keys that these may be part of.
+
+    Raises:
+        CheckFailed: an erasure cannot be applied.
+        RepositorySealed, DamagedRepository: the ledger cannot be read.
+    """
+    if is_package(snapshot):
+        notes.append(NOT_LOOKED_FOR)
+        return ErasedSnapshot(manifest, repository)
+    if without:
+        notes.append(f"THE LEDGER OF ERASURES WAS NOT APPLIED: {without}")
+        return ErasedSnapshot(manifest, repository, without=without)
+    own = this_edms_of(run.settings, repository, report).id
+    named = [one for one in (own, manifest.identity.id if manifest.identity else None) if one is not None]
+    ledger = read_ledger(repository, run.settings.workdir, named)
+    if ledger.doubts:
+        notes.append(f"It is not certain that the ledger of erasures is complete: {' '.join(ledger.doubts)}")
+    due = ledger.before(manifest)
+    if not due:
+        return ErasedSnapshot(manifest, repository)
+    if salvage:
+        raise CommandError(
+            "A salvage cannot apply the ledger of erasures.",
+            where=", ".join(one.title for one in due),
+            why="What is damaged cannot be searched for the rows.",
+            fix="Salvage with --into and --without-erasures REASON, erase again in the copy, and use it after that.",
+        )
+    scratch.mkdir()
+    require_space(scratch, 2 * sum(entry.room for entry in manifest.tables), "the rows without those that were erased")
+    erased = run.call(erase_from_snapshot, run, repository, manifest, due, scratch)
+    notes += [str(one) for one in erased.applied]
+    masking = [one for one in erased.applied if one.masked]
+    if deletes_only and masking:
+        raise CheckFailed(
+            "The snapshot holds a row whose columns were erased, so it cannot be merged.",
+            where=masking[0].erasure.title,
+            why="A merge matches rows by their natural keys, and the erased columns may be part of one.",
+            fix="Restore the snapshot with --into, or merge with --without-erasures REASON and erase again in the EDMS.",
+        )
+    return erased
+
+
+@task(name="erase again", tags=["erase"], task_run_name="apply the ledger of erasures")
+def erase_from_snapshot(
+    run: Run, repository: Repository, manifest: Manifest, erasures: Sequence[Erasure], scratch: Path
+) -> ErasedSnapshot:
+    """Leave erased rows, and the files that only they name, out of a snapshot."""
+    own, key = repository.with_overlay(scratch / "repository"), mask_key()
+    with run.workspace(scratch / "workspace") as workspace, mask_functions(workspace.engine, key.text):
+        with keyed_cursor(workspace, key) as cursor:
+            done = RowEraser(cursor, workspace, own, manifest, scratch / "rows").erase(erasures)
+        if not done.entries:
+            return ErasedSnapshot(manifest, repository, done.applied)
+        entries = [done.entries.get(entry.table.id, entry) for entry in manifest.tables]
+        left = manifest.model_copy(update={"tables": tuple(entries), "file_names": ()})
+        counted, raws = _counted(left, own, workspace, scratch / "left")
+        files = []
+        for number, index in enumerate(manifest.files):
+            names = done.file_names.get(index.root.name, frozenset())
+            names -= _still_named(index.root.name, counted, raws, workspace) if names else frozenset()
+            files.append(without_files(index, names, own, scratch / f"files-{number}")[0] if names else index)
+    changed = left.model_copy(update={"tables": tuple(counted), "files": tuple(files)})
+    return ErasedSnapshot(changed, own, done.applied)
+
+
+def _counted(
+    manifest: Manifest, repository: Repository, workspace: Workspace, scratch: Path
+) -> tuple[list[TableEntry], Mapping[str, RawTable]]:
+    """The entries with the counts of keys and references of the rows that are left, and these rows."""
+    raws = {
+        entry.table.id: salvaged_rows(repository, entry, workspace, scratch / f"{number:04d}")
+        for number, entry in enumerate(manifest.tables)
+    }
+    keys = keys_as_recorded(manifest, [entry.table for entry in manifest.tables], raws, workspace)
+    counted = []
+    for entry in manifest.tables:
+        state = measure_table(entry.table, raws[entry.table.id], keys, digests=False)
+        proofs = {"proof": entry.state.proof, "exact_digest": entry.state.exact_digest}
+        counted.append(entry.model_copy(update={"state": state.model_copy(update=proofs)}))
+    return counted, raws
+
+
+def _still_named(
+    root: str, entries: Sequence[TableEntry], raws: Mapping[str, RawTable], workspace: Workspace
+) -> frozenset[str]:
+    """The names of a root's files in file columns of the rows that are left."""
+    found: set[str] = set()
+    with workspace.cursor() as cursor:
+        for entry in entries:
+            for column, of in entry.table.file_columns:
+                source = relation(entry.table, raws[entry.table.id])
+                if of == root:
+                    kind = column_types(cursor, source)[column]
+                    name = text_value(column, kind, entry.encodings.get(column, "native"))
+                    rows = cursor.execute(f"SELECT DISTINCT {name} FROM {source}").fetchall()
+                    found |= {str(name) for (name,) in rows if name}
+    return frozenset(found)

@@ -1,0 +1,192 @@
+"""Whoever was erased stays erased, whatever snapshot is restored or merged; everything else comes back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.errors import CheckFailed, CommandError
+from flows.erasures import listed, record
+from flows.restoring.restore_result import RestoreResult
+from tests.backed_up import BackedUpSystems
+from tests.direct_access import execute, query
+from tests.one_per_engine import OnePerEngine
+from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.running import Protected, encrypt, protect, run_merge
+
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
+PERSON = {"username": "hash", "first_name": "name", "last_name": "name", "email": "email"}
+
+
+def _made(engine: Engine, factory: ReferenceEdmsFactory, folder: Path) -> Protected:
+    """A system with a snapshot, after which a user's columns, a document with all that hangs on it and a template were erased."""
+    edms = factory(engine, documents=4, seed=1)
+    protected = encrypt(protect(edms, folder))
+    execute(edms, "DELETE FROM security_electronicsignature")  # they protect their documents
+    protected.backup()
+    for row, columns in (
+        ("users.User:user0002", [f"{name}={kind}" for name, kind in PERSON.items()]),
+        (f"documents.Document:id={_document(edms)}", []),
+        ("users.User:nobody", ["email=email"]),
+    ):
+        record(protected.settings, row, columns, reason="request 17", by="Ann")
+    return protected
+
+
+@pytest.fixture(scope="module")
+def systems(
+    tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates
+) -> Iterator[OnePerEngine[Protected]]:
+    yield OnePerEngine("erased", _made, tmp_path_factory, _edms_templates)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def protected(request: pytest.FixtureRequest, systems: OnePerEngine[Protected]) -> Protected:
+    return systems(request.param)
+
+
+def _document(edms: ReferenceEdms) -> int:
+    """A document with a file and comments that no other one needs."""
+    ((found,),) = query(
+        edms,
+        "SELECT max(d.id) FROM documents_document d WHERE d.file <> '' AND d.id NOT IN"
+        " (SELECT depends_on_id FROM documents_documentdependency) AND d.id NOT IN"
+        " (SELECT supersedes_id FROM documents_document WHERE supersedes_id IS NOT NULL)",
+    )
+    return int(found)
+
+
+def _restored(protected: Protected, folder: Path, **options: Any) -> tuple[RestoreResult, ReferenceEdms]:
+    edms = protected.edms
+    if edms.engine == "sqlite":
+        into, url = str(folder / "copy.sqlite3"), f"sqlite:///{folder / 'copy.sqlite3'}"
+    else:
+        into = f"{edms.database_name}_{len(str(options))}"
+        url = edms.database_url.replace(edms.database_name, into)
+    return protected.restore(into=into, into_files=folder / "files", **options), replace(edms, database_url=url)
+
+
+def test_an_earlier_snapshot_comes_back_without_what_was_erased(protected: Protected, tmp_path: Path) -> None:
+    live, document = protected.edms, _document(protected.edms)
+
+    result, copy = _restored(protected, tmp_path)
+
+    assert result.verdict == "proved" and result.success, result.failures
+    masked, deleted, missing = result.erasures
+    assert (masked.masked, masked.deleted) == (1, 0) and not missing.found and deleted.deleted > 1
+    person = "SELECT username, first_name, last_name, email FROM users_user WHERE employee_id = 'E-00002'"
+    ((username, first, last, email),) = query(copy, person)
+    ((was_username, was_first, was_last, was_email),) = query(live, person)
+    assert not {username, first, last, email} & {was_username, was_first, was_last, was_email}
+    assert email.endswith("@masked.invalid")
+    # Everything else is as it was.
+    others = "SELECT * FROM users_user WHERE employee_id <> 'E-00002' ORDER BY id"
+    assert query(copy, others) == query(live, others)
+    kept = "SELECT id, is_active, date_joined, department FROM users_user ORDER BY id"
+    assert query(copy, kept) == query(live, kept)
+    for table in ("documents_documentcomment", "documents_documentversion", "documents_document_reviewers"):
+        left = f"SELECT * FROM {table} WHERE document_id <> {document} ORDER BY id"
+        assert query(copy, left) == query(live, left)
+        assert query(copy, f"SELECT count(*) FROM {table} WHERE document_id = {document}") == [(0,)]
+    assert query(copy, f"SELECT count(*) FROM documents_document WHERE id = {document}") == [(0,)]
+    left = f"SELECT id, title, author_id FROM documents_document WHERE id <> {document} ORDER BY id"
+    assert query(copy, left) == query(live, left)
+    ((file,),) = query(live, f"SELECT file FROM documents_document WHERE id = {document}")
+    assert (live.media / file).exists() and not (tmp_path / "files" / "media" / file).exists()
+    others_files = {path.relative_to(live.media) for path in live.media.rglob("*") if path.is_file()}
+    copied = {
+        path.relative_to(tmp_path / "files" / "media")
+        for path in (tmp_path / "files" / "media").rglob("*")
+        if path.is_file()
+    }
+    gone = {str(one) for one in others_files - copied}
+    named = query(live, f"SELECT file FROM documents_documentversion WHERE document_id = {document} AND file <> ''")
+    named += query(live, f"SELECT file FROM documents_documentattachment WHERE document_id = {document} AND file <> ''")
+    assert gone <= {file, *(one for (one,) in named)} and not copied - others_files
+
+
+def test_the_report_and_the_log_say_which_erasures_and_no_names(protected: Protected, tmp_path: Path) -> None:
+    result, _ = _restored(protected, tmp_path, reason="evidence")
+    page, facts = result.report_html.read_text(encoding="utf-8"), result.report_json.read_text(encoding="utf-8")
+    assert (
+        "request 17" in page
+        and "1 row masked" in page
+        and "its row is not in this snapshot" in page + str(result.notes)
+    )
+    assert "without what was erased since then" in page
+    records = "".join(path.read_text() for path in (protected.repository / "records").iterdir())
+    for text in (page, facts, records, str(result.as_json())):
+        assert "user0002" not in text and "nobody" not in text
+    assert '"erasures"' in "".join(path.read_text() for path in (protected.repository / "log").rglob("*.json"))
+
+
+def test_the_ledger_is_not_skipped_without_a_word(protected: Protected, tmp_path: Path) -> None:
+    result, copy = _restored(protected, tmp_path, without_erasures="an audit of last year")
+    assert any("NOT APPLIED: an audit of last year" in note for note in result.notes)
+    assert query(copy, "SELECT count(*) FROM users_user WHERE username = 'user0002'") == [(1,)]
+    log = "".join(path.read_text() for path in (protected.repository / "log").rglob("*.json"))
+    assert '"without_erasures": "an audit of last year"' in log
+
+
+def test_erasures_say_how_many_snapshots_are_older(protected: Protected) -> None:
+    found = listed(protected.settings)
+    assert [len(one.older) for one in found.lines] == [1, 1, 1] and found.doubts == ()
+    assert "1 snapshot," in found.lines[0].still_in
+    assert "user0002" not in str([one.as_json() for one in found.lines])
+
+
+def test_a_merge_does_not_bring_deleted_rows_back(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    edms = edms_factory("sqlite", documents=3, seed=1)
+    protected = encrypt(protect(edms, tmp_path))
+    first = protected.backup()
+    ((comment,),) = query(edms, "SELECT id FROM documents_documentcomment WHERE parent_id IS NULL ORDER BY id LIMIT 1")
+    record(protected.settings, f"documents.DocumentComment:id={comment}", [], reason="request 18", by=None)
+    execute(edms, f"DELETE FROM documents_documentcomment WHERE id = {comment} OR parent_id = {comment}")
+    execute(edms, "DELETE FROM documents_documentversion")
+
+    result = run_merge(protected.settings, snapshot=first.snapshot_id)
+
+    assert result.done and any("request 18" in note and "deleted" in note for note in result.notes)
+    assert query(edms, f"SELECT count(*) FROM documents_documentcomment WHERE id = {comment}") == [(0,)]
+    assert query(edms, "SELECT count(*) FROM documents_documentversion")[0][0] > 0
+    record(protected.settings, "users.User:user0001", ["email=email"], reason="request 19", by=None)
+    with pytest.raises(CheckFailed, match="cannot be merged"):
+        run_merge(protected.settings, snapshot=first.snapshot_id)
+
+
+def test_what_cannot_be_meant_is_refused(
+    backed_up: BackedUpSystems, edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    with pytest.raises(CommandError, match="encrypted repositories only"):
+        record(backed_up("sqlite").protected.settings, "users.User:user0001", [], reason="x", by=None)
+    protected = encrypt(protect(edms_factory("sqlite", documents=3, seed=1), tmp_path))
+    protected.backup()
+    for row, columns, what in (
+        ("users.Usr:x", [], "no model or table 'users.Usr'"),
+        ("users.User", [], "does not name a row"),
+        ("users.User:a,b", [], "does not name one row"),
+        ("users.User:nick=x", [], "no column 'nick'"),
+        ("users.User:x", ["email"], "what becomes of a column"),
+        ("users.User:x", ["emial=email"], "no column 'emial'"),
+        ("users.User:x", ["manager_id=null"], "refers to another row"),
+    ):
+        with pytest.raises(CommandError, match=what):
+            record(protected.settings, row, columns, reason="request", by=None)
+    with pytest.raises(CommandError, match="needs a reason"):
+        record(protected.settings, "users.User:x", [], reason=" ", by=None)
+    # A user who is the author of documents is protected by them.
+    ((author,),) = query(
+        protected.edms, "SELECT u.username FROM users_user u JOIN documents_document d ON d.author_id = u.id LIMIT 1"
+    )
+    record(protected.settings, f"users.User:{author}", [], reason="request 20", by=None)
+    with pytest.raises(CheckFailed, match="cannot be applied again"):
+        _restored(protected, tmp_path)
+    # Erasing columns of the same row takes its place.
+    record(protected.settings, f"users.User:{author}", ["email=email"], reason="request 20", by=None)
+    result, _ = _restored(protected, tmp_path)
+    assert result.success and [one.masked for one in result.erasures] == [1]
