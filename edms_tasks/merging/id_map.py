@@ -7,7 +7,7 @@ reference would then refer to the new row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,12 +80,17 @@ def collect_dangling(
             elif query := _dangling(cursor, found, reference, rows):
                 queries.append(query)
                 marks.append(f"{identifier(reference_column(reference.name))} = {literal(DANGLING)}")
-        if queries:
+        if queries and _has_any(cursor, found, marks):
             # Few rows have a mark, so the comparison with all rows of the other side is made of these, and once.
             marked = _without(f"(SELECT * FROM {found.relation} WHERE {' OR '.join(marks)})", others)
             cursor.execute(
                 f"INSERT INTO {name} WITH {_MARKED} AS MATERIALIZED (SELECT * FROM {marked}) {' UNION ALL '.join(queries)}"
             )
+
+
+def _has_any(cursor: duckdb.DuckDBPyConnection, found: Identified, marks: Sequence[str]) -> bool:
+    """Whether any row has one of these marks. Most tables have none, and what follows costs several times as much as this."""
+    return bool(cursor.execute(f"SELECT 1 FROM {found.relation} WHERE {' OR '.join(marks)} LIMIT 1").fetchall())
 
 
 def _without(relation: str, others: str | None) -> str:
@@ -227,9 +232,11 @@ def map_ids(
         """
     )
     new = "CAST(NULL AS BIGINT)"
-    if countable:
-        _assign_new_ids(cursor, target_ids, f"{target_dangling} UNION ALL SELECT * FROM {source_dangling}")
-        new = "n.number"
+    renumbered = ""
+    if countable and _assign_new_ids(
+        cursor, target_ids, f"{target_dangling} UNION ALL SELECT * FROM {source_dangling}"
+    ):
+        new, renumbered = "n.number", "LEFT JOIN new_numbers n ON n.source = s.source"
     # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
     reserved_id = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
     cursor.execute(
@@ -237,7 +244,7 @@ def map_ids(
         COPY (
             SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN CAST({new} AS {kind}) ELSE {own} END) AS final,
                 false AS is_orphan
-            FROM numbered s {shared} {"LEFT JOIN new_numbers n ON n.source = s.source" if countable else ""}
+            FROM numbered s {shared} {renumbered}
             UNION ALL
             SELECT DISTINCT id, CAST(NULL AS {kind}), {reserved_id}, true
             FROM {source_dangling}
@@ -275,8 +282,8 @@ def _pairs_have_equal_ids(cursor: duckdb.DuckDBPyConnection) -> bool:
     return bool(pairs and pairs == same)
 
 
-def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: str) -> None:
-    """Create `new_numbers`: new ids for rows whose ids are taken. Ids in dangling references are skipped.
+def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: str) -> bool:
+    """Create `new_numbers`: new ids for rows whose ids are taken; False if there are none. Ids in dangling references are skipped.
 
     They follow the highest id of a row, not the highest id in a reference: a log row may contain any number, and counters must
     not jump there.
@@ -284,6 +291,8 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
     (wanted, last) = cursor.execute(
         f"SELECT count(*) FILTER (taken), greatest(coalesce(max(source), 0), (SELECT coalesce(max(id), 0) FROM {target_ids})) FROM numbered"
     ).fetchall()[0]
+    if not wanted:
+        return False
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE dangling_ids AS SELECT DISTINCT id FROM ({dangling}) WHERE id > {int(last)}"
     )
@@ -300,3 +309,4 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
             ) f USING (place)
         """
     )
+    return True

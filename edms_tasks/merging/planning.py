@@ -117,10 +117,7 @@ def plan_table(
         pairs: the number of rows that are on both sides.
     """
     table = source.table
-    columns = cursor.execute(
-        f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.updates_relation}) GROUP BY 1 ORDER BY 1'
-    ).fetchall()
-    updates = _update_examples(cursor, rows)
+    columns, updates = _updates(cursor, rows) if rows.updates else ({}, ())
     overwrites = policy == "overwrite"
     plan = ModelPlan(
         table_id=table.id,
@@ -134,8 +131,8 @@ def plan_table(
         only_in_target=target.rows - pairs,
         new_ids=_new_ids(cursor, id_map, rows),
         orphaned=id_map.reserved if id_map and rows.rows else 0,
-        columns={str(name): int(count) for name, count in columns},
-        inserts=_insert_examples(cursor, rows),
+        columns=columns,
+        inserts=_insert_examples(cursor, rows) if rows.inserts else (),
         updates=updates,
     )
     conflicts = [*_doubled(source, "the snapshot"), *_doubled(target, "the target"), *_unplaced(table, id_map)]
@@ -176,11 +173,16 @@ def _insert_examples(cursor: duckdb.DuckDBPyConnection, rows: Rewritten) -> tupl
     return tuple(str(key)[:200] for (key,) in found)
 
 
-def _update_examples(cursor: duckdb.DuckDBPyConnection, rows: Rewritten) -> tuple[str, ...]:
+def _updates(cursor: duckdb.DuckDBPyConnection, rows: Rewritten) -> tuple[dict[str, int], tuple[str, ...]]:
+    """How many rows to update differ in each column, and examples."""
+    columns = cursor.execute(
+        f'SELECT name, count(*) FROM (SELECT unnest("{COLUMNS}") AS name FROM {rows.updates_relation}) GROUP BY 1 ORDER BY 1'
+    ).fetchall()
     found = cursor.execute(
         f"SELECT {identifier(KEY)}, array_to_string(\"{COLUMNS}\", ', ') FROM {rows.updates_relation} ORDER BY 1 LIMIT {_EXAMPLES}"
     ).fetchall()
-    return tuple(f"{str(key)[:200]}: {names}" for key, names in found)
+    examples = tuple(f"{str(key)[:200]}: {names}" for key, names in found)
+    return {str(name): int(count) for name, count in columns}, examples
 
 
 def _doubled(rows: Identified, where: str) -> list[Conflict]:
@@ -250,6 +252,8 @@ def _collisions(
     """Rows to be written that would share a unique value with another row of the target."""
     if unique.columns == source.table.primary_key or not unique.columns:
         return []
+    if not rows.inserts and not (rows.updates and policy == "overwrite"):
+        return []
     theirs, ours = target.relation, rows.relation
     if unique.partial and not (unique.where_null or unique.where_filled):
         try:
@@ -257,8 +261,6 @@ def _collisions(
             theirs = _within(cursor, unique, target, target.relation)
         except duckdb.Error:
             return []  # the plan says so (`unchecked`)
-    if not rows.inserts and not (rows.updates and policy == "overwrite"):
-        return []
 
     def text(alias: str, column: str) -> str:
         ours, theirs = (source, target) if alias == "r" else (target, source)

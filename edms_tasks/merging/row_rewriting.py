@@ -84,10 +84,10 @@ def rewrite(
     updated = path.with_suffix(".updates.parquet")
     values, joins = _rewritten_values(source, target, id_maps, soft, generic)
     _write_rows(cursor, source, target, values, joins, path)
-    _write_updates(cursor, source, target, path, updated)
     counts = dict(
         cursor.execute(f'SELECT "{ACTION}", count(*) FROM read_parquet({literal(str(path))}) GROUP BY 1').fetchall()
     )
+    _write_updates(cursor, source, target, path, updated, any_rows=counts.get("update", 0) > 0)
     if sum(counts.values()) != source.rows:
         raise CheckFailed(
             f"{source.table.label} has {source.rows} rows in the snapshot, but {sum(counts.values())} with the target's ids.",
@@ -158,7 +158,13 @@ def _write_rows(
 
 
 def _write_updates(
-    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, path: Path, updated: Path
+    cursor: duckdb.DuckDBPyConnection,
+    source: Identified,
+    target: Identified,
+    path: Path,
+    updated: Path,
+    *,
+    any_rows: bool,
 ) -> None:
     """Write the columns in which each updated row differs."""
     differing = ", ".join(
@@ -166,14 +172,15 @@ def _write_updates(
         f"THEN {literal(c.name)} END"
         for c in source.table.stored_columns
     )
+    rows = f"(SELECT * FROM read_parquet({literal(str(path))}) WHERE \"{ACTION}\" = 'update') r"
+    columns = f"list_filter([{differing}], lambda name: name IS NOT NULL)"
+    if any_rows:
+        rows += f" JOIN {target.relation} t ON {paired('r', 't')}"
+    else:  # no row to compare: long expressions take longer to prepare than small tables to read
+        columns = "CAST([] AS VARCHAR[])"
     cursor.execute(
-        f"""
-        COPY (
-            SELECT r.{identifier(KEY)}, list_filter([{differing}], lambda name: name IS NOT NULL) AS "{COLUMNS}"
-            FROM (SELECT * FROM read_parquet({literal(str(path))}) WHERE "{ACTION}" = 'update') r
-                JOIN {target.relation} t ON {paired("r", "t")}
-        ) TO {literal(str(updated))} {AS_PARQUET}
-        """
+        f'COPY (SELECT r.{identifier(KEY)}, {columns} AS "{COLUMNS}" FROM {rows}) '
+        f"TO {literal(str(updated))} {AS_PARQUET}"
     )
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -216,37 +217,64 @@ def _back_up(repository: Repository) -> str:
 @pytest.fixture(params=["yes", "refused", "ignored"])
 def lockable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """A store with conditional writes, one that knows none, and one that takes no notice of them."""
-    monkeypatch.setattr(repository_lock, "SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(repository_lock, "SETTLE_SECONDS", 0.0)  # what is in memory is seen at once
     return MemoryStore(conditional=request.param)
 
 
-def test_of_runs_that_start_together_one_has_the_lock(lockable: MemoryStore) -> None:
+class Together:
+    """Runs that start together. Their pause for claims to become visible lasts until each has claimed the lock or was refused."""
+
+    def __init__(self, runs: int) -> None:
+        self.undecided, self.inside, self.most, self.ended = runs, 0, 0, Counter[str]()
+        self.changed = threading.Condition()
+
+    def pause(self, seconds: float) -> None:
+        with self.changed:
+            self._decide()
+            assert self.changed.wait_for(lambda: self.undecided <= 0, timeout=300)
+
+    def hold(self) -> None:
+        """Have the lock until all others are refused, or have it too."""
+        with self.changed:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self._decide()
+            self.changed.wait_for(lambda: self.ended["refused"] == 5 or self.most > 1, timeout=300)
+            self.inside -= 1
+
+    def end(self, how: str) -> None:
+        with self.changed:
+            self.ended[how] += 1
+            self._decide()
+
+    def _decide(self) -> None:
+        self.undecided -= 1
+        self.changed.notify_all()
+
+
+def test_of_runs_that_start_together_one_has_the_lock(lockable: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     repositories = [opened(lockable) for _ in range(6)]
-    inside, most, ended = Counter[str](), Counter[str](), Counter[str]()
-    mutex, start = threading.Lock(), threading.Barrier(6)
+    together, start = Together(6), threading.Barrier(6)
+    clock = SimpleNamespace(sleep=together.pause, time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr(repository_lock, "time", clock)
 
     def work(repository: Repository) -> None:
         start.wait()
         try:
             with repository.lock("backup"):
-                with mutex:
-                    inside["now"] += 1
-                    most["at once"] = max(most["at once"], inside["now"])
-                time.sleep(0.6)
+                together.hold()
                 repository.require_lock()
-                with mutex:
-                    inside["now"] -= 1
-                ended["held"] += 1
+            together.end("held")
         except RepositoryLocked:
-            ended["refused"] += 1
+            together.end("refused")
 
     threads = [threading.Thread(target=work, args=(one,)) for one in repositories]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most["at once"] == 1
-    assert ended["held"] + ended["refused"] == 6
+    assert together.most == 1
+    assert together.ended == {"held": 1, "refused": 5}
     assert [name for name in lockable.objects if name.startswith("locks/")] == []
 
 
