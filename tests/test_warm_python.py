@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres_server import PostgresServer
+from tests.reference_system import PROJECT
 from tests.warm_python import edms_python
 
 _TELLS = """
@@ -80,6 +82,39 @@ def test_a_script_ends_with_the_program_that_started_it() -> None:
     while Path(f"/proc/{child}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_the_reference_edms_has_the_settings_of_its_own_start(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    script = """
+import hashlib, sys
+from django.apps import apps
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.models.signals import post_save
+from documents.models import Document
+print(connection.vendor, connection.settings_dict, settings.MEDIA_ROOT, default_storage.location, settings.SECRET_KEY, settings.DEBUG)
+print([(model._meta.label, [field.column for field in model._meta.fields]) for model in apps.get_models(include_auto_created=True)])
+print(len(post_save.receivers), Document._meta.get_field("file").storage.location, sys.argv[:3], sys.path[0])
+"""
+    for url in (f"sqlite:///{tmp_path / 'own.sqlite3'}", postgres_server.url("own")):
+        own = {"REFERENCE_EDMS_DATABASE": url, "REFERENCE_EDMS_MEDIA": str(tmp_path), "REFERENCE_EDMS_SECRET_KEY": url}
+        said = [
+            subprocess.run(
+                [program, str(PROJECT / "manage.py"), "shell", "-c", script + more],
+                env=os.environ | own,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            for program, more in (
+                (edms_python(), ""),
+                (sys.executable, ""),
+                (edms_python(), "print('program' in sys.modules)"),
+            )
+        ]
+        assert said[0].stdout == said[1].stdout != "", said
+        assert said[2].stdout == said[1].stdout + "True\n"
 
 
 def test_in_another_session_it_is_python_itself() -> None:

@@ -2,7 +2,8 @@
 
 Half the time of a backup or restore of a small system goes into new Pythons that import Django. The program that takes the place of
 `python` hands its arguments, folder, variables and open files to a server, which forks a child that runs the script as Python does.
-Only modules of the standard library and of site-packages are imported beforehand; the EDMS's own code is read each time.
+Only modules of the standard library and of site-packages are imported beforehand; the EDMS's own code is read each time. The exception
+is the reference EDMS where it is: its models are made beforehand, and its settings are read each time.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def warm_python(folder: Path) -> Iterator[None]:
     text = f"#!{sys.executable} -IS\n{(_HERE / 'program.py').read_text(encoding='utf-8')}"
     program.write_text(text, encoding="utf-8")
     program.chmod(0o755)
+    (folder / "project").symlink_to(_PROJECT)
     server = [sys.executable, str(_HERE / "server.py"), str(folder / "socket"), str(_PROJECT)]
     variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     with subprocess.Popen(server, stdin=subprocess.PIPE, env=variables) as serving:

@@ -29,7 +29,7 @@ def _text(path: str) -> str:
 def _main() -> None:
     server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
-        server.connect(os.path.join(os.path.dirname(__file__), "socket"))
+        server.connect(_address())
         serves = server.recv(1 << 16).decode() == inherited()
     except OSError:
         serves = False  # it is not there yet
@@ -48,6 +48,19 @@ def _main() -> None:
     numbers = b"".join(number.to_bytes(4, sys.byteorder) for number in files)
     server.sendmsg([marshal.dumps(request)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, numbers)])
     _end_as_it_did(os.waitstatus_to_exitcode(int(server.recv(100))))
+
+
+def _address() -> str:
+    """The server for this script: the one with the project's own code, if the script is to set up the project as it is."""
+    folder, words = os.path.dirname(__file__), sys.argv[1:]
+    project = os.readlink(os.path.join(folder, "project"))
+    plain = os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings") == "config.settings"
+    asked = [words[place + 1 : place + 2] for place, word in enumerate(words) if word in ("--project", "--settings")]
+    probes = asked == [[project], ["config.settings"]] and not {"--another-engine", "--from-models", "--copy"} & {
+        *words
+    }
+    of_the_project = plain and (probes or words[:1] == [os.path.join(project, "manage.py")])
+    return os.path.join(folder, "socket-of-the-project" if of_the_project else "socket")
 
 
 def _end_as_it_did(status: int) -> None:

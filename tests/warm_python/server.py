@@ -1,4 +1,7 @@
-"""python server.py SOCKET PROJECT: forks a child for each script that it is asked to run; ends when its input does."""
+"""python server.py SOCKET PROJECT: forks a child for each script that it is asked to run; ends when its input does.
+
+A second process, at SOCKET-of-the-project, does the same for the project's own scripts, and has its code imported too.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,11 @@ def serve(address: str, project: str) -> list[str] | None:
         with suppress(Exception):  # models, and what else needs an EDMS's settings, are left to the child
             importlib.import_module(name)
     gc.freeze()
+    second = os.fork()
+    if second == 0:
+        _import_project(project)
+        address += "-of-the-project"
+        gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(address)
     listener.listen(64)
@@ -55,12 +63,35 @@ def serve(address: str, project: str) -> list[str] | None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if sys.stdin in ready:
+            with suppress(ChildProcessError):
+                os.waitpid(second, 0) if second else None
             return None
         if listener in ready:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 return _supervise(connection)
             connection.close()
+
+
+def _import_project(project: str) -> None:
+    """Set the project up, and forget all that follows from the variables of this process: a child has its own settings."""
+    sys.path.insert(0, project)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    import django
+    from django.apps import apps
+    from django.conf import settings
+    from django.core.files.storage import default_storage
+    from django.db import connections
+    from django.utils.functional import empty
+
+    django.setup()
+    # The class of a model is the same with every database, as long as no engine would cut its table's name.
+    assert all(len(model._meta.db_table) < 64 for model in apps.get_models(include_auto_created=True))
+    assert default_storage._wrapped is empty
+    del connections["default"], connections.settings, sys.modules["config.settings"]
+    connections._settings = None
+    settings._wrapped = empty
+    sys.path.remove(project)
 
 
 def _used_by(project: str) -> list[str]:
