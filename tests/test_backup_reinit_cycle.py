@@ -12,7 +12,7 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine, ReferenceEdmsFactory
 from tests.running import protect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 

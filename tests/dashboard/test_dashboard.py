@@ -27,6 +27,8 @@ from tests.backed_up import BackedUpSystems
 from tests.dashboard.sample_history import HOSTILE, sample_history
 from tests.running import Protected, run_backup
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 
 @pytest.fixture
 def protected(backed_up: BackedUpSystems) -> Iterator[Protected]:

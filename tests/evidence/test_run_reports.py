@@ -26,6 +26,8 @@ from tests.backed_up import BackedUpSystems
 from tests.reference_system import ReferenceEdmsFactory
 from tests.running import Protected, encrypt, protect, run_backup, run_verify
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 
 @pytest.fixture
 def protected(backed_up: BackedUpSystems) -> Protected:

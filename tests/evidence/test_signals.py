@@ -35,6 +35,8 @@ from flows.status import read_status
 from tests.backed_up import BackedUpSystems
 from tests.running import Protected, run_backup, run_verify
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret-token"
 

@@ -25,6 +25,8 @@ from tests.running import run_backup, run_doctor, run_restore, run_verify
 from tests.stores.s3_places import new_bucket, secret_options
 from tests.stores.swift_server import S3Account
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 FILES = {
     "a.txt": b"a",
     "a-b.txt": b"",

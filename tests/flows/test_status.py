@@ -18,6 +18,8 @@ from flows.status import Status, read_status
 from tests.backed_up import BackedUpSystems
 from tests.running import Protected
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 NOW = datetime.now(UTC)
 
 

@@ -17,7 +17,7 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine
 from tests.running import Protected
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 
 
 def _prune(protected: Protected, **options: Any) -> PruneResult:

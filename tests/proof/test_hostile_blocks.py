@@ -18,6 +18,8 @@ from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import open_workspace
 from tests.backed_up import BackedUp, BackedUpSystems
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 COMMENTS = "documents.DocumentComment"
 Change = Callable[[dict[str, Any]], None]
 

@@ -20,7 +20,7 @@ from tests.independent_comparison import differences, picture, picture_of_files
 from tests.reference_system import Engine
 from tests.salvage.damaged_system import NEW_FILE, Json, Salvaged, System, damaged, flip, rows, truncate
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 DOCUMENTS, COMMENTS, TYPES = "documents.Document", "documents.DocumentComment", "documents.DocumentType"
 
 

@@ -23,6 +23,8 @@ from edms_tasks.scratch.workspace import Workspace, open_workspace
 from tests.reference_system import Engine
 from tests.salvage.damaged_system import System
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 COMMENTS = "documents.DocumentComment"
 
 

@@ -25,6 +25,8 @@ from tests.plain_snapshot_reader import files_digest
 from tests.reference_system import Engine
 from tests.salvage.damaged_system import Json, System, damaged, flip
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 PIECES = 4
 MADE_UP_AT = 1_700_000_000
 

@@ -14,6 +14,8 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine
 from tests.salvage.damaged_system import System, damaged, flip, rows, truncate
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 
 @pytest.fixture(scope="module")
 def system(systems: Callable[[Engine], System]) -> System:

@@ -25,6 +25,8 @@ from tests.backed_up import BackedUpSystems
 from tests.retention.conftest import local, signed  # noqa: F401 - fixtures
 from tests.retention.library import Library
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 
 def _name(number: int) -> str:
     return f"objects/00/{number:064x}"
