@@ -35,7 +35,9 @@ RESTORE_POINTS = (
     "promote",
     "before swap",
 )
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+# The first, the last, and where the most is half done; `make test-long` kills at every point.
+FEW_BACKUP_POINTS = ("check keys", "write manifest", "verify")
+FEW_RESTORE_POINTS = ("stage", "build indexes and constraints", "before swap")
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
@@ -61,12 +63,21 @@ def systems(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
-def test_a_killed_backup_leaves_the_system_and_the_repository_as_they_were(engine: Engine, systems: Systems) -> None:
+@pytest.mark.parametrize(
+    ("engine", "points"),
+    [
+        pytest.param("sqlite", FEW_BACKUP_POINTS, id="sqlite"),
+        pytest.param("sqlite", BACKUP_POINTS, id="sqlite-every point", marks=pytest.mark.long),
+        pytest.param("postgresql", BACKUP_POINTS, id="postgresql-every point", marks=pytest.mark.long),
+    ],
+)
+def test_a_killed_backup_leaves_the_system_and_the_repository_as_they_were(
+    engine: Engine, points: tuple[str, ...], systems: Systems
+) -> None:
     protected = systems(engine)
     live, snapshots = picture(protected.edms), _snapshots(protected)
 
-    for point in BACKUP_POINTS:
+    for point in points:
         _kill(protected, "backup", point)
         assert differences(live, picture(protected.edms)) == [], point
 
@@ -80,15 +91,22 @@ def test_a_killed_backup_leaves_the_system_and_the_repository_as_they_were(engin
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+@pytest.mark.parametrize(
+    ("engine", "points"),
+    [
+        pytest.param("postgresql", FEW_RESTORE_POINTS, id="postgresql"),
+        pytest.param("postgresql", RESTORE_POINTS, id="postgresql-every point", marks=pytest.mark.long),
+        pytest.param("sqlite", (*RESTORE_POINTS, "inside swap"), id="sqlite-every point", marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_restore_leaves_the_live_system_untouched(
-    engine: Engine, systems: Systems, _lazy_postgres: LazyPostgres
+    engine: Engine, points: tuple[str, ...], systems: Systems, _lazy_postgres: LazyPostgres
 ) -> None:
     protected = systems(engine)
     spoil(protected.edms)  # a live system that equals the snapshot could not show that it was replaced
     live = picture(protected.edms)
 
-    for point in (*RESTORE_POINTS, *(("inside swap",) if engine == "sqlite" else ())):
+    for point in points:
         _kill(protected, "restore", point)
         assert differences(live, picture(protected.edms)) == [], point
 

@@ -15,10 +15,12 @@ from tests.independent_comparison import differences, picture
 from tests.reference_system import Engine, ReferenceEdmsFactory
 from tests.running import Protected, protect, run_doctor, run_restore_plan
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
 RESTORE_PAGE = Path(__file__).parent.parent / "docs" / "restore.md"
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_suite_that_is_not_met_keeps_the_restore_from_being_promoted(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -258,7 +258,7 @@ def test_deeply_nested_json_does_not_stop_a_backup(url: str, tmp_path: Path) -> 
 
 
 def test_many_values_are_parsed_in_small_batches(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soft_columns, "BYTES_AT_ONCE", 400)
+    monkeypatch.setattr(soft_columns, "BYTES_AT_ONCE", 800)
     values = [json.dumps({"ids": [n % 15], "text": "x" * n}) for n in range(30)] * 2
 
     archive = notes(url, "text", values, [{"json": "$.ids[*]"}], tmp_path)
