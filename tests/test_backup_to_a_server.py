@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -115,17 +114,7 @@ def test_credentials_that_only_write_suffice_for_backups(
     assert 0 < len(new) < len(first.manifest.objects())  # unchanged objects are not written again
 
 
-@pytest.fixture(params=["s3", "sftp"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RepositorySettings]:
-    if request.param == "s3":
-        account: S3Account = request.getfixturevalue("s3_account")
-        yield s3_settings(account, request.getfixturevalue("s3_bucket"), tmp_path.name)
-    else:
-        sftp: SftpServer = request.getfixturevalue("sftp_server")
-        yield sftp.settings(tmp_path / "backups")
-
-
-def test_a_server_that_often_fails_costs_time_and_nothing_else(
+def test_a_server_that_often_fails_costs_time_and_what_it_keeps_comes_back_as_it_was(
     edms: ReferenceEdms, s3_account: S3Account, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every fourth request is answered 503 or 429, or its connection is lost before or after it was carried out."""
@@ -146,17 +135,22 @@ def test_a_server_that_often_fails_costs_time_and_nothing_else(
             run_backup(settings)
         proxy.every = 0
         assert run_backup(settings).verified
-        assert run_verify(settings).problems == ()
+        require_as_it_was(edms, settings, tmp_path)
     finally:
         proxy.close()
 
 
-def test_a_backup_on_a_server_comes_back_as_it_was(
-    edms: ReferenceEdms, server: RepositorySettings, tmp_path: Path
+def test_a_backup_on_an_sftp_server_comes_back_as_it_was(
+    edms: ReferenceEdms, sftp_server: SftpServer, tmp_path: Path
 ) -> None:
-    settings = settings_for(edms, tmp_path, server)
+    settings = settings_for(edms, tmp_path, sftp_server.settings(tmp_path / "backups"))
     made = run_backup(settings, create_repository=True)
     assert made.verified
+    require_as_it_was(edms, settings, tmp_path)
+
+
+def require_as_it_was(edms: ReferenceEdms, settings: Settings, tmp_path: Path) -> None:
+    """Verify, restore beside, compare."""
     assert run_verify(settings).problems == ()
     then = picture(edms)
     copy = ReferenceEdms("sqlite", f"sqlite:///{tmp_path / 'copy' / 'db.sqlite3'}", tmp_path / "copy" / "media")
