@@ -13,6 +13,7 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.settings import Settings
 from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
+from tests.put_back import KeptFolder
 from tests.running import run_backup, run_merge
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
@@ -39,35 +40,49 @@ INSERT INTO small_paper (id, number, title) VALUES (1, 'B', 'second'), (2, 'A', 
 PAPERS = {("A", "first"), ("B", "second")}
 
 
-@pytest.fixture
-def edms(tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, KeptFolder]:
     """A small EDMS whose papers have no key that its models or its database know of; backed up, then filled anew."""
+    folder = tmp_path_factory.mktemp("papers") / "project"
     rows = "a = Paper.objects.create(number='A', title='first'); Paper.objects.create(number='B', title='second')\n"
     rows += "Note.objects.create(paper=a, text='of A'); Folder.objects.create(name='F')"
-    settings = small_project(tmp_path, MODELS, rows)
+    settings = small_project(folder, MODELS, rows)
     run_backup(settings, create_repository=True)
-    write(tmp_path, REINITIALISED)
-    return settings
+    write(folder, REINITIALISED)
+    return settings, KeptFolder(folder)
 
 
-def test_without_a_key_rows_that_differ_are_inserted_as_new(edms: Settings, tmp_path: Path) -> None:
+@pytest.fixture
+def edms(kept: tuple[Settings, KeptFolder]) -> Settings:
+    """The EDMS as it was made."""
+    kept[1].put_back()
+    return kept[0]
+
+
+@pytest.fixture
+def folder(kept: tuple[Settings, KeptFolder]) -> Path:
+    """Where it is."""
+    return kept[1].folder
+
+
+def test_without_a_key_rows_that_differ_are_inserted_as_new(edms: Settings, folder: Path) -> None:
     assert merge(edms).success
 
-    assert set(read(tmp_path, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
+    assert set(read(folder, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
 
 
 @pytest.mark.parametrize("given", ["in the settings", "for the merge"])
-def test_rows_are_matched_by_the_declared_key(edms: Settings, tmp_path: Path, given: str) -> None:
+def test_rows_are_matched_by_the_declared_key(edms: Settings, folder: Path, given: str) -> None:
     key = {"small.Paper": ("number",)}
 
     done = merge(declaring(edms, key)) if given == "in the settings" else merge(edms, keys=key)
 
     assert done.success
-    assert read(tmp_path, "SELECT id, number, title FROM small_paper ORDER BY id") == [
+    assert read(folder, "SELECT id, number, title FROM small_paper ORDER BY id") == [
         (1, "B", "second"),
         (2, "A", "first"),
     ]
-    assert read(tmp_path, "SELECT p.number, n.text FROM small_note n JOIN small_paper p ON p.id = n.paper_id") == [
+    assert read(folder, "SELECT p.number, n.text FROM small_note n JOIN small_paper p ON p.id = n.paper_id") == [
         ("A", "of A")
     ]
     (note,) = [note for note in done.notes if "as declared" in note]
@@ -76,22 +91,22 @@ def test_rows_are_matched_by_the_declared_key(edms: Settings, tmp_path: Path, gi
     assert sum(model.insert + model.update for model in again.plan.models) == 0
 
 
-def test_the_key_option_takes_precedence_over_the_settings(edms: Settings, tmp_path: Path) -> None:
+def test_the_key_option_takes_precedence_over_the_settings(edms: Settings, folder: Path) -> None:
     settings = declaring(edms, {"small.Paper": ("number",)})
 
     assert merge(settings, keys={"small.Paper": ("title",)}).success
 
-    assert set(read(tmp_path, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
+    assert set(read(folder, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
 
 
-def test_rows_that_share_the_declared_key_are_a_conflict_and_nothing_is_written(edms: Settings, tmp_path: Path) -> None:
-    write(tmp_path, "INSERT INTO small_paper (id, number, title) VALUES (3, 'A', 'another')")
-    before = read(tmp_path, "SELECT * FROM small_paper ORDER BY id")
+def test_rows_that_share_the_declared_key_are_a_conflict_and_nothing_is_written(edms: Settings, folder: Path) -> None:
+    write(folder, "INSERT INTO small_paper (id, number, title) VALUES (3, 'A', 'another')")
+    before = read(folder, "SELECT * FROM small_paper ORDER BY id")
 
     done = merge(edms, keys={"small.Paper": ("number",)})
 
     assert [(one.code, one.model) for one in done.plan.conflicts] == [("doubled-key", "small.Paper")]
-    assert read(tmp_path, "SELECT * FROM small_paper ORDER BY id") == before
+    assert read(folder, "SELECT * FROM small_paper ORDER BY id") == before
 
 
 @pytest.mark.parametrize(
@@ -104,15 +119,15 @@ def test_rows_that_share_the_declared_key_are_a_conflict_and_nothing_is_written(
     ],
 )
 def test_an_unusable_key_is_refused_and_named(
-    edms: Settings, tmp_path: Path, key: dict[str, tuple[str, ...]], named: str
+    edms: Settings, folder: Path, key: dict[str, tuple[str, ...]], named: str
 ) -> None:
-    before = read(tmp_path, "SELECT * FROM small_paper ORDER BY id")
+    before = read(folder, "SELECT * FROM small_paper ORDER BY id")
 
     with pytest.raises(SettingsError) as refused:
         merge(edms, keys=key)
 
     assert named in str(refused.value)
-    assert read(tmp_path, "SELECT * FROM small_paper ORDER BY id") == before
+    assert read(folder, "SELECT * FROM small_paper ORDER BY id") == before
 
 
 def test_a_key_that_is_only_an_id_is_noted(edms: Settings) -> None:

@@ -15,6 +15,7 @@ from edms_tasks.settings import DerivedSettings, Settings, settings_from
 from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.running.run import Run
 from tests.inventory.small_project import small_project
+from tests.put_back import KeptFolder
 from tests.running import run_backup, run_merge, run_restore
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -56,10 +57,11 @@ class Indexed:
             return lite.execute(text).fetchall()
 
 
-@pytest.fixture
-def indexed(tmp_path: Path) -> Indexed:
-    edms = small_project(tmp_path / "project", MODELS, "Document.objects.create(number='A')")
-    commands = tmp_path / "project" / "small" / "management" / "commands"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Indexed, KeptFolder]:
+    place = tmp_path_factory.mktemp("indexed") / "edms"
+    edms = small_project(place / "project", MODELS, "Document.objects.create(number='A')")
+    commands = place / "project" / "small" / "management" / "commands"
     commands.mkdir(parents=True)
     for folder in (commands, commands.parent):
         (folder / "__init__.py").touch()
@@ -67,13 +69,13 @@ def indexed(tmp_path: Path) -> Indexed:
     settings = settings_from(
         {
             "edms": edms.edms.model_dump(),
-            "repository": {"url": str(tmp_path / "repository")},
-            "workdir": str(tmp_path / "work"),
+            "repository": {"url": str(place / "repository")},
+            "workdir": str(place / "work"),
             "validate": {"django_check": False},
         },
-        where=tmp_path / "edms-backup.toml",
+        where=place / "edms-backup.toml",
     )
-    database = tmp_path / "project" / "db.sqlite3"
+    database = place / "project" / "db.sqlite3"
     with closing(sqlite3.connect(database)) as lite:
         lite.execute("INSERT INTO small_entry (document_id, words) VALUES (1, 'old A')")
         lite.commit()
@@ -82,7 +84,14 @@ def indexed(tmp_path: Path) -> Indexed:
         lite.execute("UPDATE small_document SET number = 'B'")
         lite.execute("UPDATE small_entry SET words = 'old B'")
         lite.commit()
-    return Indexed(settings, database, snapshot)
+    return Indexed(settings, database, snapshot), KeptFolder(place)
+
+
+@pytest.fixture
+def indexed(kept: tuple[Indexed, KeptFolder]) -> Indexed:
+    """The snapshot and its EDMS as they were made."""
+    kept[1].put_back()
+    return kept[0]
 
 
 def test_a_merge_and_a_restore_rebuild_derived_tables_by_the_commands_in_the_settings(indexed: Indexed) -> None:
