@@ -47,23 +47,27 @@ def _with_open_files(path: Path) -> dict[int, str]:
             status = companion.stat()
             wanted.add((status.st_dev, status.st_ino))
     found: dict[int, str] = {}
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit() or int(process.name) == os.getpid():
-            continue
-        try:
-            opened = [descriptor.stat() for descriptor in (process / "fd").iterdir() if _is_there(descriptor)]
-        except OSError:
-            continue  # it has ended, or belongs to another user
-        if any((one.st_dev, one.st_ino) in wanted for one in opened):
+    for process in os.scandir("/proc"):
+        if process.name.isdigit() and int(process.name) != os.getpid() and _has_open(process.path, wanted):
             found[int(process.name)] = _command(int(process.name))
     return found
 
 
-def _is_there(descriptor: Path) -> bool:
+def _has_open(process: str, wanted: set[tuple[int, int]]) -> bool:
+    """Whether a process, as its folder in /proc, has one of these files (device, inode) open. There may be thousands of descriptors."""
     try:
-        return descriptor.exists()
+        with os.scandir(f"{process}/fd") as descriptors:
+            return any(_identity(descriptor) in wanted for descriptor in descriptors)
     except OSError:
-        return False
+        return False  # it has ended, or belongs to another user
+
+
+def _identity(descriptor: os.DirEntry[str]) -> tuple[int, int] | None:
+    try:
+        status = descriptor.stat()
+    except OSError:
+        return None  # closed meanwhile
+    return status.st_dev, status.st_ino
 
 
 def _lock_holder(path: Path) -> int | None:
