@@ -47,6 +47,7 @@ _EXAMPLES = {
     "notify.smtp_password": '"…"',
     "notify.email_from": '"edms-backup@example.org"',
     "notify.email_to": '["admins@example.org"]',
+    "notify.prefect_block": '"slack-webhook/backups"',
     "metrics.file": '"/var/lib/node_exporter/edms-backup.prom"',
     "retention.keep_set_aside": '"14d"',
     "retention.keep_reports": '"7y"',
