@@ -231,11 +231,8 @@ def map_ids(
         FROM paired_ids
         """
     )
-    new = "CAST(NULL AS BIGINT)"
-    renumbered = ""
-    if countable and _assign_new_ids(
-        cursor, target_ids, f"{target_dangling} UNION ALL SELECT * FROM {source_dangling}"
-    ):
+    new, renumbered = "CAST(NULL AS BIGINT)", ""
+    if countable and _assign_new_ids(cursor, target_ids, [target_dangling, source_dangling]):
         new, renumbered = "n.number", "LEFT JOIN new_numbers n ON n.source = s.source"
     # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
     reserved_id = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
@@ -282,7 +279,7 @@ def _pairs_have_equal_ids(cursor: duckdb.DuckDBPyConnection) -> bool:
     return bool(pairs and pairs == same)
 
 
-def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: str) -> bool:
+def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: Sequence[str]) -> bool:
     """Create `new_numbers`: new ids for rows whose ids are taken; False if there are none. Ids in dangling references are skipped.
 
     They follow the highest id of a row, not the highest id in a reference: a log row may contain any number, and counters must
@@ -293,8 +290,9 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
     ).fetchall()[0]
     if not wanted:
         return False
+    both = " UNION ALL ".join(f"SELECT * FROM {one}" for one in dangling)
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE dangling_ids AS SELECT DISTINCT id FROM ({dangling}) WHERE id > {int(last)}"
+        f"CREATE OR REPLACE TEMP TABLE dangling_ids AS SELECT DISTINCT id FROM ({both}) WHERE id > {int(last)}"
     )
     (skipped,) = cursor.execute("SELECT count(*) FROM dangling_ids").fetchall()[0]
     cursor.execute(
