@@ -47,6 +47,7 @@ class Assessment(Finding):
     """A finding, and the setting that would fix it, if there is one."""
 
     settings_fix: Fix | None = None
+    by_values_alone: bool = False  # a suspicion that no name confirms
 
     def as_json(self) -> dict[str, Any]:
         """The assessment for `--json`. `remedy` is the older name of `settings_fix`."""
@@ -91,10 +92,18 @@ def assessed(finding: Finding, settings_fix: Fix | None = None, **changes: objec
 
 
 def ranked(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-    """The assessments, the most severe first, those of one kind together; of these, those about most rows or files first."""
+    """The assessments, the most severe first, those of one kind together.
+
+    Of these, what a name confirms comes before what only values suggest, and then what is about most rows or files.
+    """
     return tuple(
-        sorted(assessments, key=lambda one: (SEVERITIES.index(one.severity), one.code, -one.count, one.subject))
-    )
+        sorted(
+            assessments,
+            key=lambda one: (
+                SEVERITIES.index(one.severity), one.code, one.by_values_alone, -one.count, one.subject
+            ),
+        )
+    )  # fmt: skip
 
 
 _NO_ROWS = "There are no rows yet that show what identifies a row, or whether a content type and an id are a reference."

@@ -21,6 +21,7 @@ from edms_tasks.doctor.suggestions import suggest_key
 from edms_tasks.doctor.undeclared_file_names import assess_undeclared_file_names
 from edms_tasks.doctor.undeclared_references import assess_soft_references
 from edms_tasks.doctor.undeclared_texts import assess_undeclared_texts
+from edms_tasks.doctor.undeclared_values import assess_undeclared_values
 from edms_tasks.files import Examination
 from edms_tasks.inventory.model import Finding, Inventory
 from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport, ProbeStore
@@ -67,7 +68,9 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         # A suggested pattern quotes the text around ids.
         of_files = {one.subject for one in assessments if one.code in ("path-column", "files-outside-the-roots")}
         left_out = {*of_files, *(one.subject for one in values), *settings.validate_.sensitive}
-        assessments += assess_undeclared_texts(cursor, samples, keys, targets, left_out)
+        texts = assess_undeclared_texts(cursor, samples, keys, targets, left_out)
+        said = {*left_out, *(one.subject for one in texts)}
+        assessments += [*texts, *assess_undeclared_values(cursor, samples, keys, targets, said)]
         assessments += assess_file_names(cursor, subject.inventory.file_names, keys)
         assessments += assess_secrets(cursor, samples, keys)
     shown = redacted(assessments, settings.validate_.sensitive, keys)

@@ -43,12 +43,12 @@ def suggested(assessments: Iterable[Assessment]) -> tuple[Suggestion, ...]:
     return tuple(found.values())
 
 
-def _cost(one: Assessment) -> tuple[int, int, str]:
+def _cost(one: Assessment) -> tuple[int, bool, int, str]:
     if one.code in _COSTLIEST:
         rank = _COSTLIEST.index(one.code)
     else:
         rank = len(_COSTLIEST) + (1 + _CHEAPEST.index(one.code) if one.code in _CHEAPEST else 0)
-    return rank, -one.count, one.subject
+    return rank, one.by_values_alone, -one.count, one.subject
 
 
 def _name(fix: Fix) -> str:

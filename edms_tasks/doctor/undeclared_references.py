@@ -148,20 +148,17 @@ def _is_counter(
         return True
     if place.path or (match.named and place.table.id != targets[match.target].id):
         return False
-    return _repeats_own_key(cursor, place, keys)
+    return repeats_own_key(cursor, place.table, place.column, keys)
 
 
-def _repeats_own_key(cursor: duckdb.DuckDBPyConnection, place: CandidatePlace, keys: CheckedKeys) -> bool:
+def repeats_own_key(cursor: duckdb.DuckDBPyConnection, own: Table, name: str, keys: CheckedKeys) -> bool:
     """Whether a column only repeats its own table's primary key."""
-    own = place.table
     if len(own.primary_key) != 1:
         return False
     raw, kinds = keys.raws[own.id], keys.types[own.id]
-    column, pk = (
-        text_value(name, kinds[name], raw.encodings.get(name, "native")) for name in (place.column, own.primary_key[0])
-    )
+    column, pk = (text_value(one, kinds[one], raw.encodings.get(one, "native")) for one in (name, own.primary_key[0]))
     (same, filled) = cursor.execute(
-        f"SELECT count(*) FILTER ({column} = {pk}), count({identifier(place.column)}) FROM {relation(own, raw)}"
+        f"SELECT count(*) FILTER ({column} = {pk}), count({identifier(name)}) FROM {relation(own, raw)}"
     ).fetchall()[0]
     return bool(same > MOSTLY * filled)
 
@@ -224,7 +221,8 @@ def _assessment(place: CandidatePlace, target: Table, match: _Match) -> Assessme
         make_finding(
             "soft-reference",
             place.subject,
-            f"{what}{where} look like ids of {target.label}: {match.fit.share:.0%} of the {place.filled:,} examined are.",
+            f"{what}{where} look like ids of {target.label}: {match.fit.share:.0%} of the {place.filled:,} examined are"
+            + ("." if match.named else ", and only the values say so."),
             count=place.filled,
             fix=(
                 "A full restore brings the ids back as they were, but nothing checks that their rows exist. "
@@ -237,4 +235,5 @@ def _assessment(place: CandidatePlace, target: Table, match: _Match) -> Assessme
             ),
         ),
         settings_fix,
+        by_values_alone=not match.named,
     )

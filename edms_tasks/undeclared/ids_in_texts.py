@@ -150,7 +150,7 @@ FORMS = (
         "word",
         "after {!r} in its text",
         "=:/#_.-",
-        rf"""{_WORD}(?:[=:/#_-]{{1,2}}\s?|\.)["']?{_ZEROS}{_SOME}(?:[^0-9A-Za-z]|$)""",
+        rf"""{_WORD}(?:\s#|[=:/#_-]{{1,2}}\s?|\.)["']?{_ZEROS}{_SOME}(?:[^0-9A-Za-z]|$)""",
         rf"^({_WORD})",
         rf"""(?:[=:/#_-]\s?|\.)["']?{_ZEROS}({_SOME})[^0-9A-Za-z]?$""",
         several=True,

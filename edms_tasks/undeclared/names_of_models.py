@@ -30,6 +30,7 @@ _COUNTERS = (
     "score level depth page pages version revision major minor quantity amount price percent progress priority weight step line "
     "row rows column columns col x y top left right bottom bytes duration age limit offset sequence lft rght rgt numchild max min "
     "port status code state timeout interval days hours minutes seconds attempts retries ordinal copies start end since until "
+    "stock views hits likes votes stars points grade floor downloads helpful capacity credits balance "
     "n i idx seq nr counter int integer float decimal bool boolean string text char"
 )
 COUNTERS = frozenset(_COUNTERS.split())

@@ -178,6 +178,7 @@ HOLD_IDS: dict[str, tuple[str, Sequence[object], LogicalType, str]] = {
     "a path of ids with a name": ("document_path", ["/7/8/"], "text", "x.Document"),
     "a path of padded ids": ("document_path", ["000007/000008", "000009"], "text", "x.Document"),
     "a path with dots": ("document_path", ["7.8.9", "7.8"], "other", "x.Document"),
+    "after a word and a sign": ("remark", ["as in document #7, page 3"], "text", "x.Document"),
     "one between bars": ("document_path", ["|7|"], "text", "x.Document"),
     "two ids joined that the name names": ("document_user", ["7-3"], "text", "x.Document"),
     "the other one of them": ("file_user_key", ["7:3"], "text", "x.User"),

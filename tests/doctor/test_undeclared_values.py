@@ -1,0 +1,47 @@
+"""What a merge would take for ids because of a name is said before the first backup; what only values suggest comes after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.inventory.small_project import small_project
+from tests.running import run_doctor
+
+MODELS = """
+class Device(models.Model):
+    name = models.CharField(max_length=30, unique=True)
+class Case(models.Model):
+    number = models.CharField(max_length=30, unique=True)
+    shelf_mark = models.IntegerField()     # by chance all are ids of entries
+    stock = models.IntegerField()          # counts
+class Exam(models.Model):
+    label = models.CharField(max_length=30, unique=True)
+    device = models.IntegerField()         # few, but named
+    running_id = models.IntegerField()     # repeats the primary key
+class Entry(models.Model):
+    table_name = models.CharField(max_length=20)
+    row_id = models.IntegerField()
+    text = models.CharField(max_length=40)
+"""
+ROWS = """
+for n in range(1, 10): Device.objects.create(id=n, name=f"d{n}")
+for n in range(1, 121): Case.objects.create(id=n + 500, number=f"c{n}", shelf_mark=n * 37 % 240 + 1, stock=n * 7 % 120 + 501)
+for n in range(1, 61): Exam.objects.create(id=n, label=f"e{n}", device=n % 9 + 1, running_id=n)
+for n in range(1, 241):
+    kind, row = (("small_case", 501 + n * 13 % 120) if n % 3 else ("small_device", n // 3 % 9 + 1))
+    Entry.objects.create(id=n, table_name=kind, row_id=row, text=f"on device #{n % 9 + 1}")
+"""
+
+
+def test_named_values_come_first_and_each_kind_of_row_has_its_model(tmp_path: Path) -> None:
+    examined = run_doctor(small_project(tmp_path / "edms", MODELS, ROWS))
+
+    said = {one.subject: one for one in examined.diagnosis.assessments if one.code == "soft-reference"}
+    assert list(said)[-1] == "small.Case.shelf_mark" and said["small.Case.shelf_mark"].by_values_alone
+    assert set(said) == {"small.Case.shelf_mark", "small.Entry.row_id", "small.Entry.text", "small.Exam.device"}
+    assert 'target = "small.Device"' in said["small.Exam.device"].fix
+    poly = said["small.Entry.row_id"].fix
+    assert 'target = "small.Case"\nwhere = { table_name = "small_case" }' in poly
+    assert 'target = "small.Device"\nwhere = { table_name = "small_device" }' in poly
+    assert 'pattern = "device #%d"' in said["small.Entry.text"].fix
+    assert [one.subject for one in examined.suggestions][-1] == "small.Case.shelf_mark"
