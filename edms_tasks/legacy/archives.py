@@ -87,21 +87,22 @@ class ArchiveMember:
     _limit: int
     sha256: str = ""  # after it was read to its end
     is_whole: bool = True
+    _length: int = 0
+    _digest: Any = field(default_factory=hashlib.sha256)
 
     def blocks(self) -> Iterator[bytes]:
         """Its bytes. Where it is damaged they end, `is_whole` is False, and the archive's damage is set."""
-        digest = hashlib.sha256()
-        length = 0
+        digest = self._digest
         try:
             while block := self._stream.read(_BLOCK):
-                length += len(block)
+                self._length += len(block)
                 self._trouble.bytes += len(block)
                 if self._trouble.bytes > self._limit:
                     raise ValueError("it unpacks to more than its size can explain")
                 digest.update(block)
                 yield block
-            if length != self.size:
-                raise EOFError(f"{self.name!r} ends after {length:,} of {self.size:,} bytes")
+            if self._length != self.size:
+                raise EOFError(f"{self.name!r} ends after {self._length:,} of {self.size:,} bytes")
         except _BROKEN as error:
             if isinstance(error, OSError) and not is_damage(error):
                 raise

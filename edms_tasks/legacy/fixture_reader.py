@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,6 +11,7 @@ from typing import IO
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.json_rows import Splitting, split_rows
+from edms_tasks.legacy.metadata_counts import metadata_beside, rows_differ
 from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source
@@ -22,8 +22,9 @@ _JSON = re.compile(rb'\{\s*"(?:model|pk|fields)"\s*:')
 _XML = re.compile(rb"<django-objects\b")
 _YAML = re.compile(rb"(?m)^- (?:model|fields|pk): ")
 _SUFFIXES = (".json", ".jsonl", ".xml", ".yaml", ".yml")
-_FALLBACKS = ("edms_metadata_fallback", "django_metadata_fallback", "django_native_database")
-_LARGEST_DOCUMENT = 64 << 20
+_FALLBACK = re.compile(
+    rb'"backup_type"\s*:\s*"(?:edms_metadata_fallback|django_metadata_fallback|django_native_database)"|"tables_info"\s*:'
+)
 Split = Callable[[IO[bytes], Splitting], Iterator[tuple[str, str]]]
 
 
@@ -44,6 +45,9 @@ class FixtureReader:
             return Recognised(self.format, self.title, "likely", evidence)
         kind = kind_of(source.head)
         if kind is None:
+            if _FALLBACK.search(source.head):
+                evidence = ("a list of tables without rows, which a tool writes where its dump has failed",)
+                return Recognised(self.format, self.title, "certain", evidence)
             if re.fullmatch(rb"\s*\[\s*\]?\s*", source.head) and source.name.endswith(_SUFFIXES):
                 return Recognised(self.format, self.title, "possible", ("an array of JSON without any row",))
             return None
@@ -63,6 +67,7 @@ class FixtureReader:
             kind = kind_of(one.head)
             cut_times |= kind == "JSON"
             findings += read_fixture(one, rows)
+        findings += rows_differ(metadata_beside(source), rows.counts)
         return OldBackup(
             recognised,
             facts={"files": str(len(files))} if len(files) > 1 else {},
@@ -127,7 +132,10 @@ def read_rows(stream: IO[bytes], kind: str, name: str, rows: RowFiles, *, checke
 def damage_findings(name: str, seen: Splitting, *, checked: bool) -> list[Finding]:
     """What is wrong with a fixture that was split."""
     examples = tuple(seen.examples)
-    findings = []
+    if not seen.rows and _FALLBACK.search(seen.beginning):
+        what = "It is a list of tables without any row, which a tool wrote when its dump had failed, although it reported success."
+        return [make_finding("old-no-rows", name, what, count=seen.beginning.count(b"column_count") or 1)]
+    findings: list[Finding] = []
     if seen.noise_before or seen.noise_after:
         noise = seen.noise_before + seen.noise_after
         findings.append(
@@ -155,18 +163,3 @@ def damage_findings(name: str, seen: Splitting, *, checked: bool) -> list[Findin
     elif not checked:
         findings.append(make_finding("old-unproved", name))
     return findings
-
-
-def fallback_of(head: bytes, source: Source) -> Sequence[str] | None:
-    """The tables that a fallback dictionary names in place of rows; None if the file is none."""
-    if not any(mark.encode() in head for mark in _FALLBACKS) or source.size > _LARGEST_DOCUMENT:
-        return None
-    try:
-        with source.open() as stream:
-            document = json.loads(stream.read(_LARGEST_DOCUMENT))
-    except (ValueError, OSError, EOFError):
-        return ()
-    if not isinstance(document, dict):
-        return ()
-    tables = document.get("tables_info", {})
-    return tuple(map(str, tables)) if isinstance(tables, dict) else ()

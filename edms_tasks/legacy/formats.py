@@ -8,6 +8,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.legacy.dbbackup_reader import DbbackupReader
 from edms_tasks.legacy.engine_dump_reader import EngineDumpReader
 from edms_tasks.legacy.fixture_reader import FixtureReader
+from edms_tasks.legacy.migration_packages import MigrationPackageReader
 from edms_tasks.legacy.old_backup import CONFIDENCE, Reader, Recognised
 from edms_tasks.legacy.packed_dumps import PackedDumpReader
 from edms_tasks.legacy.paperless_reader import PaperlessReader
@@ -17,6 +18,7 @@ READERS: tuple[Reader, ...] = (
     DbbackupReader(),
     PaperlessReader(),
     PackedDumpReader(),
+    MigrationPackageReader(),
     FixtureReader(),
     EngineDumpReader(),
 )

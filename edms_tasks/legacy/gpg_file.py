@@ -54,7 +54,8 @@ def decrypted(source: Source, folder: Path) -> Source:
             where=source.path.name,
             why=" ".join(said) or f"gpg ended with code {ended.returncode}",
             fix="Import the secret key for the user who runs edms-backup (gpg --import KEY-FILE; another key ring: GNUPGHOME), with its "
-            "passphrase in gpg-agent. Or decrypt it by hand, and convert the result: gpg --output FILE --decrypt FILE.gpg",
+            "passphrase in gpg-agent. Or decrypt it by hand, and convert the result: gpg --output FILE --decrypt "
+            "FILE.gpg",
         )
     path.chmod(0o600)
     return Source(path)

@@ -17,6 +17,7 @@ from edms_tasks.legacy.source import DAMAGED, is_damage
 
 _BLOCK = 1 << 20
 _LONGEST = 32 << 20
+_BEGINNING = 1 << 16
 _GIVEN_UP = 4 << 20
 _BEGIN = re.compile(r'\{\s*"(?:model|pk|fields)"\s*:')
 _ROW = re.compile(r'\{\s*"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:pk|fields)"\s*:')
@@ -39,6 +40,7 @@ class Splitting:
     cut: bool = False  # the stream ends inside an object
     stream_damage: str = ""  # why it could not be decompressed to its end
     rows: int = 0
+    beginning: bytes = b""  # the first 64 KB, for what is no fixture
 
     @property
     def is_whole(self) -> bool:
@@ -163,6 +165,7 @@ class _Text:
             self._seen.stream_damage = str(error) or type(error).__name__
             block = b""
         if self._decoder is None:
+            self._seen.beginning = block[:_BEGINNING]
             self._decoder = codecs.getincrementaldecoder(_encoding(block))("surrogateescape")
         self.at_end = not block
         self.held = self.held[self.at :] + self._decoder.decode(block, final=self.at_end)

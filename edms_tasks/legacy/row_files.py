@@ -28,6 +28,11 @@ class RowFiles:
         """The number of rows so far."""
         return sum(self._counts.values())
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Model -> its rows so far."""
+        return dict(self._counts)
+
     def add(self, model: str, line: str) -> None:
         """Add a row: a JSON object with `pk` and `fields`, in one line; it gets its number as `n`.
 

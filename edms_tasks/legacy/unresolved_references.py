@@ -41,7 +41,8 @@ def _unresolved(keys: PlacedKeys, staged: StagedModel, column: str, count: int, 
     if not staged.is_key(column):
         k = staged.position(column)
         rows = keys.cursor.execute(
-            f"SELECT DISTINCT CAST(j{k} AS VARCHAR) FROM {staged.relation} WHERE n IN (SELECT n {query}) ORDER BY 1 LIMIT {_EXAMPLES}"
+            f"SELECT DISTINCT CAST(j{k} AS VARCHAR) FROM {staged.relation} WHERE n IN (SELECT n {query}) ORDER BY "
+            f"1 LIMIT {_EXAMPLES}"
         ).fetchall()
         shown = tuple(str(text)[:200] for (text,) in rows)
     found = staged.model.table.column(column)
@@ -67,7 +68,8 @@ def _generic(
     )
     if count:
         message = (
-            f"{ids} holds primary keys that the backup lacks (`--natural-primary`): these references lead nowhere. They are kept as "
+            f"{ids} holds primary keys that the backup lacks (`--natural-primary`): these references lead "
+            f"nowhere. They are kept as "
             "they are; no row has such a key."
         )
         yield make_finding("old-reference-unresolved", f"{staged.model.label}.{ids}", message, count=count)

@@ -1,0 +1,252 @@
+"""Migration packages, and the full, files, incremental and differential jobs of an EDMS's own backup: archives with rows as JSON and files.
+
+The row data is Django's JSON, whatever its name: a `database.sql.gz` of these jobs is no SQL. Where the tool's dump had failed, it
+holds a list of tables and no row, although the job was reported as completed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.findings import make_finding
+from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_names, members, opened
+from edms_tasks.legacy.checksum_beside import check_beside
+from edms_tasks.legacy.clear_secrets import ClearSecrets
+from edms_tasks.legacy.fixture_reader import read_rows
+from edms_tasks.legacy.metadata_counts import rows_differ
+from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
+from edms_tasks.legacy.row_files import RowFiles
+from edms_tasks.legacy.source import Source
+
+_ROWS = re.compile(r"(?:database/)?(?:database_backup(?:_\d{8}_\d{6})?\.json(?:\.gz)?|database\.(?:sql|json)(?:\.gz)?)")
+_ABOUT = re.compile(r"(?:metadata|database/backup_metadata|backup_metadata|database_backup[\w]*_metadata)\.json")
+_JOB = re.compile(r"(?P<kind>full|files|incremental|differential)_backup_(?P<at>\d{8}_\d{6})\.tar(?:\.gz)?")
+_FILES_MANIFEST = "storage/manifest.json"
+_CHECKSUMS = "database/checksum.txt"
+_FOLDERS = ("storage", "media", "documents", "static", "certificates")
+_CONFIGURATION = "configuration/"
+_LARGEST = 64 << 20
+_LARGEST_SETTINGS = 4 << 20
+_EXAMPLES = 5
+_SAID = (
+    "export_timestamp",
+    "created_at",
+    "edms_version",
+    "django_version",
+    "python_version",
+    "export_type",
+    "backup_type",
+)
+
+
+@dataclass(frozen=True)
+class MigrationPackageReader:
+    """Reads packages and jobs, packed or unpacked."""
+
+    format: str = "edms-job"
+    title: str = "Migration package or backup job of an EDMS: rows as JSON, and files"
+
+    def recognise(self, source: Source) -> Recognised | None:
+        """By the names of its members, and of the file for those without rows."""
+        if not source.is_folder and not source.size:
+            return None
+        names = first_names(source)
+        rows = next((name for name in names if _ROWS.fullmatch(name)), None)
+        job = _JOB.fullmatch(source.path.name.lower())
+        others = [name for name in names if name == "metadata.json" or name.split("/")[0] in _FOLDERS]
+        if rows is not None and (others or job or rows.startswith("database/")):
+            return Recognised(self.format, self.title, "certain" if others else "likely", (rows, *others[:1]))
+        if job is not None and names:
+            return Recognised(self.format, self.title, "likely", (f"the name of a job: {source.path.name}", names[0]))
+        return None
+
+    def read(self, source: Source, scratch: Scratch) -> OldBackup:
+        """Read all members once."""
+        recognised = self.recognise(source)
+        assert recognised is not None
+        found, _ = check_beside(source)
+        trouble = ArchiveTrouble(source.path.name)
+        parts = _Parts(scratch, RowFiles(scratch), trouble)
+        for member in members(source, trouble):
+            parts.take(member)
+        job = _JOB.fullmatch(source.path.name.lower())
+        kind = job["kind"] if job else ""
+        found += [*trouble.findings(), *parts.conclude(kind)]
+        rows = parts.rows.finish()
+        return OldBackup(
+            recognised,
+            facts=parts.facts,
+            rows=rows,
+            folders=parts.folders(),
+            findings=tuple(found),
+            made=_time(
+                parts.facts.get("export_timestamp") or parts.facts.get("created_at") or (job["at"] if job else "")
+            ),
+            cut_times=bool(rows),
+        )
+
+
+@dataclass
+class _Folder:
+    path: Path
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class _Parts:
+    """What the members of a package are, while they come by."""
+
+    scratch: Scratch
+    rows: RowFiles
+    trouble: ArchiveTrouble
+    facts: dict[str, str] = field(default_factory=dict)
+    _said: dict[str, Any] = field(default_factory=dict)
+    _expected: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # file below storage/ -> size, checksum
+    _checksums: dict[str, str] = field(default_factory=dict)
+    _hashes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _folders: dict[str, _Folder] = field(default_factory=dict)
+    _secrets: ClearSecrets = field(default_factory=ClearSecrets)
+    _others: list[str] = field(default_factory=list)
+    _found: list[Finding] = field(default_factory=list)
+    _has_rows_file: bool = False
+
+    def take(self, member: ArchiveMember) -> None:
+        """Keep what a member is for."""
+        name = member.name
+        top, _, below = name.partition("/")
+        if _ROWS.fullmatch(name):
+            self._take_rows(member)
+        elif _ABOUT.fullmatch(name):
+            self._about(name, member.text(_LARGEST))
+        elif name == _FILES_MANIFEST:
+            self._expect(member.text(_LARGEST))
+        elif name == _CHECKSUMS:
+            pairs = re.findall(
+                r"(?m)^([0-9a-f]{64})\s+\*?(.+?)\s*$", member.text(_LARGEST_SETTINGS).decode("utf-8", "replace")
+            )
+            self._checksums = {path.removeprefix("./"): checksum for checksum, path in pairs}
+        elif top in _FOLDERS and below:
+            self._take_file(member, top, below)
+        elif name.startswith(_CONFIGURATION):
+            self._secrets.look(name, member.text(_LARGEST_SETTINGS))
+            self._others.append(name)
+        else:
+            member.skip()
+            self._others.append(name)
+
+    def folders(self) -> tuple[FileFolder, ...]:
+        """The folders of files."""
+        return tuple(
+            FileFolder(name, one.files, one.bytes, None if self.scratch.look_only else one.path)
+            for name, one in sorted(self._folders.items())
+        )
+
+    def conclude(self, kind: str) -> list[Finding]:
+        """What is wrong with the parts. `kind` is that of the job, from its name."""
+        if kind in ("incremental", "differential"):
+            self._found.append(make_finding("old-base-missing", kind, f"This is the {kind} part of a backup."))
+        if kind == "files":
+            self._found.append(make_finding("old-no-rows", "database", "This job holds files only, and no database."))
+        elif not self._has_rows_file:
+            self._found.append(make_finding("old-no-rows", "database", "The archive holds no file of rows."))
+        self._compare_rows()
+        self._compare_files()
+        if self._others:
+            shown = tuple(self._others[:_EXAMPLES])
+            self._found.append(
+                make_finding("old-not-converted", "other files", count=len(self._others), examples=shown)
+            )
+        return [*self._found, *self._secrets.findings()]
+
+    def _take_rows(self, member: ArchiveMember) -> None:
+        self._has_rows_file = True
+        with opened(member) as stream:
+            self._found += read_rows(stream, "JSON", member.name, self.rows, checked=self.trouble.is_checked)
+        member.skip()  # what is left of it, for its checksum
+        if member.is_whole:
+            self._hashes[member.name] = (member.size, member.sha256)
+
+    def _take_file(self, member: ArchiveMember, top: str, below: str) -> None:
+        # storage/media/… of a package is the folder media.
+        inner, _, rest = below.partition("/")
+        folder, name = (inner, rest) if top == "storage" and rest else (top, below)
+        one = self._folders.setdefault(folder, _Folder(self.scratch.folder / "files" / f"{len(self._folders):03d}"))
+        if self.scratch.look_only:
+            member.skip()
+        elif member.unpack(one.path, name) is None:
+            return
+        one.files += 1
+        one.bytes += member.size
+        if member.is_whole:
+            self._hashes[member.name] = (member.size, member.sha256)
+
+    def _about(self, name: str, text: bytes) -> None:
+        said = _document(text)
+        if said is None:
+            self._found.append(make_finding("old-rows-damaged", name, "What the backup says of itself cannot be read."))
+            return
+        for key in _SAID:
+            if isinstance(value := said.get(key), (str, int, float)):
+                self.facts.setdefault(key, " ".join(str(value).split())[:200])
+        self._said |= {key: said[key] for key in ("total_records", "model_counts") if key in said}
+
+    def _expect(self, text: bytes) -> None:
+        said = _document(text) or {}
+        files = said.get("files")
+        if not isinstance(files, dict):
+            self._found.append(make_finding("old-rows-damaged", _FILES_MANIFEST, "The list of files cannot be read."))
+            return
+        self._expected = {str(name): one for name, one in files.items() if isinstance(one, dict)}
+
+    def _compare_rows(self) -> None:
+        found = [*rows_differ(self._said, self.rows.counts)]
+        self._found += found
+        for path, wanted in self._checksums.items():
+            known = self._hashes.get(path) or self._hashes.get(f"database/{path}")
+            if known is not None and known[1] != wanted:
+                self._found.append(make_finding("old-checksum-differs", path))
+
+    def _compare_files(self) -> None:
+        missing, changed = [], []
+        for name, wanted in self._expected.items():
+            known = self._hashes.get(f"storage/{name}") or self._hashes.get(name)
+            if known is None:
+                missing.append(name)
+            elif wanted.get("checksum") not in (None, "", known[1]) or wanted.get("size") not in (None, known[0]):
+                changed.append(name)
+        if missing:
+            what = "Files of the package's own list are not in it, or are damaged."
+            shown = tuple(missing[:_EXAMPLES])
+            self._found.append(make_finding("old-counts-differ", "files", what, count=len(missing), examples=shown))
+        if changed:
+            shown = tuple(changed[:_EXAMPLES])
+            self._found.append(make_finding("old-checksum-differs", "files", count=len(changed), examples=shown))
+
+
+def _document(text: bytes) -> dict[str, Any] | None:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _time(text: str) -> datetime | None:
+    for form in ("%Y%m%d_%H%M%S",):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            pass  # another form
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
