@@ -62,9 +62,9 @@ class PlacedKeys:
             self._open.discard(name)
         if values is None:
             return None
-        return self.kept(
-            name, f"SELECT nk, min(n) AS tn FROM ({values}) WHERE nk IS NOT NULL GROUP BY nk HAVING count(*) = 1"
-        )
+        # Of rows with the same key of the code the last one counts; a key that was only found on the rows must name one.
+        single = "" if self._paths[table] == self.staged[table].model.natural_key else "HAVING count(*) = 1"
+        return self.kept(name, f"SELECT nk, max(n) AS tn FROM ({values}) WHERE nk IS NOT NULL GROUP BY nk {single}")
 
     def _values_of_key(self, table: str) -> str | None:
         """SQL of (n, nk) for every row of a table."""

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.conversion.serialized_values import same_id, stored_form
+from edms_tasks.conversion.serialized_values import stored_form
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import CONTENT_TYPES, ROW_ID, Finding, Table
 from edms_tasks.legacy.code_models import CodeModel, ManyToMany
 from edms_tasks.legacy.content_types import combine_content_types
 from edms_tasks.legacy.old_backup import ModelRows
 from edms_tasks.legacy.placed_keys import PlacedKeys
+from edms_tasks.legacy.repeated_rows import keyed_rows, repeated_rows
 from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
 from edms_tasks.legacy.unresolved_references import unresolved_references
 from edms_tasks.manifest import Encoding
@@ -25,7 +26,6 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET
 
-_EXAMPLES = 3
 _HIGHEST_BASE = 2**30  # keys of 32 bits must have room for as many again
 
 
@@ -177,36 +177,16 @@ class _Placing:
     # -- what cannot be placed -----------------------------------------------------------------------------------------
 
     def _duplicates(self, table: str) -> None:
-        """Rows with the same key: the same row twice is one; of others the last counts."""
+        """Leave out rows that stand there twice: the same row is one; of others with the same key the last counts."""
         staged = self.staged[table]
-        twice = f"SELECT pk FROM {staged.relation} WHERE pk IS NOT NULL GROUP BY pk HAVING count(*) > 1"
-        if not self.cursor.execute(f"{twice} LIMIT 1").fetchone() or staged.source is None:
+        if staged.source is None:
             return
         lines = lines_of(ModelRows(staged.model.label, staged.rows, staged.source))
-        key = same_id(staged.model.key_column, "pk ->> '$'")
-        texts = f"SELECT n, {key} AS pk, CAST(fields AS VARCHAR) AS text FROM {lines} WHERE {key} IN ({twice})"
-        earlier = self._kept(
-            f"SELECT n, pk, text = last_value(text) OVER (PARTITION BY pk ORDER BY n ROWS BETWEEN UNBOUNDED "
-            f"PRECEDING AND "
-            f"UNBOUNDED FOLLOWING) AS same, n = max(n) OVER (PARTITION BY pk) AS last FROM ({texts})"
-        )
-        same = self.keys.number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND same")
-        other = self.keys.number(f"SELECT count(*) FROM {earlier} WHERE NOT last AND NOT same")
-        examples = self.cursor.execute(
-            f"SELECT DISTINCT pk FROM {earlier} WHERE NOT last ORDER BY 1 LIMIT {_EXAMPLES}"
-        ).fetchall()
-        shown = tuple(str(pk)[:100] for (pk,) in examples)
-        label = staged.model.label
-        if same:
-            self.made.findings.append(
-                make_finding("old-duplicate-row", label, severity="info", count=same, examples=shown)
-            )
-        if other:
-            self.made.findings.append(
-                make_finding("old-duplicate-row", label, severity="error", count=other, examples=shown)
-            )
-            why = "SELECT n, 'a later row has the same key and other values' AS why"
-            self._leave(table, f"{why} FROM {earlier} WHERE NOT last AND NOT same")
+        for keyed in keyed_rows(self.keys, table):
+            again = repeated_rows(self.cursor, lines, keyed, self._kept)
+            if again is not None:
+                self.made.findings += again.findings(staged.model.label)
+                self._leave(table, again.earlier)
 
     def _leave(self, table: str, query: str) -> int:
         """Leave out the rows of a query of (n, why); returns how many are new."""

@@ -1,0 +1,185 @@
+"""What Django's own dumpdata wrote becomes a snapshot, and Django's own dumpdata of what is restored from it says the same."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.convert import ConvertResult, convert
+from flows.listing import list_snapshots
+from flows.requests import ConvertRequest
+from flows.running.run import Run
+from tests.backed_up import BackedUpSystems
+from tests.reference_system import Engine, ReferenceEdms
+from tests.running import Protected, run_restore
+
+NATURAL = ("--natural-foreign", "--natural-primary")
+
+
+def converted(protected: Protected, path: Path, **options: Any) -> ConvertResult:
+    return convert.fn(Run(protected.settings), ConvertRequest(path=str(path), **options))
+
+
+def objects_of(text: str) -> list[str]:
+    """The objects of a fixture as texts that can be compared; times that end in zeros may be written without them."""
+    found = []
+    for one in json.loads(text):
+        for name in ("reviewers", "document_types"):
+            if isinstance(listed := one["fields"].get(name), list):
+                one["fields"][name] = sorted(listed, key=json.dumps)
+        found.append(json.dumps(one, sort_keys=True).replace('.000Z"', 'Z"').replace('.000"', '"'))
+    return sorted(found)
+
+
+def restored(protected: Protected, made: ConvertResult, folder: Path) -> ReferenceEdms:
+    """The EDMS on what is restored from a converted snapshot."""
+    edms = protected.edms
+    name = str(folder / "back.sqlite3") if edms.engine == "sqlite" else f"{edms.database_name}_back"
+    done = run_restore(protected.settings, snapshot=made.snapshot_id, into=name, into_files=folder / "files")
+    assert done.verdict == "proved", done.failures
+    url = f"sqlite:///{name}" if edms.engine == "sqlite" else edms.database_url.replace(edms.database_name, name)
+    return replace(edms, database_url=url, media=folder / "files" / "media")
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_fixture_with_natural_keys_comes_back(backed_up: BackedUpSystems, engine: Engine, tmp_path: Path) -> None:
+    protected = backed_up(engine).protected
+    before = protected.edms.manage("dumpdata", *NATURAL).stdout
+    path = tmp_path / "natural.json.gz"
+    path.write_bytes(gzip.compress(b"System check identified some issues\n" + before.encode()))
+
+    made = converted(protected, path)
+    after = restored(protected, made, tmp_path).manage("dumpdata", *NATURAL).stdout
+
+    assert objects_of(after) == objects_of(before)
+    # Audit rows name their objects by keys that the backup lacks: that is said, and no row has such a key.
+    assert {one.code for one in made.losses} == {"old-reference-unresolved"}
+    assert all(one.subject.endswith("object_id") for one in made.losses)
+    assert {"old-noise", "old-milliseconds", "old-key-assigned"} <= {one.code for one in made.findings}
+
+
+def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    protected = backed_up("sqlite").protected
+    listed = list_snapshots(protected.settings)
+    before = protected.edms.manage("dumpdata").stdout
+    path = tmp_path / "ids.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in json.loads(before)), encoding="utf-8")
+
+    made = converted(protected, path)
+    after = restored(protected, made, tmp_path).manage("dumpdata").stdout
+
+    assert objects_of(after) == objects_of(before)
+    assert made.success
+    assert made.made is not None
+    assert made.made.manifest.converted is not None
+    assert not made.made.manifest.converted.exact  # its times are cut
+    # It is no backup of the live system: `latest` and the count are as before.
+    now = list_snapshots(protected.settings)
+    assert (now.expected, now.problems) == (listed.expected, listed.problems)
+    assert [one.id for one in now.snapshots if one.converted] == [made.snapshot_id]
+    again = run_restore(protected.settings, snapshot="latest", into=str(tmp_path / "latest"), into_files=tmp_path / "l")
+    assert again.snapshot_id == listed.snapshots[-1].id
+
+
+def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    protected = backed_up("sqlite").protected
+    rows = json.loads(protected.edms.manage("dumpdata", "-e", "contenttypes", "-e", "auth.permission", *NATURAL).stdout)
+    by_model: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_model.setdefault(row["model"], []).append(row)
+    comments, documents = by_model["documents.documentcomment"], by_model["documents.document"]
+    comments[0]["fields"]["document"] = ["NO-SUCH", 9, 9]
+    comments[1]["fields"]["document"] = ["wrong arity"]
+    documents[0]["fields"]["colour"] = "red"
+    documents[0]["fields"]["approver"] = ["nobody"]
+    documents[1]["fields"]["file_size"] = "many"
+    rows += [{"model": "gone.model", "pk": 1, "fields": {"a": 1}}, json.loads(json.dumps(by_model["users.role"][0]))]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+
+    made = converted(protected, path, tag="damaged")
+
+    found = {(one.code, one.subject): one.count for one in made.losses}
+    assert found["old-reference-unresolved", "documents.DocumentComment.document"] == 2
+    assert found["old-reference-unresolved", "documents.Document.approver"] == 1
+    assert found["old-field-unknown", "documents.Document.colour"] == 1
+    assert found["old-value-invalid", "documents.Document.file_size"] == 1
+    assert found["old-model-unknown", "gone.model"] == 1
+    assert made.left_out is not None
+    listed = [json.loads(line) for line in made.left_out.read_text(encoding="utf-8").splitlines()]
+    assert {row["model"] for row in listed} >= {"gone.model", "documents.DocumentComment"}
+    assert made.made is not None
+    held = {entry.table.label: entry.state.rows for entry in made.made.manifest.tables}
+    assert held["documents.DocumentComment"] == len(comments) - 2
+
+
+def test_a_migration_package_comes_back_with_its_files(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    protected = backed_up("sqlite").protected
+    package = _package(protected, tmp_path / "edms_migration_package_20240102_030405.tar.gz")
+
+    made = converted(protected, package)
+
+    assert {one.subject.rpartition(".")[2] for one in made.losses} <= {"object_id"}
+    assert made.made is not None
+    manifest = made.made.manifest
+    media = [path for path in protected.edms.media.rglob("*") if path.is_file()]
+    assert [(index.root.name, index.files) for index in manifest.files] == [("media", len(media))]
+    assert f"{manifest.created:%Y-%m-%d}" == "2024-01-02"
+    assert "hunter2" not in manifest.to_json().decode()
+    assert "old-secret" in {one.code for one in made.findings}
+
+
+@pytest.mark.parametrize("damage", ["file", "rows", "count"])
+def test_a_package_that_is_not_what_it_says_is_named(backed_up: BackedUpSystems, tmp_path: Path, damage: str) -> None:
+    protected = backed_up("sqlite").protected
+    package = _package(protected, tmp_path / "edms_migration_package_20240102_030405.tar.gz", damage)
+
+    seen = converted(protected, package, inspect=True)
+
+    expected = {"file": "old-checksum-differs", "rows": "old-checksum-differs", "count": "old-counts-differ"}
+    assert expected[damage] in {one.code for one in seen.losses}
+    assert not seen.success
+
+
+def _package(protected: Protected, path: Path, damage: str = "") -> Path:
+    """A package as the layout in docs/legacy.md has it."""
+    rows = protected.edms.manage("dumpdata", "--indent", "2", *NATURAL).stdout.encode()
+    files = {
+        one.relative_to(protected.edms.media).as_posix(): one.read_bytes()
+        for one in protected.edms.media.rglob("*")
+        if one.is_file()
+    }
+    listed = {
+        f"media/{name}": {"size": len(data), "checksum": hashlib.sha256(data).hexdigest()}
+        for name, data in files.items()
+    }
+    total = len(json.loads(rows)) + (damage == "count")
+    if damage == "file":
+        name = max(files, key=lambda one: len(files[one]))
+        files[name] = bytes([files[name][0] ^ 1]) + files[name][1:]
+    checksum = hashlib.sha256(rows).hexdigest()
+    members = {
+        "metadata.json": json.dumps(
+            {"export_type": "migration_package", "export_timestamp": "2024-01-02T03:04:05"}
+        ).encode(),
+        "database/database_backup.json": rows + (b"\n" if damage == "rows" else b""),
+        "database/backup_metadata.json": json.dumps({"total_records": total}).encode(),
+        "database/checksum.txt": f"{checksum}  database_backup.json\n".encode(),
+        "storage/manifest.json": json.dumps({"files": listed}).encode(),
+        "configuration/environment_variables.env": b"DB_PASSWORD=hunter2\n",
+        **{f"storage/media/{name}": data for name, data in files.items()},
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
