@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import flows.alarm
 import flows.backup
+import flows.convert
+import flows.convert_all
 import flows.copy
 import flows.diff
 import flows.doctor
@@ -34,6 +36,8 @@ restore = flows.restore.restore.on_prefect
 plan_restore = flows.restore_plan.plan_restore.on_prefect
 merge = flows.merge.merge.on_prefect
 copy = flows.copy.copy.on_prefect
+convert = flows.convert.convert.on_prefect
+convert_all = flows.convert_all.convert_all.on_prefect
 export = flows.packages.export.on_prefect
 import_package = flows.packages.import_package.on_prefect
 diff = flows.diff.diff.on_prefect

@@ -16,6 +16,10 @@ from edms_tasks.errors import UnreadableBackup
 from edms_tasks.legacy.formats import recognise
 from edms_tasks.legacy.old_backup import OldBackup, Scratch
 from edms_tasks.legacy.source import Source, zstd
+from flows.convert_all import convert_all
+from flows.requests import ConvertRequest
+from flows.running.run import Run
+from tests.backed_up import BackedUpSystems
 
 ROWS = [
     {
@@ -211,3 +215,28 @@ def test_a_cut_or_a_flipped_bit_is_never_called_whole(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_two_hundred_cuts_and_flipped_bits_are_never_called_whole(tmp_path: Path) -> None:
     _fuzzed(tmp_path, 200)
+
+
+def test_a_folder_of_old_backups_goes_on_where_it_stopped(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    protected = backed_up("sqlite").protected
+    folder = tmp_path / "years"
+    (folder / "2019").mkdir(parents=True)
+    (folder / "2019" / "whole.json.gz").write_bytes(gzip.compress(json.dumps(ROWS).encode()))
+    (folder / "cut.json").write_text(json.dumps(ROWS)[:-40])
+    (folder / "empty.json").touch()
+    request = ConvertRequest(path=str(folder), inspect=True)
+
+    first = convert_all.fn(Run(protected.settings), request)
+    (folder / "cut.json").write_text(json.dumps(ROWS))
+    second = convert_all.fn(Run(protected.settings), request)
+
+    outcomes = {one.name: one.outcome for one in first.made}
+    assert outcomes == {
+        "2019/whole.json.gz": "inspected",
+        "cut.json": "inspected with losses",
+        "empty.json": "no known format",
+    }
+    assert {one.name for one in first.incomplete} == {"cut.json", "empty.json"}
+    assert second.known == 2  # the changed one was looked at again
+    assert {one.name for one in second.incomplete} == {"empty.json"}
+    assert [one["name"] for one in json.loads(second.table.read_text())] == [one.name for one in second.made]

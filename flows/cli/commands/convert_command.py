@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.convert import ConvertResult
+    from flows.convert_all import ConvertAllResult
+    from flows.running.choose_runner import VerbRunner
     from flows.running.flow_decorators import Verb
 
-EXAMPLES = ("convert /srv/old/database_backup.json --inspect", "convert /srv/old/database_backup.json")
+EXAMPLES = (
+    "convert /srv/old/database_backup.json --inspect",
+    "convert /srv/old/database_backup.json",
+    "convert /srv/old --all",
+)
 
 
 def convert(
@@ -24,6 +30,10 @@ def convert(
     path: Annotated[
         str, typer.Argument(metavar="FILE-OR-FOLDER", help=described(ConvertRequest, "path"), show_default=False)
     ],
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Convert every old backup below the folder; goes on where an earlier run stopped."),
+    ] = False,
     inspect: Annotated[bool, from_request(ConvertRequest, "inspect")] = False,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help=described(ConvertRequest, "format"))
@@ -53,6 +63,8 @@ def convert(
             schema=schema,
             reason=reason,
         )
+        if every:
+            _all(options, options.runner(flow), request)
         result = options.runner(flow).perform(_convert, request)
 
         def show(console: Console) -> None:
@@ -61,6 +73,23 @@ def convert(
             print_conversion(console, result)
 
         options.finish(result.as_json(), show, 0 if result.success else 1)
+
+
+def _all(options: Options, runner: VerbRunner, request: ConvertRequest) -> None:
+    result = runner.perform(_convert_all, request)
+
+    def show(console: Console) -> None:
+        from flows.cli.printing.old_backups import print_conversions
+
+        print_conversions(console, result)
+
+    options.finish(result.as_json(), show, 1 if result.incomplete else 0)
+
+
+def _convert_all() -> Verb[ConvertRequest, ConvertAllResult]:
+    from flows.convert_all import convert_all
+
+    return convert_all
 
 
 def _folders(words: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.convert import ConvertResult
+    from flows.convert_all import ConvertAllResult
+
+
+def print_conversions(console: Console, result: ConvertAllResult) -> None:
+    """A table of what became of each old backup."""
+    rows = [
+        (one.name, one.format, one.outcome, f"{one.rows:,}", one.losses, one.snapshot[:12], one.why)
+        for one in result.made
+    ]
+    print_table(console, ["old backup", "format", "outcome", ">rows", ">losses", "snapshot", "why"], rows)
+    line(console, f"table     {result.table}" + (f" ({result.known} known from earlier runs)" if result.known else ""))
+    whole = len(result.made) - len(result.incomplete)
+    line(console, f"{'✗' if result.incomplete else '✓'} {whole} of {len(result.made)} old backups are whole")
 
 
 def print_conversion(console: Console, result: ConvertResult) -> None:

@@ -1,0 +1,157 @@
+"""Convert all: every old backup below a folder, one after the other; a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edms_tasks.durable import private_folder, write_durably
+from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
+from edms_tasks.json_text import parsed_json
+from edms_tasks.legacy.formats import recognise
+from flows.convert import convert
+from flows.evidence.repository_log import LogFacts
+from flows.requests import ConvertRequest
+from flows.running.flow_decorators import Shortfall, flow
+from flows.running.run import Run
+
+_BESIDE = (".sha256", ".sha512", ".sha1", ".md5", "_metadata.json", ".metadata")
+_FORMAT_OF_MANY = "dumpdata"  # a folder of fixtures may be one backup in parts, or a hundred backups
+
+
+@dataclass(frozen=True)
+class OneConversion:
+    """What became of one old backup."""
+
+    name: str  # below the folder
+    state: str  # size and time of the file, by which a later run knows it again
+    format: str = ""
+    outcome: str = ""  # converted, converted with losses, inspected, …; "failed": a later run tries it again
+    rows: int = 0
+    losses: int = 0
+    snapshot: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ConvertAllResult:
+    """What became of each."""
+
+    folder: Path
+    table: Path
+    made: tuple[OneConversion, ...]
+    known: int  # done by an earlier run
+
+    @property
+    def incomplete(self) -> tuple[OneConversion, ...]:
+        """Those of which not everything is there."""
+        return tuple(
+            one for one in self.made if one.losses or one.outcome in ("unreadable", "failed", "no known format")
+        )
+
+    def shortfall(self) -> Shortfall | None:
+        """Why the run counts as failed: the backups that are not whole."""
+        names = tuple(f"{one.name}: {one.outcome} {one.why}".strip() for one in self.incomplete)
+        return Shortfall("Not everything is there.", names) if names else None
+
+    def log_facts(self) -> LogFacts | None:
+        """None: each conversion is logged by itself."""
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for `--json`."""
+        return {
+            "folder": str(self.folder),
+            "table": str(self.table),
+            "backups": [asdict(one) for one in self.made],
+            "known": self.known,
+            "all_there": not self.incomplete,
+        }
+
+
+@flow(
+    name="edms-convert-all",
+    flow_run_name="convert all in {path}",
+    description="Converts every old backup below a folder, and leaves a table of what became of each.",
+)
+def convert_all(run: Run, request: ConvertRequest) -> ConvertAllResult:
+    """Convert every old backup below a folder; those that an earlier run has converted are not converted again.
+
+    Raises:
+        CommandError: there is no such folder.
+    """
+    folder = Path(request.path or "").absolute()
+    if not request.path or not folder.is_dir():
+        raise CommandError("There is no such folder.", where=str(folder), fix="Name the folder of the old backups.")
+    private_folder(run.settings.workdir)
+    key = hashlib.sha256(f"{folder}\n{request.inspect}".encode()).hexdigest()[:12]
+    table = run.settings.workdir / f"old-backups-{key}.json"
+    known = {one.name: one for one in _read(table)}
+    made: dict[str, OneConversion] = {}
+    earlier = 0
+    for path in old_backups_in(folder):
+        name = path.relative_to(folder).as_posix()
+        before = known.get(name)
+        if before is not None and before.state == _state(path) and before.outcome != "failed":
+            made[name], earlier = before, earlier + 1
+            continue
+        run.say(f"{name}")
+        made[name] = _one(run, request, path, name)
+        write_durably(table, json.dumps([asdict(one) for one in made.values()], indent=1))
+    write_durably(table, json.dumps([asdict(one) for one in made.values()], indent=1))
+    return ConvertAllResult(folder, table, tuple(made.values()), earlier)
+
+
+def old_backups_in(folder: Path) -> Iterator[Path]:
+    """The files below a folder, and the folders that are one backup each."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or path.name.endswith(_BESIDE) or path.name.startswith("."):
+            continue
+        if path.is_dir():
+            whole = [seen for _, seen in recognise(path) if seen.format != _FORMAT_OF_MANY]
+            if whole:
+                yield path
+            else:
+                yield from old_backups_in(path)
+        elif path.is_file():
+            yield path
+
+
+def _one(run: Run, request: ConvertRequest, path: Path, name: str) -> OneConversion:
+    found = OneConversion(name, _state(path))
+    if not recognise(path):
+        return replace(found, outcome="no known format", why="0 bytes" if not path.stat().st_size else "")
+    try:
+        result = convert.fn(run, replace(request, path=str(path), tag=None))
+    except CheckFailed as error:
+        return replace(found, outcome="unreadable", losses=1, why=f"{error.what} {error.why}".strip()[:500])
+    except EdmsBackupError as error:
+        return replace(found, outcome="failed", why=f"{error.what} {error.why}".strip()[:500])
+    outcome = "inspected" if request.inspect else "converted"
+    return replace(
+        found,
+        format=result.old.recognised.format,
+        outcome=f"{outcome} with losses" if result.losses else outcome,
+        rows=sum(rows.rows for rows in result.old.rows),
+        losses=len(result.losses),
+        snapshot=result.snapshot_id,
+        why="; ".join(dict.fromkeys(one.code for one in result.losses)),
+    )
+
+
+def _state(path: Path) -> str:
+    facts = path.stat()
+    return f"{facts.st_size}-{facts.st_mtime_ns}"
+
+
+def _read(table: Path) -> Sequence[OneConversion]:
+    try:
+        return [OneConversion(**one) for one in parsed_json(table.read_bytes())]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError):
+        return []  # all are converted again, which stores nothing twice
