@@ -21,6 +21,7 @@ from edms_tasks.settings import Settings
 from tests.backed_up import BackedUpSystems
 from tests.memory import folder_in_memory
 from tests.postgres_server import PostgresServer
+from tests.prefect_server import PrefectHomes
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
 from tests.restored_system import RecoveredSystems
 from tests.stores.s3_places import new_bucket
@@ -181,12 +182,25 @@ def _lazy_postgres() -> Iterator[LazyPostgres]:
 
 
 @pytest.fixture(scope="session")
-def _edms_templates(tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres) -> EdmsTemplates:
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # With xdist, each process has a folder of its own in that of the session.
     session = tmp_path_factory.getbasetemp()
-    shared = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "shared_edms_templates"
+    shared = (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "shared_templates"
     shared.mkdir(exist_ok=True)
-    return EdmsTemplates(tmp_path_factory.mktemp("edms_templates"), _lazy_postgres, shared)
+    return shared
+
+
+@pytest.fixture(scope="session")
+def _edms_templates(
+    tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres, _shared_folder: Path
+) -> EdmsTemplates:
+    return EdmsTemplates(tmp_path_factory.mktemp("edms_templates"), _lazy_postgres, _shared_folder)
+
+
+@pytest.fixture(scope="session")
+def prefect_homes(_shared_folder: Path) -> PrefectHomes:
+    """`prefect_homes(folder)`: a new home of Prefect, whose database has its tables."""
+    return PrefectHomes(_shared_folder)
 
 
 @pytest.fixture

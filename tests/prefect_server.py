@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,9 +17,17 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.reference_system import one_at_a_time
+
 ROOT = Path(__file__).resolve().parent.parent
 PREFECT = [sys.executable, "-m", "prefect"]
 SECONDS = 900.0  # far more than is needed: a machine with other work must not fail what is right
+
+_DATABASE = "prefect.db"
+_MAKE_TABLES = (
+    "import asyncio; from prefect.server.database import provide_database_interface as database; "
+    "asyncio.run(database().create_db())"
+)
 
 Answer = TypeVar("Answer")
 
@@ -51,11 +60,43 @@ class Server:
         return wait_for(post, f"an answer from {path}").json()
 
 
+class PrefectHomes:
+    """Makes homes with an empty database. Its tables are made once a session: of a server's start, that is what takes longest.
+
+    Args:
+        folder: of all processes of the session.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, home: Path) -> Path:
+        """Make a home."""
+        home.mkdir(parents=True)
+        shutil.copy(self._template(), home / _DATABASE)
+        return home
+
+    def _template(self) -> Path:
+        made = self._folder / "prefect"
+        with one_at_a_time(self._folder / "prefect.lock"):
+            if not made.exists():
+                unfinished = made.with_suffix(".part")
+                env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+                subprocess.run(
+                    [sys.executable, "-c", _MAKE_TABLES],
+                    env=env | {"PREFECT_HOME": str(unfinished)},
+                    check=True,
+                    timeout=SECONDS,
+                )
+                unfinished.rename(made)
+        return made / _DATABASE
+
+
 @contextmanager
 def prefect_server(home: Path, config: Path, port: int | None = None) -> Iterator[Server]:
     """Start a server; with the home and the port of an earlier one, the same again."""
     again = port is not None
-    home.mkdir(exist_ok=again)
+    home.mkdir(exist_ok=True)
     port = port or _free_port()
     url = f"http://127.0.0.1:{port}/api"
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {

@@ -168,7 +168,7 @@ class EdmsTemplates:
         if engine == "postgresql":
             return self._populated(engine, self._folder / label, f"template_{label}", documents, seed)
         folder = self._shared / label
-        with _one_at_a_time(self._shared / f"{label}.lock"):
+        with one_at_a_time(self._shared / f"{label}.lock"):
             if not folder.exists():
                 unfinished = folder.with_name(f"{label}.part")
                 self._populated(engine, unfinished, "", documents, seed)
@@ -192,7 +192,8 @@ class EdmsTemplates:
 
 
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """What one process of the session does at a time."""
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

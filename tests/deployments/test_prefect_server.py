@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.prefect_server import ROOT, Server, prefect_server, prefect_worker, wait_for
+from tests.prefect_server import ROOT, PrefectHomes, Server, prefect_server, prefect_worker, wait_for
 from tests.reference_system import EdmsTemplates, ReferenceEdms, ReferenceEdmsFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(3600)]
@@ -31,12 +31,14 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Iterator[Deployed]:
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates, prefect_homes: PrefectHomes
+) -> Iterator[Deployed]:
     """Nobody has run anything yet."""
     folder = tmp_path_factory.mktemp("deployed")
     edms = ReferenceEdmsFactory(_edms_templates, folder / "installations", "deployed")("sqlite", documents=5)
     config = edms.settings_file(folder / "etc" / "edms-backup.toml", folder / "repository")
-    with prefect_server(folder / "prefect", config) as server:
+    with prefect_server(prefect_homes(folder / "prefect"), config) as server:
         server.prefect("--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
         deployments = {found["name"]: found for found in server.ask("/deployments/filter")}
         yield Deployed(edms, config, folder / "repository", server, deployments)

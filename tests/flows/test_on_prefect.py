@@ -14,6 +14,7 @@ from edms_tasks.errors import CheckFailed, DatabaseRefused
 from flows.running.flow_decorators import task
 from flows.running.runner import Runner
 from flows.running.threads import ThreadRunner
+from tests.prefect_server import PrefectHomes, prefect_server
 
 SECRET = "hunter2"
 
@@ -108,15 +109,18 @@ def everything(runner: Runner) -> Done:
 
 
 @pytest.fixture(scope="module")
-def prefect_server() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
+def records(tmp_path_factory: pytest.TempPathFactory, prefect_homes: PrefectHomes) -> Iterator[None]:
+    """A server that flows in this process are recorded by."""
+    folder = tmp_path_factory.mktemp("records")
+    with prefect_server(prefect_homes(folder / "prefect"), folder / "no-settings") as server:
+        from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=300):
-        yield
+        with temporary_settings({PREFECT_API_URL: server.env["PREFECT_API_URL"]}):
+            yield
 
 
 @pytest.mark.slow
-def test_a_limit_on_a_stages_tag_holds(prefect_server: None) -> None:
+def test_a_limit_on_a_stages_tag_holds(records: None) -> None:
     from prefect import flow
     from prefect.client.orchestration import get_client
     from prefect.task_runners import ThreadPoolTaskRunner
@@ -139,7 +143,7 @@ def test_a_limit_on_a_stages_tag_holds(prefect_server: None) -> None:
 
 @pytest.mark.slow
 def test_both_runners_give_the_same_result_and_prefect_records_only_names_edges_and_artifacts(
-    prefect_server: None, monkeypatch: pytest.MonkeyPatch
+    records: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect import flow
     from prefect.client.orchestration import get_client

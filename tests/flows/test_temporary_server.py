@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.prefect_server import PrefectHomes
 from tests.reference_system import ReferenceEdmsFactory
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(900)]
 
 
 def test_a_flow_is_recorded_completely_and_nothing_else_is_printed(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+    edms_factory: ReferenceEdmsFactory, prefect_homes: PrefectHomes, tmp_path: Path
 ) -> None:
+    prefect_homes(tmp_path / "prefect")
     edms = edms_factory("sqlite", documents=5)
     config = edms.settings_file(tmp_path / "edms-backup.toml", tmp_path / "repository")
 
