@@ -47,6 +47,7 @@ def deployed(
 def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed: Deployed) -> None:
     deployments = deployed.deployments
     assert set(deployments) == {
+        "alarm",
         "backup",
         "verify-sample",
         "verify",
