@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from edms_tasks.errors import UnreadableBackup
@@ -96,10 +96,14 @@ class _Reading:
         self._folders: list[FileFolder] = []
         self._inexact: list[str] = []
         self._cut_times = False
+        self._made: datetime | None = None
 
     def take(self, source: Source) -> None:
         """Read a file: what it is, is told by its content."""
         self._facts |= _metadata(source.path)
+        part = _part(source.path)
+        if part is not None and not part.is_media:
+            self._made = part.at
         if is_encrypted(source):
             folder = self._scratch.folder / f"decrypted-{len(self._folders)}"
             folder.mkdir(exist_ok=True)
@@ -149,6 +153,7 @@ class _Reading:
             findings=tuple(self.findings),
             inexact=tuple(self._inexact),
             cut_times=self._cut_times,
+            made=self._made,
         )
 
     def _media(self, source: Source) -> None:
@@ -172,14 +177,20 @@ def _parts_in(folder: Path) -> list[_Part]:
 
 def _parts(folder: Path) -> Iterator[_Part]:
     for path in folder.iterdir():
-        found = _NAME.fullmatch(path.name)
-        if found is None or path.is_symlink() or not path.is_file():
-            continue
-        try:
-            at = datetime.strptime(found["at"], "%Y-%m-%d-%H%M%S").replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        yield _Part(path, at, found["extension"] == "tar")
+        if not path.is_symlink() and path.is_file() and (part := _part(path)) is not None:
+            yield part
+
+
+def _part(path: Path) -> _Part | None:
+    """A file by its name; the time in it is that of the machine that made it."""
+    found = _NAME.fullmatch(path.name)
+    if found is None:
+        return None
+    try:
+        at = datetime.strptime(found["at"], "%Y-%m-%d-%H%M%S").astimezone()
+    except ValueError:
+        return None
+    return _Part(path, at, found["extension"] == "tar")
 
 
 def _chosen(source: Source) -> list[Source]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from edms_tasks.databases.dumps import Dump, DumpForm, examine_dump
@@ -18,6 +19,8 @@ from edms_tasks.legacy.source import DAMAGED, Source, is_damage
 _ARCHIVE = b"PGDMP"
 _FORM_AT = 10  # after the magic, three parts of the version, and two sizes
 _FORMS: dict[int, DumpForm] = {1: "pg_dump-custom", 3: "pg_dump-tar", 5: "pg_dump-directory"}
+_HEADER = 64
+_ONE_BYTE_SINCE = 15  # archives 1.15 have the compression's algorithm in one byte, older ones its level as a number
 _SQLITE = b"SQLite format 3\x00"
 _PIECE = 1 << 20
 _POSTGRES_SAYS = re.compile(rb"^-- PostgreSQL database (cluster )?dump", re.MULTILINE)
@@ -62,7 +65,7 @@ class EngineDumpReader:
         recognised = self.recognise(source)
         assert recognised is not None
         dump, findings = read_dump(source, scratch)
-        return OldBackup(recognised, facts=dump.facts, dump=dump, findings=findings)
+        return OldBackup(recognised, facts=dump.facts, dump=dump, findings=findings, made=archive_time(source.head))
 
 
 def form_of(source: Source) -> DumpForm | None:
@@ -115,6 +118,20 @@ def read_dump(source: Source, scratch: Scratch, name: str = "dump") -> tuple[Eng
     facts = {"form": _TITLES[form], **contents.facts, "tables": f"{len(rows):,}", "rows": f"{sum(rows.values()):,}"}
     dump = EngineDump(form, None if scratch.look_only else path, facts, rows, scratch.database)
     return dump, (*found, *contents.findings)
+
+
+def archive_time(head: bytes) -> datetime | None:
+    """When an archive of pg_dump was made, as its header says in the server's local time; None for other dumps."""
+    if not head.startswith(_ARCHIVE) or len(head) < _HEADER:
+        return None
+    size = head[8]
+    at = _FORM_AT + 1 + (1 if head[6] >= _ONE_BYTE_SINCE else 1 + size)
+    numbers = [int.from_bytes(head[at + n * (1 + size) + 1 : at + (n + 1) * (1 + size)], "little") for n in range(6)]
+    second, minute, hour, day, month, year = numbers
+    try:
+        return datetime(year + 1900, month + 1, day, hour, minute, second).astimezone()
+    except (ValueError, OverflowError):
+        return None
 
 
 def dump_in(form: DumpForm, path: Path) -> Dump:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,6 +89,7 @@ class PackedDumpReader:
             dump=dump,
             folders=parts.folders(),
             findings=(*found, *of_dump),
+            made=parts.made(source.path.name),
         )
 
 
@@ -142,6 +144,19 @@ class _Parts:
             FileFolder(name, one.files, one.bytes, None if look_only else one.path)
             for name, one in sorted(self._folders.items())
         )
+
+    def made(self, name: str) -> datetime | None:
+        """When the backup was made, by its metadata or else its name; without a zone it is this machine's time."""
+        for said in (self._said.get("created_at"), self._said.get("timestamp"), name):
+            if not isinstance(said, str):
+                continue
+            stamp = re.search(r"\d{8}_\d{6}", said)
+            try:
+                found = datetime.strptime(stamp[0], "%Y%m%d_%H%M%S") if stamp else datetime.fromisoformat(said)
+            except ValueError:
+                continue
+            return found.astimezone()
+        return None
 
     def conclude(self) -> list[Finding]:
         """Everything that is wrong with the parts, compared with what the backup says of itself."""
