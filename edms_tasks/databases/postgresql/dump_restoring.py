@@ -6,9 +6,11 @@ throwaway database, statements one by one, rows counted again. pg_dump writes no
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import DumpRefused, UnreadableBackup
 from edms_tasks.locking.file_locks import Wait, give_up
 
+SILENCE = 120
+"""Seconds after which a pg_restore that writes nothing is ended."""
 _SHOWN = 5
 _LONGEST = 600
 
@@ -144,8 +148,7 @@ class _Script:
             stderr=self._said,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
         )
-        assert self._process.stdout is not None  # it is a pipe
-        self.stream = self._process.stdout
+        self.stream = _Talking(self._process, self._note)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -167,6 +170,23 @@ class _Script:
 
     def _note(self, problem: str) -> None:
         self.problem = self.problem or problem
+
+
+class _Talking:
+    """What pg_restore writes. Damaged archives may make it work for ever without a word; then it is ended."""
+
+    def __init__(self, process: subprocess.Popen[bytes], note: Callable[[str], None]) -> None:
+        assert process.stdout is not None  # it is a pipe
+        self._process, self._output, self._note = process, process.stdout, note
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+        ready, _, _ = select.select([self._output], [], [], SILENCE)
+        if not ready:
+            self._process.kill()
+            self._note(f"pg_restore gave nothing for {SILENCE:,} seconds, and was ended: the archive is damaged.")
+            return b""
+        return os.read(self._output.fileno(), size)
 
 
 def archive_version(path: Path) -> int:
