@@ -106,6 +106,14 @@ KINDS = (
         "file in both systems: `--not-a-reference FOLDER:PATTERN`; then the policy decides.",
     ),
     Kind(
+        "file-named-after-another",
+        ("error",),
+        "Files that no row names are named after files that --rename-files gives another name (`a.pdf.json` of `a.pdf`, which becomes "
+        "`a_1.pdf`). They would seem to belong to the target's file of the old name.",
+        "Give the target's files other names in the EDMS first. If these files do not belong to the others: "
+        "`--not-a-reference FOLDER:PATTERN`.",
+    ),
+    Kind(
         "file",
         ("error",),
         "Files of the snapshot have the same names as different files of the target, and they cannot be replaced: rows that stay in "

@@ -32,6 +32,7 @@ from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_owners import Owners
 from edms_tasks.merging.file_renaming import other_names
+from edms_tasks.merging.files_named_after_files import named_after_files
 from edms_tasks.merging.final_file_names import final_names
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.planning import FilePlan, Policy
@@ -191,6 +192,7 @@ def plan_files(
         renames = _other_names(found, opened, how) if how.may_rename else {}
     disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
     conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
+    conflicts += named_after_files(index.root.name, found.ownerless, how.renames, how.accepted)
     plan = FilePlan(
         root=index.root.name,
         **found.counts,
