@@ -15,6 +15,12 @@ DURATION = r"^([0-9]{1,6}(s|min|h|d|w|m|y))+$"
 EXACT = r"^([0-9]{1,6}(s|min|h|d|w))+$"
 """A pattern for settings: a duration without months and years."""
 
+FORMS = {
+    DURATION: "It must be a duration, such as 90min, 26h, 30d, 2w, 6m (months) or 1y.",
+    EXACT: "It must be a duration in s, min, h, d or w, such as 90min, 24h or 2d.",
+}
+"""Pattern -> what it asks for, in words."""
+
 _PART = re.compile(r"([0-9]+)(s|min|h|d|w|m|y)")
 
 

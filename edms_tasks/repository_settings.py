@@ -10,13 +10,16 @@ from pydantic import Field, SecretStr
 from edms_tasks.periods import DURATION
 from edms_tasks.soft_reference_settings import Section
 
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""A pattern for settings: the id of an EDMS or a repository."""
+
 
 class RepositorySettings(Section):
     """The repository."""
 
     id: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        pattern=ID,
         description="The id of the repository (in its config.json). Another one is refused.",
     )
     url: str = Field(

@@ -8,14 +8,12 @@ Relative paths are relative to the settings file. Unknown keys are errors with a
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
     Field,
     SecretStr,
     ValidationError,
@@ -29,15 +27,16 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.file_settings import FilesSettings as FilesSettings
 from edms_tasks.hook_settings import HooksSettings
 from edms_tasks.json_text import parsed_json
-from edms_tasks.repository_settings import CopySettings, StatusSettings
+from edms_tasks.repository_settings import ID, CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
 from edms_tasks.schedule_settings import ScheduleSettings
+from edms_tasks.settings_errors import PREFIX as PREFIX
+from edms_tasks.settings_errors import explain
 from edms_tasks.signal_settings import MetricsSettings, NotifySettings
 from edms_tasks.soft_reference_settings import Section, SoftReferenceSettings
 from edms_tasks.validate_settings import ValidateSettings
 
-PREFIX = "EDMS_BACKUP__"
 CONFIG_FOLDERS = "EDMS_BACKUP_CONFIG_FOLDERS"
 """Variable of a worker: the folders that hold the settings files which its runs may use."""
 
@@ -47,7 +46,7 @@ class EdmsSettings(Section):
 
     id: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        pattern=ID,
         description="The permanent id of this EDMS, recorded in its snapshots. Keep it when host, database or folder change.",
     )
     project: Path | None = Field(default=None, description="Folder of manage.py; it is put on sys.path.")
@@ -288,62 +287,8 @@ def settings_from(values: dict[str, Any], *, where: Path) -> Settings:
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise _explain(error, where) from error
+        raise explain(error, where, Settings) from error
     return _absolute(settings, where.absolute().parent)
-
-
-def _explain(error: ValidationError, where: Path) -> SettingsError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if variable := _variable_of(first["loc"]):
-        known = _known_keys(Settings)
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        likely = PREFIX + close[0].upper().replace(".", "__") if close and close[0] != key else ""
-        return SettingsError(
-            f"The environment variable {variable} does not set a valid setting.",
-            where=f"the environment of this command, variable {variable}",
-            why=f"There is no setting `{key}`." if first["type"] == "extra_forbidden" else first["msg"],
-            fix=f"Did you mean {likely}?"
-            if likely
-            else "Correct it or unset it; docs/settings.md lists every setting.",
-        )
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(Settings)
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5) or difflib.get_close_matches(
-            key.rsplit(".", 1)[-1], known, n=1, cutoff=0.5
-        )
-        fix = f"Did you mean `{close[0]}`?" if close else "Remove it; `edms-backup init` writes a file with every key."
-        return SettingsError(f"Unknown setting `{key}`.", where=str(where), why="No such key.", fix=fix)
-    return SettingsError(
-        f"The setting `{key}` is not valid.",
-        where=str(where),
-        why=first["msg"],
-        fix="docs/settings.md shows each form of a soft reference."
-        if key.startswith("soft_references")
-        else "See the commented file that `edms-backup init` writes.",
-    )
-
-
-def _variable_of(location: tuple[int | str, ...]) -> str:
-    """The name of the environment variable that sets this key, or ""."""
-    wanted = [str(part).lower() for part in location]
-    for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX):
-            path = [part.lower() for part in name[len(PREFIX) :].split("__")]
-            if path[: len(wanted)] == wanted or wanted[: len(path)] == path:
-                return name
-    return ""
-
-
-def _known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, field in model.model_fields.items():
-        key = prefix + (field.alias or name)
-        keys.append(key)
-        for candidate in (field.annotation, *get_args(field.annotation)):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                keys.extend(_known_keys(candidate, key + "."))
-    return keys
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:

@@ -23,6 +23,7 @@ WORDS = {
     "findings",
     "quoting",
     "settings",
+    "settings_errors",
     "soft_reference_settings",
     "retention_settings",
     "approval_settings",

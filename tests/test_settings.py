@@ -72,3 +72,23 @@ def test_a_misspelled_variable_is_an_error(config: Path, monkeypatch: pytest.Mon
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="edms-backup init"):
         load_settings(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('[approval]\nexpires = "4m"', "such as 90min, 24h or 2d"),
+        ('[drill]\nrto = "four hours"', "such as 90min, 24h or 2d"),
+        ('[status]\nmax_age = "26 hours"', "6m (months)"),
+        ('[edms]\nid = "Werk 1"', "letters, digits, dots, hyphens and underscores"),
+        ('[repository]\nid = "-x"', "letters, digits, dots, hyphens and underscores"),
+    ],
+)
+def test_what_a_setting_must_look_like_is_said_in_words(config: Path, line: str, told: str) -> None:
+    config.write_text(line, encoding="utf-8")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config)
+
+    assert told in caught.value.why
+    assert "^" not in caught.value.why

@@ -18,6 +18,7 @@ from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.growth import Growth, free_bytes, growth_of
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
+from flows.auditing.one_report import approvers_of
 from flows.auditing.runs import what_it_touched, whose_run
 from flows.status import Status, limits_of, status_of
 
@@ -207,7 +208,6 @@ def _system(settings: Settings, repository: Repository, state: RepositoryState, 
 
 def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None, whose: str | None) -> RunFigures:
     facts = entry.facts
-    approved = facts.get("approved_by")
     return RunFigures(
         repository=repository.identity,
         number=entry.number,
@@ -227,9 +227,7 @@ def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None, whose
         what=", ".join(
             filter(None, (_text(facts.get("what") or facts.get("verdict")), _TOUCHED[what_it_touched(entry)]))
         ),
-        approved=", ".join(str(one.get("by", "")) for one in approved if isinstance(one, dict))
-        if isinstance(approved, list)
-        else "",
+        approved=", ".join(approvers_of(entry)),
         report=refs.page.sha256 if refs is not None else "",
     )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.errors import NotApproved
 from flows.approval.answers import TypedApproval, check_answer
 from flows.approval.one_time_codes import new_secret
+from flows.cli.app import app
 from flows.running.approvals import Approval, Approved
 from tests.approval.test_one_time_codes import code_at
 
@@ -87,3 +90,21 @@ def test_what_is_done_is_what_was_approved() -> None:
     approved.require("abc")
     with pytest.raises(NotApproved, match="abc"):
         approved.require("abd")
+
+
+@pytest.mark.parametrize("name", ['Anna "x"', "  Änne Müller-Lüdenscheid ", "a\\b", "anna = 1 # x"])
+def test_the_line_of_an_approver_can_be_pasted_into_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "edms-backup.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["approver", name])
+    pasted = shown.stdout[shown.stdout.index("[approval.approvers]") :]
+    assert [*tomllib.loads(pasted)["approval"]["approvers"]] == [name.strip()]
+
+
+def test_an_approver_has_a_name_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "edms-backup.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert "line break" in CliRunner().invoke(app, ["approver", "anna\nben"]).stderr
+    assert "It is empty" in CliRunner().invoke(app, ["approver", " "]).stderr

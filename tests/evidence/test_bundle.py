@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from edms_tasks.errors import CommandError, EdmsBackupError, ToolMissing
 from edms_tasks.repository.audit_log import LogEntry
 from flows.auditing.bundle import bundle_evidence
+from flows.auditing.one_report import approvers_of
 from flows.auditing.period import Period, gaps, period_from
 from flows.auditing.runs import what_it_touched, whose_run
 from flows.cli.app import app
@@ -246,6 +247,9 @@ def test_one_report_is_shown_and_written_as_page_and_pdf(signed: Protected, tmp_
     for told in ("Backed up", "CHG-7", "verdict"):
         assert told in shown.stdout
     assert "CHG-7" in (tmp_path / "1.html").read_text()
+    refused = CliRunner().invoke(app, [*arguments, "2"]).stdout
+    assert "where: " in refused
+    assert "is not a database" in refused
     pdf = (tmp_path / "1.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-1.7")
     assert CliRunner().invoke(app, [*arguments, "99"]).exit_code == 2
@@ -334,6 +338,20 @@ def test_an_entry_tells_whether_the_live_system_was_changed() -> None:
     assert what_it_touched(_entry_at(at, "restore", "failed")) == ""
     assert what_it_touched(_entry_at(at, "merge")) == what_it_touched(_entry_at(at, "rollback")) == "live"
     assert what_it_touched(_entry_at(at, "drill", promoted=False)) == what_it_touched(_entry_at(at, "backup")) == ""
+
+
+def test_a_typed_name_does_not_look_like_one_that_a_code_confirmed() -> None:
+    people = [
+        {"by": "anna", "checked": True},
+        {"by": "ben (confirmed by a code)", "checked": False},
+        {"by": "eve", "checked": "yes"},
+    ]
+    assert approvers_of(_entry_at("2026-03-01T10:00:00Z", "restore", approved_by=people)) == [
+        "anna (confirmed by a code)",
+        "ben (confirmed by a code) (as typed, not checked)",
+        "eve (as typed, not checked)",
+    ]
+    assert approvers_of(_entry_at("2026-03-01T10:00:00Z", "restore", approved_by="anna")) == []
 
 
 def test_other_edms_of_the_repository_close_no_gap(signed: Protected, tmp_path: Path) -> None:

@@ -290,6 +290,8 @@ def test_a_signal_that_cannot_be_sent_fails_no_run_and_shows_in_status(
     assert not found.success
     assert re.search(why, found.line), found.line
     assert SECRET not in found.line
+    without = settings.model_copy(update={"notify": settings.notify.model_copy(update={"webhook": None})})
+    assert read_status(without).success, "nobody waits for signals on a way that is not in the settings any more"
 
     web.status, web.delay = 200, 0
     run_verify(telling(protected, **hook))

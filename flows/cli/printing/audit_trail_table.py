@@ -64,6 +64,8 @@ def print_report(console: Console, found: FoundReport, written: Sequence[Path]) 
         console,
         f"by        {entry.facts.get('by', entry.user)} on {entry.machine}, {'signed' if entry.signer else 'not signed'}",
     )
+    if entry.facts.get("through"):
+        line(console, f"through   {entry.facts['through']}")
     if entry.facts.get("reason"):
         line(console, f"why       {entry.facts['reason']}")
     if approvers := approvers_of(entry):
@@ -72,6 +74,9 @@ def print_report(console: Console, found: FoundReport, written: Sequence[Path]) 
         line(console, f"! no report: {entry.facts.get('report_missing') or 'the entry names none'}")
         return
     line(console, f"verdict   {report.get('verdict', '')}")
+    for word in ("what", "where", "why", "fix"):
+        if text := (report.get("error") or {}).get(word):
+            line(console, f"          {word}: {text}")
     for fact in report.get("facts", ()):
         line(console, f"          {fact['name']}: {fact['value']}")
     for section in report.get("sections", ()):
