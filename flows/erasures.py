@@ -9,12 +9,18 @@ from typing import Any
 
 from edms_tasks.erasure.erasure_plan import plan_erasure
 from edms_tasks.erasure.ledger import Erased, Erasure, read_ledger, record_erasure, require_encrypted
+from edms_tasks.erasure.row_search import count_rows
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, own_history, this_edms_of
+from edms_tasks.lineage.snapshot_history import SnapshotHistory
+from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.records import whoever_runs_this
+from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
+from flows.evidence.repository_log import LogFacts, append_entry
+from flows.running.run import Run
 
 
 @dataclass(frozen=True)
@@ -72,22 +78,51 @@ def record(settings: Settings, row: str, columns: Sequence[str], *, reason: str,
     own = this_edms_of(settings, repository, report).id or (manifest.identity.id if manifest.identity else None)
     assert own is not None  # the EDMS was inspected
     erased = plan_erasure(manifest, report, own, row, columns)
+    if not _is_somewhere(settings, repository, erased):
+        raise CommandError(
+            "No snapshot has such a row, so no restore can bring it back.",
+            where=erased.label,
+            why="The key is compared with the rows of all snapshots of this EDMS, as text and in the same case.",
+            fix="Check the key: `edms-backup diff` shows how keys are written. Or name the row as MODEL:COLUMN=VALUE.",
+        )
     made = record_erasure(repository, settings.workdir, erased, reason=reason, by=by or whoever_runs_this())
+    append_entry(
+        repository, settings, "erase", "success", LogFacts(True, facts={"erasure": made[:12], "model": erased.label})
+    )
     return made, erased
+
+
+def _is_somewhere(settings: Settings, repository: Repository, erased: Erased) -> bool:
+    """Whether a snapshot of the EDMS has the row; the newest is looked at first."""
+    run = Run(settings)
+    manifests = sorted(_own_manifests(own_history(settings, repository)), key=lambda one: one.created, reverse=True)
+    with run_folder(settings.workdir, "erase") as folder, run.workspace(folder / "workspace") as workspace:
+        for number, manifest in enumerate(manifests):
+            for entry in manifest.tables:
+                if entry.table.id == erased.table:
+                    with workspace.cursor() as cursor:
+                        if count_rows(cursor, repository, entry, erased.row, folder / f"{number:04d}"):
+                            return True
+    return False
+
+
+def _own_manifests(history: SnapshotHistory) -> list[Manifest]:
+    return [
+        manifest for name, manifest in history.survey.intact.items() if history.key in (None, history.owner.get(name))
+    ]
 
 
 def listed(settings: Settings) -> ListedErasures:
     """The erasures of the EDMS that the settings describe."""
     repository = Repository.open(settings.repository)
     history = own_history(settings, repository)
-    own_snapshots = [name for name in history.survey.intact if history.key in (None, history.owner.get(name))]
-    manifests = {name: history.survey.intact[name] for name in own_snapshots}
-    ids = {one.identity.id for one in manifests.values() if one.identity is not None}
+    manifests = _own_manifests(history)
+    ids = {one.identity.id for one in manifests if one.identity is not None}
     own = this_edms_of(settings, repository).id
     ledger = read_ledger(repository, settings.workdir, sorted(ids | ({own} if own else set())))
     return ListedErasures(
         tuple(
-            ListedErasure(one, tuple(found.created for found in manifests.values() if found.created < one.at))
+            ListedErasure(one, tuple(found.created for found in manifests if found.created < one.at))
             for one in ledger.erasures
         ),
         ledger.doubts,

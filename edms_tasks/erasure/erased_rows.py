@@ -20,6 +20,7 @@ from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.digests.chunk_columns import reference_column
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.erasure.ledger import Action, Erasure
+from edms_tasks.erasure.row_search import matching
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, Table
 from edms_tasks.manifest import Block, Chunk, Manifest, TableEntry
@@ -42,9 +43,14 @@ _WHERE = f"{identifier(_FILE)}, {identifier(_PLACE)}"
 
 @dataclass(frozen=True)
 class AppliedErasure:
-    """What an erasure did to a snapshot: number of rows that were deleted, changed, or had a reference taken off."""
+    """What an erasure did to a snapshot: number of rows that were deleted, changed, or had a reference taken off.
 
-    erasure: Erasure
+    It goes into reports, so it does not say whose data was erased.
+    """
+
+    id: str
+    title: str
+    label: str  # of the row's model
     found: bool
     deleted: int = 0
     masked: int = 0
@@ -52,7 +58,7 @@ class AppliedErasure:
 
     def __str__(self) -> str:
         if not self.found:
-            return f"{self.erasure.title}: its row is not in this snapshot."
+            return f"{self.title}: its row is not in this snapshot."
         parts = [
             f"{count:,} {'row' if count == 1 else 'rows'} {what}"
             for count, what in (
@@ -62,7 +68,7 @@ class AppliedErasure:
             )
             if count
         ]
-        return f"{self.erasure.title}: applied to {self.erasure.erased.label} again, {', '.join(parts)}."
+        return f"{self.title}: applied to {self.label} again, {', '.join(parts)}."
 
 
 @dataclass(frozen=True)
@@ -119,25 +125,23 @@ class RowEraser:
         erased = erasure.erased
         entry = self._entries.get(erased.table)
         if entry is None or not self._rows(entry) or not erased.row.keys() <= {one.name for one in entry.table.columns}:
-            return AppliedErasure(erasure, found=False)
+            return _applied(erasure, found=False)
         types = column_types(self._cursor, self._relation(entry))
-        wanted = " AND ".join(
-            f"{text_value(name, types[name], entry.encodings.get(name, 'native'))} = ?" for name in erased.row
-        )
+        wanted, values = matching(erased.row, types, entry.encodings)
         action = "mask" if erased.columns else "delete"
         found = self._mark(
             f"SELECT {literal(erased.table)}, {_WHERE}, {literal(action)}, {literal(erasure.id)}"
             f" FROM {self._relation(entry)} WHERE {wanted}",
-            list(erased.row.values()),
+            values,
         )
         if not found:
-            return AppliedErasure(erasure, found=False)
+            return _applied(erasure, found=False)
         if erased.columns:
             rules = {name: ColumnRule(kind=kind) for name, kind in erased.columns.items()}
             self._columns[erasure.id] = table_mask(entry, rules, erasure.title).columns
-            return AppliedErasure(erasure, found=True, masked=found)
+            return _applied(erasure, found=True, masked=found)
         deleted, unlinked = self._spread(erasure)
-        return AppliedErasure(erasure, found=True, deleted=found + deleted, unlinked=unlinked)
+        return _applied(erasure, found=True, deleted=found + deleted, unlinked=unlinked)
 
     def _spread(self, erasure: Erasure) -> tuple[int, int]:
         """Delete what refers to deleted rows, or take its reference off; (deleted, without their reference)."""
@@ -318,6 +322,10 @@ class RowEraser:
         finally:
             self._cursor.unregister("erasure_rows")
         return rows
+
+
+def _applied(erasure: Erasure, *, found: bool, deleted: int = 0, masked: int = 0, unlinked: int = 0) -> AppliedErasure:
+    return AppliedErasure(erasure.id, erasure.title, erasure.erased.label, found, deleted, masked, unlinked)
 
 
 def _places(count: int, places: Sequence[int]) -> pa.Array:

@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,9 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.masking.rules import Kind
 from edms_tasks.repository import Repository
 from edms_tasks.repository.records import record_name
+
+_CLOCKS = timedelta(hours=1)
+"""How much the clocks of two machines may differ: an erasure must not be taken for one that the snapshot knows of."""
 
 Action = Literal["delete", "null", "protect"]
 """What becomes of a row that refers to a deleted one; `protect`: it cannot be deleted while there is such a row."""
@@ -76,7 +79,7 @@ class Ledger:
         last = {
             (one.erased.table, tuple(sorted(one.erased.row.items()))): one
             for one in self.erasures
-            if one.at > manifest.created
+            if one.at > manifest.created - _CLOCKS
         }
         return tuple(last.values())
 

@@ -136,7 +136,7 @@ def apply_ledger(
     if deletes_only and masking:
         raise CheckFailed(
             "The snapshot holds a row whose columns were erased, so it cannot be merged.",
-            where=masking[0].erasure.title,
+            where=masking[0].title,
             why="A merge matches rows by their natural keys, and the erased columns may be part of one.",
             fix="Restore the snapshot with --into, or merge with --without-erasures REASON and erase again in the EDMS.",
         )

@@ -81,7 +81,7 @@ class RestoreResult:
             }
         if self.erasures:
             facts["erasures"] = {
-                one.erasure.id[:12]: one.deleted + one.masked + one.unlinked if one.found else "not in the snapshot"
+                one.id[:12]: one.deleted + one.masked + one.unlinked if one.found else "not in the snapshot"
                 for one in self.erasures
             }
         if self.without_erasures:
@@ -110,7 +110,7 @@ class RestoreResult:
             "masking": self.masking.as_json() if self.masking else None,
             "erasures": [
                 {
-                    "id": one.erasure.id,
+                    "id": one.id,
                     "found": one.found,
                     "deleted": one.deleted,
                     "masked": one.masked,
