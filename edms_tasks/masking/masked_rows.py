@@ -39,11 +39,13 @@ class MaskedTable:
     Args:
         measured: the entry that the rows of the copy must equal, without the columns that the database computes.
         staged: the same with them, as the table is created.
+        like: a file with the columns' forms, in which the rows of the copy are read back; None if there are no rows.
         originals: column -> Parquet files with `value` (what the column held) and `masked` (what it holds now), as texts.
     """
 
     measured: TableEntry
     staged: TableEntry
+    like: RawTable | None
     originals: dict[str, tuple[Path, ...]]
 
 
@@ -67,9 +69,14 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
     blocks: list[Block] = []
     chunks: list[Chunk] = []
     files: list[Path] = []
+    like = None
     in_order = _keeps_its_order(mask)
     for number, path in enumerate(fetch_chunks(repository, entry, folder / "chunks")):
-        rows = pq.read_table(path).select(names)
+        rows = pq.read_table(path)
+        if like is None:  # a column of which only NULLs are left would be read in another form
+            like = RawTable(entry.table.id, 0, entry.encodings, (folder / "like.parquet",))
+            pq.write_table(rows.slice(0, 0).select(own_columns(entry.table)), like.files[0])
+        rows = rows.select(names)
         rows = _masked(workspace, key, mask, rows, folder, f"{number:06d}", originals)
         path.unlink()
         pq.write_table(rows, path, row_group_size=max(1024, rows.num_rows // 4))
@@ -104,7 +111,7 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
             path.unlink()
     else:
         measured = emptied(bare)
-    return MaskedTable(measured, measured.model_copy(update={"table": entry.table}), found)
+    return MaskedTable(measured, measured.model_copy(update={"table": entry.table}), like, found)
 
 
 def emptied(entry: TableEntry) -> TableEntry:

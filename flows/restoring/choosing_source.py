@@ -24,10 +24,10 @@ def choose_source(
             return salvage(run, repository, opened.snapshot_id, manifest, scratch / "salvage")
     if request.mask is not None:
         with run.stage("mask"):
-            return mask_snapshot(run, repository, manifest, request.mask, scratch / "masking", cleanup)
+            return mask_snapshot(run, opened, request.mask, scratch / "masking", cleanup)
     if opened.target.converts:
         with run.stage("convert"):
             planned = opened.version_plan.migrate
             where = scratch / "conversion"
             return convert_engine(run, repository, manifest, opened.target, planned, request.schema, where, cleanup)
-    return WholeSnapshot(manifest, repository)
+    return WholeSnapshot(manifest, repository, like=opened.like)

@@ -7,7 +7,7 @@ like any snapshot.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edms_tasks.digests.value_text import text_value
@@ -44,6 +44,7 @@ class ErasedSnapshot:
     repository: Repository
     applied: tuple[AppliedErasure, ...] = ()
     without: str = ""  # why the ledger was not applied
+    like: Mapping[str, RawTable] = field(default_factory=dict)  # by table id, what is left of tables with erased rows
 
     @property
     def rows(self) -> int:
@@ -73,7 +74,9 @@ def without_erased(
     indexes = {index.root.name: index for index in erased.manifest.files}
     folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in opened.target.folders)
     target = replace(opened.target, folders=folders)
-    return erased, replace(opened, manifest=erased.manifest, repository=erased.repository, target=target)
+    return erased, replace(
+        opened, manifest=erased.manifest, repository=erased.repository, target=target, like=erased.like
+    )
 
 
 def apply_ledger(
@@ -163,7 +166,8 @@ def erase_from_snapshot(
             names -= _still_named(index.root.name, counted, raws, workspace) if names else frozenset()
             files.append(without_files(index, names, own, scratch / f"files-{number}")[0] if names else index)
     changed = left.model_copy(update={"tables": tuple(counted), "files": tuple(files)})
-    return ErasedSnapshot(changed, own, done.applied)
+    like = {table_id: raws[table_id] for table_id in done.entries if raws[table_id].files}
+    return ErasedSnapshot(changed, own, done.applied, like=like)
 
 
 def _counted(

@@ -31,6 +31,7 @@ from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
+from flows.restoring.open_restore import Opened
 from flows.restoring.restore_sources import WholeSnapshot
 from flows.restoring.target import Target
 from flows.running.flow_decorators import task
@@ -168,15 +169,14 @@ def search_file_names(index: FileIndex, repository: Repository, workspace: Works
         return search_names(cursor, index.root.name, opened.paths)
 
 
-def mask_snapshot(
-    run: Run, repository: Repository, manifest: Manifest, rules_file: Path, scratch: Path, cleanup: ExitStack
-) -> MaskedSnapshot:
+def mask_snapshot(run: Run, opened: Opened, rules_file: Path, scratch: Path, cleanup: ExitStack) -> MaskedSnapshot:
     """Mask a snapshot's rows and files. `scratch` is created; `cleanup` closes what the search needs until the end.
 
     Raises:
         SettingsError: the rules are invalid, or do not fit the snapshot.
         CheckFailed: a value cannot be masked by its rule.
     """
+    repository, manifest = opened.repository, opened.manifest
     plan, key = plan_masks(manifest, load_rules(rules_file), str(rules_file)), mask_key()
     scratch.mkdir()
     require_space(scratch, sum(mask.entry.room for mask in plan.tables.values()) * 2, "the masked rows")
@@ -230,6 +230,7 @@ def mask_snapshot(
         manifest=manifest.model_copy(update={**changed, "tables": measured}),
         repository=own,
         notes=facts.notes(),
+        like={**opened.like, **{table_id: one.like for table_id, one in masked.items() if one.like is not None}},
         staged=manifest.model_copy(update={**changed, "tables": staged}),
         plan=plan,
         facts=facts,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edms_tasks.errors import CommandError
@@ -13,6 +14,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.promotion import Journal, Patience
 from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.validate import preload_great_expectations
 from flows.evidence.reports import reports
 from flows.live.live_target import journal_of
@@ -46,6 +48,8 @@ class Opened:
     held: HeldLocks
     journal: Journal
     patience: Patience
+    # By table id, rows in whose form a table is read back, because rows of it were erased (RestoreSource.like).
+    like: Mapping[str, RawTable] = field(default_factory=dict)
 
 
 def open_restore(

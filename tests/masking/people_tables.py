@@ -15,6 +15,8 @@ _COMMON = (
     " born {date}, seen {datetime}, card varchar(36), note text, doc {json}, {computed})",
     "CREATE TABLE mail_log (id integer PRIMARY KEY, mail varchar(60) NOT NULL REFERENCES contact (mail), copied text, amount integer)",
     "CREATE TABLE loose_people (name text, born {date}, salary bigint)",
+    'CREATE TABLE "odd ""table" ("na""me" varchar(40), photo {blob}, filename text, code character(10), tags text)',
+    """INSERT INTO "odd ""table" VALUES ('Grete Oesterwind', {bytes}, 'a', 'ab', '5'), ('', NULL, 'b', NULL, NULL)""",
     "INSERT INTO contact (id, name, mail, phone, born, seen, card, note, doc) VALUES"
     " (1, 'Grete Oesterwind', 'grete@oesterwind.example', '+49 170 5551234', '1970-03-04', '2024-05-06 07:08:09',"
     '  \'6b1f0c9e-11aa-4c3e-9a34-0f5d2c7b8e90\', \'Calls on Mondays, at 10\', \'{{"owner": {{"mail": "grete@oesterwind.example"}}, "n": 1}}\'),'
@@ -25,12 +27,16 @@ _COMMON = (
 )
 _FORMS = {
     "sqlite": {
+        "blob": "blob",
+        "bytes": "x'00ff'",
         "date": "date",
         "datetime": "datetime",
         "json": "text",
         "computed": "folded text GENERATED ALWAYS AS (lower(name)) STORED",
     },
     "postgresql": {
+        "blob": "bytea",
+        "bytes": r"'\x00ff'",
         "date": "date",
         "datetime": "timestamptz",
         "json": "jsonb",
@@ -61,6 +67,9 @@ empty = ["audit.SystemEvent"]
 "loose_people.name" = "name"
 "loose_people.born" = { kind = "shift", days = 400, by = "name" }
 "loose_people.salary" = "number"
+'odd "table.na"me' = "name"
+'odd "table.photo' = "null"
+'odd "table.code' = "hash"
 
 [files]
 media = "placeholder"

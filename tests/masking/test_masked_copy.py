@@ -132,6 +132,12 @@ def test_pseudonyms_have_the_form_of_what_they_replace(made: Masked) -> None:
     assert sorted(len(str(salary)) for (salary,) in salaries if salary is not None) == [1, 5]
 
 
+def test_a_column_of_which_only_null_is_left_and_names_with_quotes_are_proved_too(made: Masked) -> None:
+    (empty, grete) = sorted(query(made.copy, 'SELECT * FROM "odd ""table"'), key=lambda row: len(row[0]))
+    assert empty[0] == "" and len(grete[0].split()) == 2 and grete[1] is None
+    assert (grete[2], grete[4]) == ("a", "5") and len(grete[3]) == 10 and empty[3] is None
+
+
 def test_nobody_can_log_in_with_a_password_of_the_live_system(made: Masked) -> None:
     passwords = query(made.copy, "SELECT password FROM users_user")
     assert passwords and all(password.startswith("!") for (password,) in passwords)
