@@ -179,6 +179,21 @@ def test_a_statement_that_no_dump_needs_stops_everything(source: Source) -> None
         _restore(source, path)
 
 
+@pytest.mark.parametrize("how", ["a name that climbs out", "a link"])
+def test_a_folder_that_names_files_elsewhere_is_refused(source: Source, how: str) -> None:
+    path = source.dump("--format=directory")
+    file = next(path.glob("*.dat.gz"))
+    if how == "a link":
+        file.rename(source.folder / "elsewhere")
+        file.symlink_to(source.folder / "elsewhere")
+    else:
+        contents, name = path / "toc.dat", file.name.removesuffix(".gz").encode()
+        contents.write_bytes(contents.read_bytes().replace(name, b"../" + b"x" * (len(name) - 7) + b".dat"))
+
+    with pytest.raises(DumpRefused, match="outside its folder"):
+        examine_dump(dump_of(path, "pg_dump-directory"))
+
+
 DAMAGE: dict[str, tuple[Callable[[str], str], set[str]]] = {
     "the last line is missing": (
         lambda text: text[: text.rindex("-- PostgreSQL database dump complete")],

@@ -131,11 +131,7 @@ def _missing(name: str, there: list[Program], server: int, needed: int, folder: 
         return ToolMissing(f"{name} is not installed.", where=where, fix=fix)
     found = "Found: " + ", ".join(_described(there)) + "."
     if needed > max(program.version for program in there):
-        by = (
-            f"the server is version {server}"
-            if server >= needed
-            else f"the snapshot's schema was written by version {needed}"
-        )
+        by = f"the server is version {server}" if server >= needed else f"the archive was written by version {needed}"
         return ToolMissing(f"{name} is too old: {by}.", where=where, why=found, fix=fix)
     return ToolMissing(
         f"{name} is too new for this server of version {server}.",

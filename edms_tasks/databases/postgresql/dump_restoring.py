@@ -7,6 +7,7 @@ throwaway database, statements one by one, rows counted again. pg_dump writes no
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import tempfile
@@ -139,6 +140,8 @@ class _Script:
             self._opened = self._dump.opened()
             self.stream: ReadableStream = UndamagedPart(self._opened.__enter__(), self._dump.damage, self._note)
             return self
+        if self._dump.path.is_dir():
+            _require_own_files(self._dump.path)
         archive = archive_version(self._dump.path)
         program = find_program("pg_restore", 0, self._client_programs, archive=archive)
         self._process = subprocess.Popen(
@@ -187,6 +190,28 @@ class _Talking:
             self._note(f"pg_restore gave nothing for {SILENCE:,} seconds, and was ended: the archive is damaged.")
             return b""
         return os.read(self._output.fileno(), size)
+
+
+def _require_own_files(folder: Path) -> None:
+    """Refuse a folder whose table of contents names files elsewhere: pg_restore would read them as rows. Raises DumpRefused."""
+    links = [path.name for path in folder.iterdir() if path.is_symlink()]
+    contents = (folder / "toc.dat").read_bytes()
+    # A name of a file stands there as a sign, its length in four bytes, and the name.
+    names = [
+        name
+        for length, name in re.findall(
+            rb"\x00(?=(.{4})([^\x00]*?/[^\x00]*?\.(?:dat|toc)(?:\.gz|\.lz4|\.zst)?))", contents, re.DOTALL
+        )
+        if int.from_bytes(length, "little") == len(name)
+    ]
+    if links or names:
+        shown = [*links, *(name.decode("utf-8", "replace") for name in names)]
+        raise DumpRefused(
+            "The dump has files outside its folder. Nothing of it was run.",
+            where=str(folder),
+            why=", ".join(shown[:_SHOWN]),
+            fix="pg_dump writes nothing like it: find out who changed it.",
+        )
 
 
 def archive_version(path: Path) -> int:
