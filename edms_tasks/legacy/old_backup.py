@@ -41,6 +41,7 @@ class ModelRows:
     model: str  # as in the backup, e.g. "documents.document"
     rows: int
     path: Path | None = None
+    longest: int = 64 << 20  # the bytes of its longest line at most
 
 
 DumpKind = Literal["pg_dump-custom", "pg_dump-directory", "pg_dump-tar", "pg_dump-plain", "sqlite-file", "sqlite-text"]

@@ -181,7 +181,7 @@ class _Placing:
         staged = self.staged[table]
         if staged.source is None:
             return
-        lines = lines_of(ModelRows(staged.model.label, staged.rows, staged.source))
+        lines = lines_of(staged.source)
         for keyed in keyed_rows(self.keys, table):
             again = repeated_rows(self.cursor, lines, keyed, self._kept)
             if again is not None:
@@ -369,7 +369,7 @@ class _Placing:
     def _list_left_out(self, table: str) -> None:
         staged = self.staged[table]
         if self.left.get(table) and staged.source is not None:
-            lines = lines_of(ModelRows(staged.model.label, staged.rows, staged.source))
+            lines = lines_of(staged.source)
             self._list(lines, staged.model.label, f"SELECT n, why FROM {self._left(table)}")
 
     def _list(self, lines: str, model: str, left: str) -> None:

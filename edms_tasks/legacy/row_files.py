@@ -20,6 +20,7 @@ class RowFiles:
         self._counts: dict[str, int] = {}
         self._paths: dict[str, Path] = {}
         self._held: dict[str, list[str]] = {}
+        self._longest: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self._size = 0
 
@@ -49,11 +50,14 @@ class RowFiles:
             # Names from a backup must not become paths.
             self._paths[model] = self._scratch.folder / f"{len(self._paths):04d}.jsonl"
             self._counts[model], self._sizes[model], self._held[model] = 0, 0, []
+            self._longest[model] = 0
         self._counts[model] += 1
         if self._scratch.look_only:
             return
         line = f'{{"n": {self._counts[model]}, {line[1:]}'
         self._held[model].append(line)
+        if len(line) > self._longest[model]:
+            self._longest[model] = len(line)
         self._sizes[model] += len(line)
         self._size += len(line)
         if self._sizes[model] > _PIECE:
@@ -68,7 +72,7 @@ class RowFiles:
             self._write(model)
         look_only = self._scratch.look_only
         return tuple(
-            ModelRows(model, count, None if look_only else self._paths[model])
+            ModelRows(model, count, None if look_only else self._paths[model], 4 * self._longest[model])  # UTF-8
             for model, count in sorted(self._counts.items())
         )
 

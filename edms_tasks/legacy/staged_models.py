@@ -21,7 +21,7 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, relation
 
-_LONGEST = 64 << 20
+_SHORTEST_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class StagedModel:
     encodings: dict[str, StoredForm]
     needed: frozenset[str]  # columns that have `j<k>`, besides references
     is_seed: bool = False  # the rows that the EDMS's migrations made
-    source: Path | None = None
+    source: ModelRows | None = None
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -62,8 +62,10 @@ class StagedModel:
 def lines_of(rows: ModelRows) -> str:
     """SQL to select a model's rows from: `n`, `pk`, `fields`."""
     assert rows.path is not None
+    # DuckDB takes twice that much for each thread.
+    longest = max(rows.longest + 1024, _SHORTEST_BUFFER)
     return (
-        f"read_json({literal(str(rows.path))}, format = 'newline_delimited', maximum_object_size = {_LONGEST}, "
+        f"read_json({literal(str(rows.path))}, format = 'newline_delimited', maximum_object_size = {longest}, "
         "columns = {'n': 'BIGINT', 'pk': 'JSON', 'fields': 'JSON'})"
     )
 
@@ -124,7 +126,7 @@ def stage_model(
         )
     """
     cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
-    staged = StagedModel(model, path, rows.rows, columns, many, forms, needed, source=rows.path)
+    staged = StagedModel(model, path, rows.rows, columns, many, forms, needed, source=rows)
     return replace(staged, findings=tuple(_findings(staged, present, absent, cursor)))
 
 
