@@ -52,6 +52,11 @@ def _respelled(
     if held is None or reference.name not in held.references:
         return
     marks = f"v.r{held.references.index(reference.name)}"
+    (is_orphaned,) = cursor.execute(
+        f"SELECT coalesce(bool_or(contains({marks}, {literal(ORPHAN)})), false) FROM {held.relation} v"
+    ).fetchall()[0]
+    if not is_orphaned:
+        return  # as nearly always; the rows need not be joined
     value = text_of(f"s.{identifier(reference.column)}", source.side.keys.types[table.id][reference.column])
     number = "TRY_CAST(regexp_replace(id, '\\.0+$', '') AS BIGINT)"
     own = f"SELECT CAST({identifier(reference.target_column)} AS BIGINT) FROM {target.relation}"
