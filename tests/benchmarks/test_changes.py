@@ -15,7 +15,7 @@ from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+ENGINES = [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"]  # which the benchmark runs on
 SHARE = 0.1
 
 Rows = dict[str, dict[Any, tuple[Any, ...]]]
