@@ -27,7 +27,9 @@ def findings_of_survey(survey: DumpSurvey, held: DatabaseInDump, damage: str) ->
             "The dump does not begin and end with the comments that pg_dump writes, so it is not known whether it is whole.",
         )
     if held.tables and not held.rows:
-        yield make_finding("dump-without-rows", "dump", count=len(held.tables))
+        is_whole = survey.is_complete and not survey.cut_in and not damage
+        message = "" if is_whole else "The dump ends before its rows: it has definitions of tables alone."
+        yield make_finding("dump-without-rows", "dump", message, count=len(held.tables))
     for kind, names in held.left_out.items():
         code = "dump-large-objects" if kind == "large object" else "dump-left-out"
         yield make_finding(code, kind, f"Statements that are not run: {counted(names)}.", count=len(names))

@@ -117,8 +117,8 @@ def _choose(survey: DumpSurvey, dump: Dump, wanted: str) -> tuple[str, DatabaseI
 def _contents(survey: DumpSurvey, name: str, held: DatabaseInDump, damage: str) -> DumpContents:
     rows = {table: held.rows.get(table, 0) for table in sorted({*held.tables, *held.rows})}
     facts = {
-        "server version": survey.versions.get("server", "not recorded"),
-        "pg_dump version": survey.versions.get("pg_dump", "not recorded"),
+        "server": survey.versions.get("server", "not recorded"),
+        "pg_dump": survey.versions.get("pg_dump", "not recorded"),
     }
     if name:
         facts["database"] = name
