@@ -42,6 +42,7 @@ _TREATED = {
     "leave-out": "{files:,} left out",
     "keep": "{files:,} COPIED AS THEY ARE; their contents were not searched",
 }
+_ERASED_BEFORE = "Rows were erased from this snapshot before it was masked: what they held is not searched for."
 _FULL_TEXT = ("_data", "_segments", "_segdir", "_content")
 
 
@@ -214,7 +215,7 @@ def mask_snapshot(run: Run, opened: Opened, rules_file: Path, scratch: Path, cle
         key=key.source,
         computed=tuple(f"{mask.entry.table.label}.{name}" for mask in masks for name in mask.computed),
         left_out=tuple(index.name for index in indexes),
-        warnings=plan.warnings,
+        warnings=(*plan.warnings, *((_ERASED_BEFORE,) if opened.like else ())),
     )
     originals = tuple(
         OriginalColumn(
