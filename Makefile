@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PYTEST := --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 # Touched after a complete installation, so that an interrupted one is done again.
 STAMP := $(VENV)/installed.stamp
+BROWSER := $(VENV)/browser
+BROWSER_STAMP := $(BROWSER)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick pictures lock clean
+.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick bench-server pictures browser lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,11 +77,28 @@ bench: $(STAMP) ## measure against pg_dump, dumpdata and tar: a million rows, 10
 bench-quick: $(STAMP) ## the same with 100,000 rows and 10,000 files, in under five minutes
 	$(BIN)/python -m benchmarks.run --rows 100000 --files 10000 --slow-rows 3000 --pairs 1
 
-pictures: $(STAMP) ## the documentation's pictures anew; needs Chromium and, in .venv, the package playwright
+bench-server: $(STAMP) ## what a Prefect server adds to a backup: seconds, processor, requests
+	$(BIN)/python -m benchmarks.orchestrator
+
+pictures: $(BROWSER_STAMP) ## the documentation's pictures anew; needs Chromium
 	$(BIN)/python -m benchmarks.flame
-	$(BIN)/python -m tests.real.run_graph docs/pictures
-	$(BIN)/python -m tests.real.report_picture docs/pictures
-	$(BIN)/python -m tests.real.dashboard_picture docs/pictures
+	$(BROWSER)/bin/python -m tests.real.run_graph docs/pictures
+	$(BROWSER)/bin/python -m tests.real.report_picture docs/pictures
+	$(BROWSER)/bin/python -m tests.real.dashboard_picture docs/pictures
+	$(BROWSER)/bin/python -m tests.real.pages_in_browser docs/pictures
+
+browser: $(BROWSER_STAMP) ## every page in a real browser: errors, requests, widths, print, accessibility, approval; needs Chromium
+	AXE="$$($(BROWSER)/bin/python -c 'import axe_playwright_python as a; print(a.__path__[0])')/axe.min.js" \
+		$(BROWSER)/bin/python -m pytest -n0 -m long tests/dashboard/test_in_browser.py
+	$(BROWSER)/bin/python -m tests.real.pages_in_browser
+
+# An environment on top of .venv: nothing else needs the browser's driver.
+$(BROWSER_STAMP): $(STAMP)
+	@command -v chromium >/dev/null || { echo "error: no chromium found; on Debian and Ubuntu: apt-get install chromium" >&2; exit 2; }
+	$(BIN)/python -m venv $(BROWSER)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' > "$$($(BROWSER)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	$(BROWSER)/bin/python -m pip install --quiet --disable-pip-version-check 'playwright>=1.50' 'axe-playwright-python>=0.1.5'
+	@touch $@
 
 # uv resolves for all Python versions and platforms at once, which pip cannot. It is needed here only.
 lock: ## renew requirements.lock within the bounds of pyproject.toml (needs uv); UPGRADE=1 takes the newest
