@@ -17,6 +17,7 @@ from edms_tasks.inventory.model import CONTENT_TYPES, ROW_ID, Finding, Table
 from edms_tasks.legacy.code_models import CodeModel, ManyToMany
 from edms_tasks.legacy.content_types import combine_content_types
 from edms_tasks.legacy.old_backup import ModelRows
+from edms_tasks.legacy.pieces_of_tables import in_pieces
 from edms_tasks.legacy.placed_keys import PlacedKeys
 from edms_tasks.legacy.repeated_rows import keyed_rows, repeated_rows
 from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
@@ -308,7 +309,7 @@ class _Placing:
             f"read_parquet({literal(str(path))})"
         ).fetchone()
         assert row is not None  # an aggregate always returns one row
-        self.made.tables.append(PlacedTable(table, int(row[0]), encodings, (path,) if row[0] else (), row[1]))
+        self.made.tables.append(PlacedTable(table, int(row[0]), encodings, in_pieces(path), row[1]))
 
     def _target_ids(self, table: str, column: str) -> str:
         """SQL of (n, id): what a reference's column holds in the snapshot; no row where it leads nowhere."""
