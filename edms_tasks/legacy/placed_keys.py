@@ -186,22 +186,32 @@ class PlacedKeys:
             )
         if staged.is_key(target_column):
             ids = f"SELECT pk AS id, max(n) AS tn FROM {staged.relation} WHERE pk IS NOT NULL GROUP BY pk"
-            wanted = same_id(staged.model.key_column, "s.j ->> '$'")
+            own = same_id(staged.model.key_column, "s.j ->> '$'")
+            wanted = f"CASE WHEN json_type(s.j) <> 'ARRAY' THEN {own} END"
+            if self._has_lost_texts(target):
+                # A key that was recovered is named by rows as it is, or as a natural key of one part.
+                ids = f"SELECT id, max(n) AS tn FROM {self.keys(target)} GROUP BY id"
+                wanted = f"CASE json_type(s.j) WHEN 'ARRAY' THEN {_joined('s.j')} ELSE s.j ->> '$' END"
         else:
             values = self.values(target, (target_column,), 0)
             ids = f"SELECT value AS id, max(n) AS tn FROM ({values}) WHERE value IS NOT NULL GROUP BY value"
-            wanted = "s.j ->> '$'"
+            wanted = "CASE WHEN json_type(s.j) <> 'ARRAY' THEN s.j ->> '$' END"
         keyed = f"SELECT 1 FROM ({source}) WHERE json_type(j) = 'ARRAY' LIMIT 1"
         by_key = self.by_natural_key(target) if self.cursor.execute(keyed).fetchone() else None
         by_key = by_key or "(SELECT CAST(NULL AS VARCHAR) AS nk, CAST(NULL AS BIGINT) AS tn WHERE false)"
         query = f"""
             SELECT s.n, coalesce(i.tn, k.tn) AS tn{extra}
             FROM ({source}) s
-                LEFT JOIN ({ids}) i ON json_type(s.j) <> 'ARRAY' AND i.id = {wanted}
+                LEFT JOIN ({ids}) i ON i.id = {wanted}
                 LEFT JOIN {by_key} k ON json_type(s.j) = 'ARRAY' AND k.nk = {_joined("s.j")}
             WHERE s.j IS NOT NULL
         """
         return self.kept(name, query)
+
+    def _has_lost_texts(self, table: str) -> bool:
+        staged = self.staged[table]
+        is_text = staged.model.key_column.logical_type == "text" and not staged.is_seed
+        return is_text and bool(self.number(f"SELECT count(*) FROM {staged.relation} WHERE pk IS NULL"))
 
     # -- primary keys --------------------------------------------------------------------------------------------------
 

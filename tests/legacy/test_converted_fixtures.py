@@ -183,3 +183,28 @@ def _package(protected: Protected, path: Path, damage: str = "") -> Path:
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return path
+
+
+def test_keys_that_are_texts_are_found_again_where_one_row_fits(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    protected = backed_up("sqlite").protected
+    rows = json.loads(protected.edms.manage("dumpdata", *NATURAL).stdout)
+    states = {row.pop("pk"): row for row in rows if row["model"] == "workflows.documentstate"}
+    named = set()
+    for row in rows:
+        for field in ("state", "from_state", "to_state"):
+            if isinstance(code := row["fields"].get(field), str) and code in states:
+                row["fields"][field] = [code]  # as a natural_key() that is the primary key writes it
+                named.add(code)
+    path = tmp_path / "lost.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+
+    made = converted(protected, path)
+    after = json.loads(restored(protected, made, tmp_path).manage("dumpdata", "workflows.documentstate").stdout)
+
+    assert {row["pk"]: row["fields"] for row in after} == {code: states[code]["fields"] for code in named}
+    counted = {one.code: one.count for one in made.findings if one.subject == "workflows.DocumentState"}
+    assert counted["old-key-recovered"] == len(named)
+    assert counted.get("old-key-lost", 0) == len(states) - len(named)
+    assert not any(
+        one.subject.startswith("workflows.") for one in made.losses if one.code == "old-reference-unresolved"
+    )
