@@ -23,7 +23,7 @@ from flows.backup import make_snapshot_of
 from flows.converting.dump_source import DescribedDump, restored_dump
 from flows.converting.fixture_source import LoadedRows, loaded_rows
 from flows.converting.loaded_source import source_of_old
-from flows.evidence.repository_log import LogFacts
+from flows.evidence.repository_log import LogFacts, logged
 from flows.requests import ConvertRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
@@ -106,18 +106,29 @@ def convert(run: Run, request: ConvertRequest) -> ConvertResult:
         CommandError: there is no such file or format.
         UnreadableBackup: it has no known format, or nothing in it can be read.
     """
+    if request.inspect:
+        with run_folder(run.settings.workdir, "convert") as folder:
+            return _read(run, request, folder)
+    return _make_snapshot(run, request)
+
+
+@logged("convert")
+def _make_snapshot(run: Run, request: ConvertRequest) -> ConvertResult:
     if request.tag is not None:
         check_tag(request.tag)
+    with run_folder(run.settings.workdir, "convert") as folder:
+        return _converted(run, request, _read(run, request, folder), folder)
+
+
+def _read(run: Run, request: ConvertRequest, folder: Path) -> ConvertResult:
+    """Recognise and read the old backup."""
     path = _existing(request.path)
     reader, others = _choose(path, request.format)
-    with run_folder(run.settings.workdir, "convert") as folder:
-        scratch = Scratch(folder / "old", look_only=request.inspect, database=request.database or "")
-        scratch.folder.mkdir()
-        with run.stage("read"):
-            old = run.call(read_old_backup, path, reader, scratch)
-        if request.inspect:
-            return ConvertResult(path, old, others, old.findings)
-        return _converted(run, request, ConvertResult(path, old, others, old.findings), folder)
+    scratch = Scratch(folder / "old", look_only=request.inspect, database=request.database or "")
+    scratch.folder.mkdir()
+    with run.stage("read"):
+        old = run.call(read_old_backup, path, reader, scratch)
+    return ConvertResult(path, old, others, old.findings)
 
 
 def _converted(run: Run, request: ConvertRequest, seen: ConvertResult, folder: Path) -> ConvertResult:

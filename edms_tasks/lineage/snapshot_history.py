@@ -48,8 +48,13 @@ class SnapshotHistory:
 
     @property
     def converted(self) -> tuple[str, ...]:
-        """The snapshots that were converted from this EDMS's old backups, oldest first. They are not in the chain."""
-        return tuple(name for name in self.survey.order if self.key and self.owner[name] == CONVERTED + self.key)
+        """The snapshots converted from this EDMS's old backups, oldest first; of all EDMSs if it is unknown. They are not in the chain."""
+        whose = f"{CONVERTED}{self.key or ''}"
+        return tuple(
+            name
+            for name in self.survey.order
+            if self.owner[name] == whose or (self.key is None and self.owner[name].startswith(CONVERTED))
+        )
 
     @property
     def newest(self) -> str | None:

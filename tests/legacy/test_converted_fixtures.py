@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from edms_tasks.settings import Settings
 from flows.convert import ConvertResult, convert
 from flows.listing import list_snapshots
 from flows.requests import ConvertRequest
@@ -47,6 +48,11 @@ def restored(protected: Protected, made: ConvertResult, folder: Path) -> Referen
     assert done.verdict == "proved", done.failures
     url = f"sqlite:///{name}" if edms.engine == "sqlite" else edms.database_url.replace(edms.database_name, name)
     return replace(edms, database_url=url, media=folder / "files" / "media")
+
+
+def _elsewhere(protected: Protected, folder: Path) -> Settings:
+    """The settings of a machine from which no backup was made."""
+    return protected.settings.model_copy(update={"workdir": folder / "elsewhere"})
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
@@ -85,6 +91,9 @@ def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems,
     now = list_snapshots(protected.settings)
     assert (now.expected, now.problems) == (listed.expected, listed.problems)
     assert [one.id for one in now.snapshots if one.converted] == [made.snapshot_id]
+    assert [one.id for one in list_snapshots(_elsewhere(protected, tmp_path)).snapshots if one.converted] == [
+        made.snapshot_id
+    ]
     again = run_restore(protected.settings, snapshot="latest", into=str(tmp_path / "latest"), into_files=tmp_path / "l")
     assert again.snapshot_id == listed.snapshots[-1].id
 
