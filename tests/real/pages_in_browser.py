@@ -31,7 +31,6 @@ from tests.real.browser import ARGUMENTS, CHROMIUM
 
 SECONDS_TO_DRAW = 1.0
 SERIOUS = ("serious", "critical")
-WITHOUT_LABELS_OF_OURS = {"data docs"}  # Great Expectations writes them
 
 
 class Watched:
@@ -63,13 +62,9 @@ def our_pages(browser: Browser, pages: dict[str, Path]) -> list[str]:
                 wrong += [f"{here}: console: {error}" for error in watched.errors]
                 wrong += [f"{here}: asks {url}" for url in watched.elsewhere()]
                 wide = watched.page.evaluate("document.documentElement.scrollWidth")
-                if wide > width and name not in WITHOUT_LABELS_OF_OURS:
+                if wide > width:
                     wrong.append(f"{here}: {wide} px wide")
-                wrong += [
-                    f"{here}: axe: {found}"
-                    for found in _violations(watched.page, axe)
-                    if name not in WITHOUT_LABELS_OF_OURS
-                ]
+                wrong += [f"{here}: axe: {found}" for found in _violations(watched.page, axe)]
                 watched.page.close()
         wrong += _printed(browser, name, path)
     return wrong
