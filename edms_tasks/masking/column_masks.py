@@ -101,20 +101,32 @@ def _shifted(
     moved = days(whose or "''", column.rule.days)
     if form == "VARCHAR":  # SQLite: a text that begins with the date
         date = f"TRY_CAST({text}[1:10] AS DATE)"
-        made = f"strftime({date} + {moved}, '%Y-%m-%d') || {text}[11:]"
+        made = f"strftime({date} + {_in_calendar(date, moved)}, '%Y-%m-%d') || {text}[11:]"
         held = f"list_distinct([{text}[1:10]])" if column.column.logical_type == "date" else _instants(f"{text}[1:19]")
         return ColumnMask(_stored(made, encoding, form), held, made)
     if form == "DATE":
-        made = f"CAST({stored} + {moved} AS DATE)"
-        return ColumnMask(made, f"[strftime({stored}, '%Y-%m-%d')]", f"CAST({made} AS VARCHAR)")
+        made = _unless_infinite(stored, f"CAST({stored} + {_in_calendar(stored, moved)} AS DATE)")
+        held = f"CASE WHEN isfinite({stored}) THEN strftime({stored}, '%Y-%m-%d') END"
+        return ColumnMask(made, f"[{held}]", f"CAST({made} AS VARCHAR)")
     if form.startswith("TIMESTAMP"):
-        made = f"CAST({stored} + to_days({moved}) AS {form})"
-        return ColumnMask(made, _instants(f"strftime({stored}, '{_INSTANT}')"), f"CAST({made} AS VARCHAR)")
+        by_days = _in_calendar(f"CAST({stored} AS DATE)", moved)
+        made = _unless_infinite(stored, f"CAST({stored} + to_days({by_days}) AS {form})")
+        held = f"CASE WHEN isfinite({stored}) THEN strftime({stored}, '{_INSTANT}') END"
+        return ColumnMask(made, _instants(held), f"CAST({made} AS VARCHAR)")
     raise SettingsError(
         f"{column.name} cannot be masked: the kind 'shift' needs dates, and it holds {form.lower()} values.",
         where="the masking rules",
         fix="Use null or constant.",
     )
+
+
+def _in_calendar(date: str, moved: str) -> str:
+    """The days, backwards where the date would come to a year that programs cannot read, such as those after 9999-12-31."""
+    return f"(CASE WHEN year({date} + {moved}) BETWEEN 1 AND 9999 THEN {moved} ELSE -{moved} END)"
+
+
+def _unless_infinite(stored: str, made: str) -> str:
+    return f"CASE WHEN isfinite({stored}) THEN {made} ELSE {stored} END"
 
 
 def _instants(instant: str) -> str:

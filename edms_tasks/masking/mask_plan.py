@@ -88,12 +88,12 @@ def plan_masks(manifest: Manifest, rules: MaskRules, where: str) -> MaskPlan:
     Raises:
         SettingsError: a table, column or folder does not exist, or a rule does not suit its column.
     """
-    if not rules.columns and not rules.empty:
+    if all(rule.kind == "keep" for rule in rules.columns.values()) and not rules.empty:
         raise SettingsError(
-            "The masking rules name no column.",
+            "The masking rules mask no column.",
             where=where,
             why="The copy would hold all personal data.",
-            fix='Name columns: [columns] "users.User.email" = "email". See docs/masking.md.',
+            fix='Name columns with a kind other than keep: [columns] "users.User.email" = "email". See docs/masking.md.',
         )
     names = _Names(manifest, where)
     emptied = {names.table(name, "empty").id for name in rules.empty}

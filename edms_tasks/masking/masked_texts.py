@@ -7,13 +7,11 @@ Python's, over Arrow batches, as for the meaning of JSON (docs/decisions/024-jso
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
 
 import duckdb
 import numpy as np
@@ -21,6 +19,7 @@ import pyarrow as pa
 from duckdb.func import ARROW, SPECIAL
 
 from edms_tasks.masking.rules import EVERY_STRING
+from edms_tasks.masking.spellings import BYTES_SPELLINGS, FOLDED, SPELLINGS, fold_texts, spell_bytes, spell_texts
 from edms_tasks.soft.json_positions import Node, parse
 
 TEXT = "edms_masked_text"
@@ -31,8 +30,6 @@ STRINGS = "edms_json_strings"
 """SQL function: JSON, path -> list of the strings at the path; NULL where it is not JSON, or has a number there."""
 WITH_STRINGS = "edms_json_with_strings"
 """SQL function: JSON, path, list -> the JSON with these strings instead, and everything else as it was written."""
-SPELLINGS = "edms_other_spellings"
-"""SQL function: text -> it with the escapes of JSON, HTML and URLs resolved; NULL if it has none."""
 
 _LETTERS = np.frombuffer(b"bdfghjklmnprstvz", np.uint8).astype(np.uint32)  # no vowels, so no word is a name
 _STEP = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
@@ -54,7 +51,9 @@ def mask_functions(connection: duckdb.DuckDBPyConnection, key: str) -> Iterator[
         TEXTS: (lists, ["VARCHAR[]"], "VARCHAR[]"),
         STRINGS: (_strings, ["VARCHAR", "VARCHAR"], "VARCHAR[]"),
         WITH_STRINGS: (_with_strings, ["VARCHAR", "VARCHAR", "VARCHAR[]"], "VARCHAR"),
-        SPELLINGS: (_spellings, ["VARCHAR"], "VARCHAR"),
+        FOLDED: (fold_texts, ["VARCHAR"], "VARCHAR"),
+        SPELLINGS: (spell_texts, ["VARCHAR"], "VARCHAR[]"),
+        BYTES_SPELLINGS: (spell_bytes, ["BLOB"], "VARCHAR[]"),
     }
     for name, (function, takes, returns) in made.items():
         connection.create_function(name, function, takes, returns, type=ARROW, null_handling=SPECIAL)
@@ -151,24 +150,3 @@ def _replaced(document: str, nodes: Sequence[Node], values: Sequence[str | None]
         pieces += [document[done : node.start], json.dumps(value, ensure_ascii=False)]
         done = node.end
     return "".join([*pieces, document[done:]])
-
-
-def _spellings(texts: pa.ChunkedArray) -> pa.Array:
-    return pa.array([None if text is None else other_spelling(text) for text in texts.to_pylist()], pa.string())
-
-
-def other_spelling(text: str) -> str | None:
-    """The text with the escapes of JSON, HTML and URLs resolved; None if that changes nothing."""
-    plain = text
-    if "\\" in plain:
-        plain = re.sub(r"(?:\\u[0-9a-fA-F]{4})+", lambda found: _unescaped(found[0]), plain)
-        plain = re.sub(r'\\(["\\/])', r"\1", plain)
-    if "&" in plain:
-        plain = html.unescape(plain)
-    if "%" in plain:
-        plain = unquote(plain, errors="replace")
-    return plain if plain != text else None
-
-
-def _unescaped(escapes: str) -> str:
-    return str(json.loads(f'"{escapes}"')).encode("utf-8", "replace").decode()

@@ -19,7 +19,8 @@ class MaskingFacts:
         files: root -> what became of its files, in words.
         untouched: number of tables in which nothing is masked.
         key: where the key of the pseudonyms comes from.
-        values: number of different original values that were searched for.
+        values: number of different original values that were searched for in all columns.
+        only_in_texts: masked column -> number of its values that were searched for in texts, and not in columns of numbers and dates.
         too_short: masked column -> number of its values that are too short or have no word to be searched for.
         not_personal: number of values that the rules call not personal.
         searched: number of columns that were searched, of all tables.
@@ -36,6 +37,7 @@ class MaskingFacts:
     untouched: int
     key: str
     values: int = 0
+    only_in_texts: Mapping[str, int] = field(default_factory=dict)
     too_short: Mapping[str, int] = field(default_factory=dict)
     not_personal: int = 0
     searched: int = 0
@@ -66,8 +68,9 @@ class MaskingFacts:
         """Sentences on what the masking does not cover."""
         said = [f"Files of {root}: {what}" for root, what in self.files.items()]
         if self.too_short:
-            listed = ", ".join(f"{label} ({count:,})" for label, count in self.too_short.items())
-            said.append(f"Values too short to be searched for: {listed}.")
+            said.append(f"Values too short to be searched for: {_listed(self.too_short)}.")
+        if self.only_in_texts:
+            said.append(f"Searched for in texts, not in columns of numbers and dates: {_listed(self.only_in_texts)}.")
         if self.not_searched:
             said.append(f"Not searched for original values: {', '.join(self.not_searched)}.")
         if self.not_personal:
@@ -87,6 +90,7 @@ class MaskingFacts:
             "untouched_tables": self.untouched,
             "key": self.key,
             "values_searched_for": self.values,
+            "searched_for_in_texts_only": dict(self.only_in_texts),
             "too_short": dict(self.too_short),
             "not_personal": self.not_personal,
             "columns_searched": self.searched,
@@ -97,6 +101,10 @@ class MaskingFacts:
             "warnings": list(self.warnings),
             "summary": self.verdict,
         }
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{label} ({count:,})" for label, count in counts.items())
 
 
 def _counted(number: int, noun: str) -> str:

@@ -133,9 +133,12 @@ def _email(value: str) -> str:
 
 
 def _phone(value: str) -> str:
-    """Digits become others; what stands between them stays."""
+    """Digits become others, and letters x, because names stand beside numbers; other signs stay."""
     digits = f"translate({_hashed('phone', _digits(value))}, '{_HEX}', '0123456789012345')"
-    one = "CASE WHEN sign >= '0' AND sign <= '9' THEN digits[(place - 1) % 64 + 1] ELSE sign END"
+    one = (
+        "CASE WHEN sign >= '0' AND sign <= '9' THEN digits[(place - 1) % 64 + 1]"
+        r" WHEN regexp_matches(sign, '[\p{L}\p{M}\p{N}]') THEN 'x' ELSE sign END"
+    )
     return (
         f"array_to_string(list_transform([{digits}], lambda digits:"
         f" array_to_string(list_transform(string_split({value}, ''), lambda sign, place: {one}), ''))::VARCHAR[], '')"

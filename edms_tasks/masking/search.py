@@ -15,15 +15,14 @@ import duckdb
 from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.storage_classes import classes_of
 from edms_tasks.inventory.model import Table
-from edms_tasks.masking.masked_texts import SPELLINGS
-from edms_tasks.masking.original_values import LONGEST_ANCHOR, ORIGINALS, WORDS, normalised
+from edms_tasks.masking.original_values import EXACT_FROM, LONGEST_ANCHOR, ORIGINALS, WORDS
 from edms_tasks.masking.rules import SHORTEST
+from edms_tasks.masking.spellings import BYTES_SPELLINGS, SPELLED_DIFFERENTLY, SPELLINGS
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import column_types
 
 _PIECE = 2 * LONGEST_ANCHOR
-_EXACT_FROM = 8  # characters: shorter numbers and dates are equal by chance
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class _Searched:
-    """A column as text: its SQL, and how it is compared (`text`, `date`, `whole`, `lexemes`)."""
+    """A column: SQL of its spellings, or of its text if it is compared as a whole; how (`text`, `date`, `whole`, `lexemes`)."""
 
     label: str
-    text: str
+    made: str
     how: str
 
 
@@ -63,7 +62,7 @@ def search_rows(
 
 def search_names(cursor: duckdb.DuckDBPyConnection, root: str, index: Sequence[Path]) -> tuple[Hit, ...]:
     """The names of files and folders in which an original value stands."""
-    column = _Searched(f"names of files in {root}", _of_bytes("path"), "text")
+    column = _Searched(f"names of files in {root}", f"{BYTES_SPELLINGS}(path)", "text")
     found = sum(
         rows for path in index for _, rows in _search(cursor, f"read_parquet([{literal(str(path))}])", [column])
     )
@@ -78,21 +77,23 @@ def _searched(table: Table, name: str, kind: str, encoding: str) -> _Searched:
         how = "lexemes"
     if encoding == "tagged":
         of = classes_of(stored, Form("tagged", "VARCHAR"), "")
-        return _Searched(
-            label,
-            f"coalesce({of.text}, CAST({of.integer} AS VARCHAR), CAST({of.real} AS VARCHAR), {_of_bytes(of.blob)})",
-            how,
-        )
+        text = f"coalesce({of.text}, CAST({of.integer} AS VARCHAR), CAST({of.real} AS VARCHAR))"
+        made = f"CASE WHEN {of.blob} IS NOT NULL THEN {BYTES_SPELLINGS}({of.blob}) ELSE {_spellings(text)} END"
+        return _Searched(label, made, how)
     if kind == "VARCHAR":
-        return _Searched(label, stored, how)
+        return _Searched(label, _spellings(stored), how)
     if kind == "BLOB":
-        return _Searched(label, _of_bytes(stored), how)
-    return _Searched(label, f"CAST({stored} AS VARCHAR)", "whole")
+        return _Searched(label, f"{BYTES_SPELLINGS}({stored})", how)
+    # 5551234567.00 is the number 5551234567.
+    return _Searched(label, f"regexp_replace(lower(CAST({stored} AS VARCHAR)), '^(-?[0-9]+)\\.0+$', '\\1')", "whole")
 
 
-def _of_bytes(stored: str) -> str:
-    """Bytes as text: as UTF-8, or else with escapes for bytes that are no ASCII."""
-    return f"coalesce(TRY(decode({stored})), CAST({stored} AS VARCHAR))"
+def _spellings(text: str) -> str:
+    """SQL of a list of the spellings of a text."""
+    return (
+        f"CASE WHEN {text} IS NULL THEN [] WHEN regexp_matches({text}, '{SPELLED_DIFFERENTLY}') THEN {SPELLINGS}({text})"
+        f" ELSE [lower({text})] END"
+    )
 
 
 def _search(cursor: duckdb.DuckDBPyConnection, source: str, columns: Sequence[_Searched]) -> list[tuple[int, int]]:
@@ -104,7 +105,7 @@ def _search(cursor: duckdb.DuckDBPyConnection, source: str, columns: Sequence[_S
             f"""
             SELECT count(*)
             FROM {source}
-            WHERE {column.text} IN (SELECT value FROM {ORIGINALS} WHERE length(value) >= {_EXACT_FROM} AND NOT is_date)
+            WHERE {column.made} IN (SELECT value FROM {ORIGINALS} WHERE length(value) >= {EXACT_FROM} AND NOT is_date)
             """
         ).fetchall()
         if rows:
@@ -115,21 +116,11 @@ def _search(cursor: duckdb.DuckDBPyConnection, source: str, columns: Sequence[_S
     return found
 
 
-def _spelled(column: _Searched) -> str:
-    """SQL of a list of the spellings of a text: as it is, and without escapes."""
-    return (
-        f"CASE WHEN {column.text} IS NULL THEN []"
-        f" WHEN regexp_matches({column.text}, '[\\\\&%]') THEN list_filter([{normalised(column.text)},"
-        f" {normalised(f'{SPELLINGS}({column.text})')}], lambda one: one IS NOT NULL)"
-        f" ELSE [{normalised(column.text)}] END"
-    )
-
-
 def _make_candidates(cursor: duckdb.DuckDBPyConnection, source: str, columns: Sequence[tuple[int, _Searched]]) -> bool:
     """Make the table of words that contain the anchor of an original; whether there is any."""
     words = " UNION ALL ".join(
         f"SELECT unnest(regexp_extract_all(spelling, '{WORDS}')) AS word"
-        f" FROM (SELECT unnest({_spelled(column)}) AS spelling FROM {source})"
+        f" FROM (SELECT unnest({column.made}) AS spelling FROM {source})"
         for _, column in columns
     )
     # A long word is looked at in overlapping pieces, so that an anchor is whole in one of them.
@@ -175,7 +166,7 @@ def _confirmed(
             FROM (
                 SELECT place, spelling, unnest(list_distinct(regexp_extract_all(spelling, '{WORDS}'))) AS word
                 FROM (
-                    SELECT place, unnest({_spelled(column)}) AS spelling
+                    SELECT place, unnest({column.made}) AS spelling
                     FROM (SELECT *, row_number() OVER () AS place FROM {source})
                 )
             ) AS texts

@@ -115,6 +115,7 @@ class MaskedSnapshot(WholeSnapshot):
         return replace(
             self.facts,
             values=searchable.values,
+            only_in_texts=searchable.only_in_texts,
             too_short=searchable.too_short,
             not_personal=searchable.not_personal,
             searched=sum(len(table.columns) for table in searched) - len(skipped),

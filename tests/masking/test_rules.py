@@ -107,7 +107,8 @@ def _plan(columns: dict[str, Any], **more: Any) -> Any:
         ({"people.Person.owner_id": "hash"}, "part of the reference owner", "refers to"),
         ({"letter.mail": "email"}, "letter.mail refers to people.Person.mail", "Mask people.Person.mail"),
         ({"people.Person.mail": "email", "letter.mail": "hash"}, "and their rules differ", "Remove the rule"),
-        ({}, "name no column", "Name columns"),
+        ({}, "mask no column", "Name columns"),
+        ({"people.Person.mail": "keep"}, "mask no column", "other than keep"),
     ],
 )  # fmt: skip
 def test_a_rule_that_does_not_fit_is_an_error(columns: dict[str, Any], what: str, fix: str) -> None:

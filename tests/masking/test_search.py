@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,10 @@ ORIGINALS = (
     "Li",
     "…",
     "5551234567",
+    "Größenwahner",
+    "Qwertz",
+    "田中太郎",
+    "6b1f0c9e11aa4c3e9a340f5d2c7b8e90",
 )
 
 
@@ -76,6 +81,18 @@ def _hits(workspace: Workspace, folder: Path, values: pa.Array, native: str = "t
         "O\u0308mer",  # the same letter in two characters
         "a" * 5000 + " grete oesterwind " + "b" * 5000,
         "x" * 300 + "5551234567" + "y" * 300,
+        '{"n": "Rueckruf\\nQwertz bitte"}',
+        '{"n": "x\\tQwertz"}',
+        "GRÖSSENWAHNER",
+        "Ｑｗｅｒｔｚ",
+        "Größen\u00adwahner",
+        "q=Grete+Oesterwind",
+        "Grete \n Oesterwind",
+        "Grete\u00a0Oesterwind",
+        '{"a": "{\\"n\\": \\"Gr\\\\u00f6\\\\u00dfenwahner\\"}"}',
+        "Gr&amp;ouml;&amp;szlig;enwahner",
+        "連絡先は田中太郎です",
+        "6b1f0c9e-11aa-4c3e-9a34-0f5d2c7b8e90",
     ],
 )
 def test_an_original_is_found_however_it_is_written(workspace: Workspace, text: str, tmp_path: Path) -> None:
@@ -92,13 +109,27 @@ def test_parts_of_words_and_what_is_too_short_are_no_hits(workspace: Workspace, 
 def test_bytes_numbers_and_search_vectors_are_searched_too(workspace: Workspace, tmp_path: Path) -> None:
     _collect(workspace, tmp_path, ORIGINALS)
     assert _hits(workspace, tmp_path, pa.array([b"\x00\xff Grete Oesterwind", "Ömer".encode(), b"\xff"])) == 2
+    hidden = ("\x80\x04\x8c\x06Qwertz\x94.".encode("latin-1"), b"\xff\x00" + "Größenwahner".encode())
+    encoded = ("Größenwahner".encode("latin-1"), "Qwertz".encode("utf-16-le"), b"x" + "Qwertz".encode("utf-16-be"))
+    assert _hits(workspace, tmp_path, pa.array([*hidden, *encoded, "Qwert".encode("utf-16-le")])) == 5
     assert _hits(workspace, tmp_path, pa.array([5551234567, 1, None])) == 1
+    assert _hits(workspace, tmp_path, pa.array([Decimal("5551234567.00"), Decimal("5551234567.10")])) == 1
     assert _hits(workspace, tmp_path, pa.array(["'gret':1", "'oesterwind':2 'x':1"]), "tsvector") == 1
 
 
 def test_values_that_cannot_be_searched_for_are_counted(workspace: Workspace, tmp_path: Path) -> None:
     found = _collect(workspace, tmp_path, (*ORIGINALS, "admin", ""), not_personal=["Admin"])
-    assert found == Searchable(values=6, too_short={"people.Person.name": 3}, not_personal=1)
+    assert found == Searchable(values=10, too_short={"people.Person.name": 3}, not_personal=1)
+
+
+def test_numbers_and_dates_that_columns_hold_by_chance_are_not_counted_as_searched_for_in_them(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    found = _collect(workspace, tmp_path, ("7654321", "12345678", "Oesterwind"))
+    assert (found.values, found.only_in_texts) == (2, {"people.Person.name": 1})
+    assert _hits(workspace, tmp_path, pa.array([7654321])) == 0
+    assert _hits(workspace, tmp_path, pa.array(["no. 7654321"])) == 1
+    assert found.too_short == {}
 
 
 def test_a_masked_text_keeps_its_shape_and_no_letter_order() -> None:
