@@ -102,14 +102,14 @@ KINDS = (
         "old-field-absent",
         ("info", "error"),
         "The code has a field that the backup lacks. The rows have NULL or the column's default; an error if the "
-        "column allows neither.",
+        "column allows neither, or if other rows of the model have the field.",
         "Convert with the code of that time, restore, and let `migrate` fill the field.",
     ),
     Kind(
         "old-key-assigned",
-        ("info",),
+        ("info", "error"),
         "The backup lacks the primary keys of these rows (`--natural-primary`). New ones were assigned; "
-        "references by natural key lead to them.",
+        "references by natural key lead to them. An error if other rows of the model have theirs.",
     ),
     Kind(
         "old-key-recovered",
@@ -181,8 +181,9 @@ KINDS = (
     ),
     Kind(
         "old-not-converted",
-        ("warning",),
-        "The old backup has files that are neither rows nor files of the EDMS, such as settings and logs. They are not in the snapshot.",
+        ("warning", "error"),
+        "The old backup has files that are neither rows nor files of the EDMS, such as settings and logs. They are not in the snapshot. "
+        "An error if they may be data.",
         "Take what you need of them from the old backup.",
     ),
     Kind(

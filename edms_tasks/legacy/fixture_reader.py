@@ -22,6 +22,8 @@ _JSON = re.compile(rb'\{\s*"(?:model|pk|fields)"\s*:')
 _XML = re.compile(rb"<django-objects\b")
 _YAML = re.compile(rb"(?m)^- (?:model|fields|pk): ")
 _SUFFIXES = (".json", ".jsonl", ".xml", ".yaml", ".yml")
+_CHECKSUMS = (".sha256", ".sha512", ".sha1", ".md5")
+_EXAMPLES = 5
 _FALLBACK = re.compile(
     rb'"backup_type"\s*:\s*"(?:edms_metadata_fallback|django_metadata_fallback|django_native_database)"|"tables_info"\s*:'
 )
@@ -67,6 +69,8 @@ class FixtureReader:
             kind = kind_of(one.head)
             cut_times |= kind == "JSON"
             findings += read_fixture(one, rows)
+        if source.is_folder:
+            findings += _not_read(source.path, {one.path for one in files})
         findings += rows_differ(metadata_beside(source), rows.counts)
         return OldBackup(
             recognised,
@@ -98,6 +102,33 @@ def fixtures_in(folder: Path) -> list[Source]:
         if source.name.endswith(_SUFFIXES) and kind_of(source.head) is not None:
             found.append(source)
     return found
+
+
+def _not_read(folder: Path, read: set[Path]) -> Iterator[Finding]:
+    """What else is in a folder of fixtures: an error if it may be rows."""
+    lost, others = list[str](), list[str]()
+    for path in sorted(folder.rglob("*")):
+        if path in read or (path.is_dir() and not path.is_symlink()):
+            continue
+        source, name = Source(path), path.relative_to(folder).as_posix()
+        if path.is_symlink() or not path.is_file():
+            lost.append(f"{name}: it is no file")
+        elif kind_of(source.head) is not None:
+            lost.append(f"{name}: it holds rows")
+        elif source.name.endswith(_SUFFIXES) and not source.name.endswith("metadata.json"):
+            lost.append(f"{name}: it is empty" if not source.size else f"{name}: no rows are recognised in it")
+        elif path.suffix not in _CHECKSUMS:
+            others.append(name)
+    if lost:
+        what = "Files that hold rows, or should, stand in the folder and were not read."
+        fix = "Give them names such as .json and put them beside the others, or convert each by its own path."
+        shown = tuple(lost[:_EXAMPLES])
+        yield make_finding(
+            "old-not-converted", folder.name, what, severity="error", count=len(lost), examples=shown, fix=fix
+        )
+    if others:
+        shown = tuple(others[:_EXAMPLES])
+        yield make_finding("old-not-converted", folder.name, severity="warning", count=len(others), examples=shown)
 
 
 def read_fixture(source: Source, rows: RowFiles) -> list[Finding]:

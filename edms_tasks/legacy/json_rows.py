@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -22,6 +22,9 @@ _GIVEN_UP = 4 << 20
 _BEGIN = re.compile(r'\{\s*"(?:model|pk|fields)"\s*:')
 _ROW = re.compile(r'\{\s*"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:pk|fields)"\s*:')
 _NEAR = 16  # a parser notices the end of a text a few characters before it, inside an escape or a number
+_REMAINS = re.compile(r'"(?:model|pk|fields)"|\x00')
+_REMAINS_BETWEEN = re.compile(r'["{}\x00]')
+_KEYS = frozenset(["model", "pk", "fields"])
 _EXAMPLES = 3
 _DECODE = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
 
@@ -69,6 +72,9 @@ def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
         if not isinstance(model, str) or not isinstance(row.get("fields"), dict):
             seen.not_rows += 1
             seen.note(f"object {seen.rows + seen.not_rows}: it has no `model` and `fields`")
+        elif unknown := unknown_keys(row):
+            seen.not_rows += 1
+            seen.note(f"a row of {model[:80]!r} has {unknown[0][:40]!r}, which no row has")
         elif not _is_clean(line):
             seen.damaged += 1
             seen.note(f"a row of {model[:80]!r} has bytes that are no UTF-8")
@@ -94,26 +100,57 @@ def _find_object(text: _Text, seen: Splitting) -> bool:
             return False
 
 
+def unknown_keys(row: Iterable[str]) -> list[str]:
+    """The keys of a row that Django does not write: a changed letter in `pk` must not make a row without one. Exporters add `__names__`."""
+    return [key for key in row if key not in _KEYS and not key.startswith("__")]
+
+
 def _count(gap: str, seen: Splitting, first: bool, *, before_object: bool = False) -> None:
-    """Count what stands between two objects: brackets of the array are its own, the rest is noise."""
+    """Count what stands between two objects: brackets of the array are its own, what may be left of a row is damage, the rest is noise."""
     left = gap.strip()
     if first:
-        if before_object and left.endswith("["):
-            seen.is_array, left = True, left[:-1].rstrip()
-        elif left == "[]":
-            seen.is_array = seen.closed = True
-            left = ""
-        elif left == "[":
-            seen.is_array, left = True, ""
-        seen.noise_before += len(left)
+        _count_before(left, seen, before_object=before_object)
         return
+    seen.is_array |= before_object and left.startswith(",")
     left = left.strip(", \n\r\t")
+    remains = _REMAINS_BETWEEN
     if left.startswith("]"):
-        seen.closed = True
+        seen.closed, remains = True, _REMAINS
         left = left[1:].strip()
-        if left.endswith("["):  # another dump was appended
+        if before_object and left.endswith("["):  # another dump was appended
             left, seen.closed = left[:-1].strip(), False
-    seen.noise_after += len(left)
+    elif not before_object:
+        remains = _REMAINS
+        if seen.is_array and left.endswith("]"):
+            seen.closed, remains, left = True, _REMAINS_BETWEEN, left[:-1].strip()
+    if remains.search(left):
+        _damaged_text(seen, left)
+    else:
+        seen.noise_after += len(left)
+
+
+def _count_before(left: str, seen: Splitting, *, before_object: bool) -> None:
+    """Count what stands before the first object that begins as a row does."""
+    if before_object and left.endswith(","):  # what stood before the comma was a row
+        seen.is_array = True
+        _damaged_text(seen, left)
+        return
+    if before_object and left.endswith("["):
+        seen.is_array, left = True, left[:-1].rstrip()
+    elif left == "[]":
+        seen.is_array = seen.closed = True
+        left = ""
+    elif left == "[":
+        seen.is_array, left = True, ""
+    if _REMAINS.search(left):
+        _damaged_text(seen, left)
+    else:
+        seen.noise_before += len(left)
+
+
+def _damaged_text(seen: Splitting, left: str) -> None:
+    seen.damaged += 1
+    seen.note(f"{len(left):,} characters behind row {seen.rows:,} may be what is left of rows")
 
 
 def _parse(text: _Text, seen: Splitting) -> tuple[Any, int] | None:

@@ -21,6 +21,7 @@ from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.fixture_reader import read_rows
 from edms_tasks.legacy.metadata_counts import rows_differ
+from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source
@@ -159,11 +160,7 @@ class _Parts:
             self._found.append(make_finding("old-no-rows", "database", "The archive holds no file of rows."))
         self._compare_rows()
         self._compare_files()
-        if self._others:
-            shown = tuple(self._others[:_EXAMPLES])
-            self._found.append(
-                make_finding("old-not-converted", "other files", count=len(self._others), examples=shown)
-            )
+        self._found += not_converted(self._others)
         return [*self._found, *self._secrets.findings()]
 
     def _take_rows(self, member: ArchiveMember) -> None:

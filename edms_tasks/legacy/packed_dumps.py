@@ -19,6 +19,7 @@ from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_name
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.engine_dump_reader import read_dump
+from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import Source
 
@@ -31,7 +32,6 @@ _TOP = re.compile(r"(?:tmp_\d{8}_\d{6}|backup_\d{8}_\d{6}|[\w.-]*\d{8}_\d{6}[\w.
 _FOLDERS = ("storage", "media", "documents")
 _LONGEST_TEXT = 4 << 20
 _SHOWN = 200
-_EXAMPLES = 5
 # What is said of a backup to people; everything else in its metadata may be anything.
 _FACTS = (
     "backup_type", "backup_name", "timestamp", "created_at", "created_by", "hostname", "version", "method", "postgres_version",
@@ -120,7 +120,7 @@ class _Parts:
         name = _without_top(member.name)
         if name in _ABOUT:
             self._about(member.text(_LONGEST_TEXT))
-        elif _DUMP.fullmatch(name):
+        elif _DUMP.fullmatch(name) and self.dump is None:
             self.dump = member.unpack(self.scratch.folder, f"dump{''.join(PurePosixPath(name).suffixes)}")
         elif _FILES.fullmatch(name):
             self._has_files = True
@@ -175,15 +175,7 @@ class _Parts:
             self._found.append(
                 make_finding("old-files-empty", "files", "The backup has no folder and no archive of files.")
             )
-        if self._others:
-            self._found.append(
-                make_finding(
-                    "old-not-converted",
-                    "other files",
-                    count=len(self._others),
-                    examples=tuple(self._others[:_EXAMPLES]),
-                )
-            )
+        self._found += not_converted(self._others)
         return [*self._found, *self._secrets.findings()]
 
     def _about(self, text: bytes) -> None:

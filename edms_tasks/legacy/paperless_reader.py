@@ -18,6 +18,7 @@ from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, clean_name, members, opened
 from edms_tasks.legacy.fixture_reader import read_rows
+from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, ModelRows, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source
@@ -167,10 +168,7 @@ class _Files:
             yield make_finding(
                 "old-files-not-exported", kind, f"The {kind} of documents were not exported.", count=count
             )
-        if self._others:
-            yield make_finding(
-                "old-not-converted", "other files", count=len(self._others), examples=tuple(self._others[:_EXAMPLES])
-            )
+        yield from not_converted(self._others)
 
     @property
     def _root(self) -> Path:

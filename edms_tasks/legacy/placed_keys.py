@@ -242,7 +242,11 @@ class PlacedKeys:
         else:
             return self._recovered(name, table, own, missing)
         self.assigned.add(table)
-        self.findings.append(make_finding("old-key-assigned", label, count=missing))
+        if self.number(f"SELECT count(*) FROM {staged.relation} WHERE pk IS NOT NULL"):
+            what = "These rows lack their primary key and others of the model have theirs: it is lost, and a new one was assigned."
+            self.findings.append(make_finding("old-key-assigned", label, what, severity="error", count=missing))
+        else:
+            self.findings.append(make_finding("old-key-assigned", label, severity="info", count=missing))
         return self.kept(name, f"{own} UNION ALL {assigned}")
 
     def _of_parents(self, name: tuple[str, ...], table: str, own: str, missing: int) -> str:

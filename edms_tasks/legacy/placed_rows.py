@@ -335,6 +335,12 @@ class _Placing:
             f"SELECT n, unnest(json_transform(m{number}, '[\"JSON\"]')) AS j FROM {staged.relation} WHERE "
             f"json_type(m{number}) = 'ARRAY'"
         )
+        other = f"json_type(m{number}) NOT IN ('ARRAY', 'NULL')"
+        if count := self.keys.number(f"SELECT count(*) FROM {staged.relation} WHERE {other}"):
+            what = "Values of a many-to-many field are no lists. The rows have no entries."
+            self.made.findings.append(
+                make_finding("old-value-invalid", f"{staged.model.label}.{many.name}", what, count=count)
+            )
         target = self.staged.get(many.target)
         target_key = target.model.key_column.name if target is not None else ""
         resolved = self.keys.resolve(("many", table, many.name), source, many.target, target_key)

@@ -176,6 +176,25 @@ def _findings(
     for name, count in sorted(present.items()):
         if name not in known:
             found.append(make_finding("old-field-unknown", f"{model.label}.{name[:100]}", count=count))
+    for name, count in sorted(present.items()):
+        if name in known and count < staged.rows:
+            found.append(
+                make_finding(
+                    "old-field-absent",
+                    f"{model.label}.{name}",
+                    severity="error",
+                    message="Some rows lack this field and others have it. It is empty in these rows.",
+                    count=staged.rows - count,
+                )
+            )
+    for name in model.many:
+        if name not in present:
+            what = "The code has this field and the backup lacks it. The rows have no entries."
+            found.append(
+                make_finding(
+                    "old-field-absent", f"{model.label}.{name}", severity="info", message=what, count=staged.rows
+                )
+            )
     for column in absent:
         default = model.absent_values.get(column.name, "NULL")
         lost = default == "NULL" and not column.nullable

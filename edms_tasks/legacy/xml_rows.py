@@ -15,6 +15,7 @@ _BLOCK = 1 << 18
 _LONGEST = 32 << 20
 _OBJECT = re.compile(rb"<object\s[^<>]*\bmodel\s*=")
 _ROOT = b"<django-objects>"
+_OF_ROWS = frozenset(["model", "pk"])
 
 
 class EntitiesRefused(ValueError):
@@ -150,7 +151,7 @@ class _Parser:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if name == "object" and self._field is None:
-            self._model = attributes.get("model", "")
+            self._model = attributes.get("model", "") if attributes.keys() <= _OF_ROWS else ""
             self._row = {"fields": {}}
             if "pk" in attributes:
                 self._row["pk"] = attributes["pk"]
@@ -163,8 +164,11 @@ class _Parser:
         elif name == "natural" and self._field is not None:
             self._natural = [] if self._natural is None else self._natural
             self._text = []
-        elif name == "object" and self._many is not None and "pk" in attributes:
-            self._many.append(attributes["pk"])
+        elif name == "object" and self._many is not None and attributes:
+            if "pk" in attributes:
+                self._many.append(attributes["pk"])
+            else:
+                self._model = ""  # an entry that is not known
 
     def _data(self, text: str) -> None:
         if self._field is not None:
@@ -193,6 +197,7 @@ class _Parser:
                 self._ready.append((self._model, json.dumps(self._row)))
             else:
                 self._seen.not_rows += 1
+                self._seen.note("an object has no `model`, or an attribute that no row has")
             self._row = None
 
     def _value(self) -> Any:

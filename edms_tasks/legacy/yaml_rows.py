@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 import yaml
 
-from edms_tasks.legacy.json_rows import Splitting
+from edms_tasks.legacy.json_rows import Splitting, unknown_keys
 from edms_tasks.legacy.source import DAMAGED, is_damage
 
 _LONGEST = 32 << 20
+_REMAINS = re.compile(rb"\b(?:model|pk|fields)\b.*:|:\s*$|\x00")
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -25,24 +28,74 @@ _PlainLoader.yaml_implicit_resolvers = {
 }
 
 
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
+    """A mapping without a key twice: PyYAML would take the last one without a word."""
+    made = loader.construct_object
+    found = {made(key, deep=True): made(value, deep=True) for key, value in node.value}
+    if len(found) != len(node.value):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
 def split_yaml(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
     """(model, row as JSON in one line) of each row; what is wrong is added to `seen`."""
     item: list[bytes] = []
     size = 0
-    began = False
+    strange: bytes | None = None  # a line that is no part of any row, as long as it is not known whether rows were hit
+    is_lost = False  # lines of a row whose beginning is damaged
     for line in _lines(stream, seen):
         if line.startswith(b"- "):
-            yield from _row(item, seen, is_last=False)
-            item, size, began = [line], len(line), True
-        elif not began:
-            seen.noise_before += len(line.strip()) if line.strip() != b"---" else 0
-        elif line[:1] in (b" ", b"\n", b"\r"):
-            size += len(line)
-            if size <= _LONGEST:
-                item.append(line)
+            if not _count(strange, seen):
+                yield from _row(item, seen, is_last=False)
+            item, size, strange, is_lost = [line], len(line), None, False
+        elif line[:1] not in (b" ", b"\n", b"\r"):
+            if line.strip() != b"---" and not is_lost:
+                if _count(strange, seen):
+                    item = []
+                strange = line
+        elif is_lost or (strange is not None and not line.strip()):
+            continue
+        elif strange is not None or not item:
+            # A row begins with two spaces at most: deeper lines are the rest of the row that the strange line has cut.
+            if strange is not None and line.startswith(b"   "):
+                item = []
+            if strange is not None or _REMAINS.search(line):
+                _damage(seen, strange or line)
+                strange, is_lost = None, True
+            else:
+                seen.noise_before += len(line.strip())
         else:
-            seen.noise_after += len(line.strip())
-    yield from _row(item, seen, is_last=True)
+            size += len(line)
+            item.append(line)
+            if size > _LONGEST:
+                _damage(seen, item[0])
+                item, is_lost = [], True
+    if not _count(strange, seen):
+        yield from _row(item, seen, is_last=strange is None and not is_lost)
+
+
+def _count(strange: bytes | None, seen: Splitting) -> bool:
+    """Count a line between rows: noise, unless it may be a part of a row. True if it may be of the row before it, which is then cut."""
+    if strange is None:
+        return False
+    if strange.startswith(b"   ", 1):
+        _damage(seen, strange)
+        return True
+    if _REMAINS.search(strange):
+        _damage(seen, strange)
+    elif seen.rows:
+        seen.noise_after += len(strange.strip())
+    else:
+        seen.noise_before += len(strange.strip())
+    return False
+
+
+def _damage(seen: Splitting, line: bytes) -> None:
+    seen.damaged += 1
+    seen.note(f"a line may be what is left of a row: {line[:20].decode('utf-8', 'replace')!r}")
 
 
 def _row(item: list[bytes], seen: Splitting, *, is_last: bool) -> Iterator[tuple[str, str]]:
@@ -64,17 +117,16 @@ def _row(item: list[bytes], seen: Splitting, *, is_last: bool) -> Iterator[tuple
         seen.note(f"a row cannot be parsed: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
         return
     model = row.get("model") if isinstance(row, dict) else None
-    if not isinstance(model, str) or not isinstance(row.get("fields"), dict):
+    if not isinstance(model, str) or not isinstance(row.get("fields"), dict) or unknown_keys(map(str, row)):
         seen.not_rows += 1
+        seen.note("an item has no `model` and `fields`, or a key that no row has")
         return
     seen.rows += 1
     yield model, json.dumps({name: row[name] for name in ("pk", "fields") if name in row}, default=_plain)
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value)
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)  # as Django writes bytes
 
 
 def _lines(stream: IO[bytes], seen: Splitting) -> Iterator[bytes]:

@@ -110,6 +110,9 @@ def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_p
     documents[0]["fields"]["colour"] = "red"
     documents[0]["fields"]["approver"] = ["nobody"]
     documents[1]["fields"]["file_size"] = "many"
+    del documents[2]["fields"]["abstract"]
+    documents[2]["fields"]["reviewers"] = "x"
+    del by_model["audit.systemevent"][0]["pk"]
     rows += [{"model": "gone.model", "pk": 1, "fields": {"a": 1}}, json.loads(json.dumps(by_model["users.role"][0]))]
     path = tmp_path / "old.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
@@ -122,6 +125,9 @@ def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_p
     assert found["old-field-unknown", "documents.Document.colour"] == 1
     assert found["old-value-invalid", "documents.Document.file_size"] == 1
     assert found["old-model-unknown", "gone.model"] == 1
+    assert found["old-field-absent", "documents.Document.abstract"] == 1
+    assert found["old-value-invalid", "documents.Document.reviewers"] == 1
+    assert found["old-key-assigned", "audit.SystemEvent"] == 1
     assert made.left_out is not None
     listed = [json.loads(line) for line in made.left_out.read_text(encoding="utf-8").splitlines()]
     assert {row["model"] for row in listed} >= {"gone.model", "documents.DocumentComment"}

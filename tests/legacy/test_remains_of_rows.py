@@ -1,0 +1,132 @@
+"""What is left of a damaged row is never called noise, and no neighbour takes its values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.legacy.formats import recognise
+from edms_tasks.legacy.not_converted import not_converted
+from edms_tasks.legacy.old_backup import OldBackup, Scratch
+from edms_tasks.legacy.source import Source
+
+ROWS = [{"model": "a.b", "pk": number, "fields": {"name": f"n{number}"}} for number in range(4)]
+ARRAY = json.dumps(ROWS, indent=1)
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+YAML = "".join(f"- model: a.b{row['pk']}\n  pk: {row['pk']}\n  fields:\n    one: 1\n    two: 2\n" for row in ROWS)
+XML = (
+    '<django-objects version="1.0">\n'
+    + "".join(
+        f'<object model="a.b" pk="{row["pk"]}"><field name="tags" rel="ManyToManyRel" to="a.c"><object pk="1"></object></field></object>'
+        for row in ROWS
+    )
+    + "</django-objects>"
+)
+
+
+def read(path: Path, folder: Path | None = None) -> OldBackup:
+    ((reader, _), *_) = recognise(path)
+    return reader.read(Source(path), Scratch(folder or path.parent, look_only=folder is None))
+
+
+def rows_of(old: OldBackup) -> dict[str, list[dict[str, object]]]:
+    return {
+        rows.model: [json.loads(line) for line in rows.path.read_text().splitlines()]
+        for rows in old.rows
+        if rows.path is not None
+    }
+
+
+@pytest.mark.parametrize("text", [ARRAY, LINES], ids=["array", "lines"])
+@pytest.mark.parametrize("row", range(len(ROWS)))
+@pytest.mark.parametrize(
+    ("was", "becomes"), [("{", "z"), ('"model"', '"mo`el"'), ('"pk"', '"pj"'), ('"fields"', '"fielts"')]
+)
+def test_a_byte_in_the_beginning_of_a_row_costs_that_row_and_is_a_loss(
+    tmp_path: Path, text: str, row: int, was: str, becomes: str
+) -> None:
+    at = -1
+    for _ in range(row + 1):
+        at = text.index('"model"', at + 1)
+    at = text.index(was, at) if was != "{" else text.rindex("{", 0, at)
+    path = tmp_path / "old.json"
+    path.write_text(text[:at] + becomes + text[at + len(was) :])
+
+    old = read(path, tmp_path)
+
+    assert [one.count for one in old.losses] == [1], old.findings
+    assert [one["pk"] for one in rows_of(old)["a.b"]] == [number for number in range(4) if number != row]
+
+
+@pytest.mark.parametrize("text", [ARRAY, LINES], ids=["array", "lines"])
+def test_a_block_of_zeros_is_a_loss_wherever_it_is(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "old.json"
+    for begin in range(0, len(text) - 40, 7):
+        path.write_text(text[:begin] + "\0" * 40 + text[begin + 40 :])
+
+        if recognise(path):
+            assert read(path).losses, begin
+
+
+@pytest.mark.parametrize("row", range(len(ROWS)))
+@pytest.mark.parametrize("line", ["- model", "  pk", "  fields", "    one", "    two"])
+def test_a_byte_at_the_beginning_of_a_line_of_yaml_costs_its_row_alone(tmp_path: Path, row: int, line: str) -> None:
+    at = -1
+    for _ in range(row + 1):
+        at = YAML.index(line, at + 1)
+    path = tmp_path / "old.yaml"
+    path.write_text(YAML[:at] + "/" + YAML[at + 1 :])
+
+    old = read(path, tmp_path)
+
+    assert old.losses
+    kept = {model: one["fields"] for model, (one,) in rows_of(old).items()}
+    whole = {f"a.b{number}": {"one": 1, "two": 2} for number in range(4) if number != row}
+    assert {model: kept[model] for model in whole} == whole
+    assert f"a.b{row}" not in kept
+
+
+def test_a_key_that_stands_twice_in_yaml_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text("- model: a.b\n  pk: 1\n  fields: {x: 1}\n  pk: 2\n")
+
+    assert "old-rows-damaged" in {one.code for one in read(path).losses}
+
+
+@pytest.mark.parametrize(("was", "becomes"), [(' pk="2"', ' pj="2"'), ('<object pk="1">', '<object pj="1">')])
+def test_an_attribute_that_xml_of_django_does_not_have_is_damage(tmp_path: Path, was: str, becomes: str) -> None:
+    path = tmp_path / "old.xml"
+    path.write_text(XML.replace(was, becomes, 1))
+
+    old = read(path)
+
+    assert [one.count for one in old.losses] == [1]
+    assert sum(rows.rows for rows in old.rows) == 3
+
+
+def test_a_folder_of_fixtures_names_every_file_that_was_not_read(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name, text in {
+        "1.json": ARRAY,
+        "2.json": "",
+        "3.json": "x" * 70_000 + ARRAY,
+        "4.bak": LINES,
+        "sub/5.json": ARRAY,
+        "notes.txt": "hello",
+    }.items():
+        (tmp_path / name).write_text(text)
+
+    found = {one.severity: one.count for one in read(tmp_path).findings if one.code == "old-not-converted"}
+
+    assert found == {"error": 4, "warning": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [("configuration/users.json", "warning"), ("scripts/restore.sh", "warning"), ("README.md", "warning"),
+     ("database/part2.json.gz", "error"), ("uploads/1.pdf", "error")],
+)  # fmt: skip
+def test_files_that_may_be_data_are_losses(name: str, severity: str) -> None:
+    assert [one.severity for one in not_converted([name])] == [severity]
