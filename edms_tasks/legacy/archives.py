@@ -221,7 +221,7 @@ def members(source: Source, trouble: ArchiveTrouble) -> Iterator[ArchiveMember]:
     known: set[bytes] = set()
     kind = is_archive(source)
     of_kind = {"folder": _of_folder, "tar": _of_tar, "zip": _of_zip}.get(kind, _of_nothing)
-    trouble.is_checked = kind == "zip" or source.compression != ""
+    trouble.is_checked = kind == "zip" or source.is_checked
     for member in of_kind(source, trouble, limit):
         # Names of a million members take no more than their hashes.
         key = hashlib.blake2b(os.fsencode(member.name), digest_size=16).digest()

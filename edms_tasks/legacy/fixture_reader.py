@@ -138,9 +138,7 @@ def read_fixture(source: Source, rows: RowFiles) -> list[Finding]:
         UnreadableBackup: its rows are of too many models.
     """
     with source.open() as stream:
-        return read_rows(
-            stream, kind_of(source.head) or "JSON", source.path.name, rows, checked=bool(source.compression)
-        )
+        return read_rows(stream, kind_of(source.head) or "JSON", source.path.name, rows, checked=source.is_checked)
 
 
 def read_rows(stream: IO[bytes], kind: str, name: str, rows: RowFiles, *, checked: bool) -> list[Finding]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from edms_tasks.legacy.source import DAMAGED, is_damage
+from edms_tasks.legacy.source import read_block
 
 _BLOCK = 1 << 20
 _LONGEST = 32 << 20
@@ -194,13 +194,8 @@ class _Text:
             return False
         # As much again while one object does not end, so that it is not parsed a hundred times.
         size = max(_BLOCK, len(self.held) - self.at)
-        try:
-            block = self._stream.read(size)
-        except DAMAGED as error:
-            if not is_damage(error):
-                raise
-            self._seen.stream_damage = str(error) or type(error).__name__
-            block = b""
+        block, damage = (b"", "") if self._seen.stream_damage else read_block(self._stream, size)
+        self._seen.stream_damage = self._seen.stream_damage or damage
         if self._decoder is None:
             self._seen.beginning = block[:_BEGINNING]
             self._decoder = codecs.getincrementaldecoder(_encoding(block))("surrogateescape")

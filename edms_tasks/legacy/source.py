@@ -20,12 +20,13 @@ else:
     from backports import zstd
 
 _HEAD = 1 << 16
-Compression = Literal["", "gzip", "bzip2", "xz", "zstd"]
+Compression = Literal["", "gzip", "bzip2", "xz", "lzma", "zstd"]
 _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x5d\x00\x00", "lzma"),  # what Django writes as .lzma
 )
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstd.ZstdError, OSError)
 """What reading a damaged compressed stream raises. bzip2's error is a plain OSError without an errno: see `is_damage`."""
@@ -36,6 +37,19 @@ def is_damage(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return False
     return isinstance(error, DAMAGED)
+
+
+def read_block(stream: IO[bytes], size: int) -> tuple[bytes, str]:
+    """Up to `size` bytes, and why there are no more if the stream is damaged: `read` alone loses what it has when it meets damage."""
+    read, held = getattr(stream, "read1", stream.read), bytearray()
+    try:
+        while len(held) < size and (block := read(size - len(held))):
+            held += block
+    except DAMAGED as error:
+        if not is_damage(error):
+            raise
+        return bytes(held), str(error) or type(error).__name__
+    return bytes(held), ""
 
 
 @dataclass(frozen=True)
@@ -71,18 +85,23 @@ class Source:
             return compression_of(stream.read(8))
 
     @cached_property
+    def is_checked(self) -> bool:
+        """Whether the compression has a checksum of the data: gzip and bzip2 always do, xz and zstd as they were told to."""
+        if self.compression not in ("xz", "zstd"):
+            return self.compression in ("gzip", "bzip2")
+        with self.path.open("rb") as stream:
+            head = stream.read(8)
+        if len(head) < 8:
+            return False
+        return bool(head[7] & 0x0F) if self.compression == "xz" else bool(head[4] & 0x04)
+
+    @cached_property
     def head(self) -> bytes:
         """The first 64 KB, decompressed; less if the file is damaged there. Empty for a folder."""
         if self.is_folder:
             return b""
-        found = b""
-        try:
-            with self.open() as stream:
-                while len(found) < _HEAD and (block := stream.read(_HEAD - len(found))):
-                    found += block
-        except DAMAGED as error:
-            if not is_damage(error):
-                raise
+        with self.open() as stream:
+            found, _ = read_block(stream, _HEAD)
         return found
 
     @contextmanager
@@ -107,7 +126,7 @@ def decompressed(raw: IO[bytes], compression: Compression) -> Iterator[IO[bytes]
         case "bzip2":
             with bz2.BZ2File(raw) as unzipped:
                 yield cast(IO[bytes], unzipped)
-        case "xz":
+        case "xz" | "lzma":
             with lzma.LZMAFile(raw) as unzipped:
                 yield cast(IO[bytes], unzipped)
         case "zstd":

@@ -9,7 +9,7 @@ from typing import IO, Any
 from xml.parsers import expat
 
 from edms_tasks.legacy.json_rows import Splitting
-from edms_tasks.legacy.source import DAMAGED, is_damage
+from edms_tasks.legacy.source import read_block
 
 _BLOCK = 1 << 18
 _LONGEST = 32 << 20
@@ -70,13 +70,8 @@ class _Pieces:
         self.at_end = False
 
     def read(self) -> bytes:
-        try:
-            block = self._stream.read(_BLOCK)
-        except DAMAGED as error:
-            if not is_damage(error):
-                raise
-            self._seen.stream_damage = str(error) or type(error).__name__
-            block = b""
+        block, damage = (b"", "") if self._seen.stream_damage else read_block(self._stream, _BLOCK)
+        self._seen.stream_damage = self._seen.stream_damage or damage
         self.at_end = not block
         return block
 
