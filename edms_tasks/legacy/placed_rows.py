@@ -335,8 +335,8 @@ class _Placing:
             f"SELECT n, unnest(json_transform(m{number}, '[\"JSON\"]')) AS j FROM {staged.relation} WHERE "
             f"json_type(m{number}) = 'ARRAY'"
         )
-        other = f"json_type(m{number}) NOT IN ('ARRAY', 'NULL')"
-        if count := self.keys.number(f"SELECT count(*) FROM {staged.relation} WHERE {other}"):
+        no_list = f"json_type(m{number}) NOT IN ('ARRAY', 'NULL')"
+        if count := self.keys.number(f"SELECT count(*) FROM {staged.relation} WHERE {no_list}"):
             what = "Values of a many-to-many field are no lists. The rows have no entries."
             self.made.findings.append(
                 make_finding("old-value-invalid", f"{staged.model.label}.{many.name}", what, count=count)
