@@ -183,6 +183,14 @@ class FileNameState(Value):
     content_digest: str  # over the names with natural keys in place of ids, and the contents; 32 hex digits
 
 
+CONVERTED = "converted:"
+"""Beginning of the key of the snapshots that were converted from an EDMS's old backups.
+
+They are no backups of the live system: the newest one, the next one's predecessor, the age of the last backup and retention pass over
+them. That they have a key of their own decides all of that.
+"""
+
+
 class ConvertedFrom(Value):
     """The old backup of another tool that a snapshot was converted from."""
 
@@ -232,6 +240,13 @@ class Manifest(Value):
             if not complete:
                 raise ValueError(f"the table {entry.table.id} lacks what proves its rows in format {self.format}")
         return self
+
+    @property
+    def owner(self) -> str | None:
+        """The recorded id of the snapshot's EDMS, with `CONVERTED` before it if it was converted from an old backup; None: none."""
+        if self.identity is None:
+            return None
+        return self.identity.id if self.converted is None else CONVERTED + self.identity.id
 
     def to_json(self) -> bytes:
         """The manifest's bytes: UTF-8 JSON, stable key order."""

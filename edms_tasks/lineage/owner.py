@@ -15,18 +15,13 @@ from dataclasses import dataclass
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.inventory.model import EdmsIdentity
 from edms_tasks.inventory.probe_report import ProbeReport
+from edms_tasks.manifest import CONVERTED as CONVERTED
 from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings
 
 Traits = tuple[str, str, str, tuple[tuple[str, str], ...]]
 UNRECORDED = "not-recorded:"
 """Beginning of the key of an EDMS that is known by its traits only."""
-CONVERTED = "converted:"
-"""Beginning of the key of the snapshots that were converted from an EDMS's old backups.
-
-They are no backups of the live system: the newest one, the next one's predecessor, the age of the last backup and retention pass over
-them. That they have a key of their own decides all of that.
-"""
 
 
 @dataclass(frozen=True)
@@ -95,8 +90,8 @@ def _owner(manifest: Manifest, known: Mapping[Traits, set[str]]) -> str:
 
 def recorded_key(manifest: Manifest) -> str:
     """The key of a snapshot's EDMS by its manifest alone: the id, or one made of the traits; of a converted one, `CONVERTED` and the id."""
-    if manifest.identity is not None:
-        return manifest.identity.id if manifest.converted is None else CONVERTED + manifest.identity.id
+    if manifest.owner is not None:
+        return manifest.owner
     return UNRECORDED + hashlib.sha256(json.dumps(traits_of(manifest)).encode()).hexdigest()[:32]
 
 

@@ -200,6 +200,13 @@ def histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...
     return tuple(_history(found, this_edms, owner, key, None) for key in keys)
 
 
+def converted_histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...]:
+    """The snapshots converted from old backups, by the EDMS whose they are. They have no order."""
+    owner = _owners(found, this_edms)
+    keys = sorted({key for key in owner.values() if key.startswith(CONVERTED)})
+    return tuple(_history(found, this_edms, owner, key, None) for key in keys)
+
+
 def _owners(found: Survey, this_edms: KnownEdms) -> dict[str, str]:
     """The key of each snapshot's EDMS; that of a sealed one stands in its signature."""
     sealed = {name: signature.edms or UNRECORDED for name, signature in found.sealed.items()}

@@ -2,6 +2,7 @@
 
 Some are kept whatever the rules say: the newest, the last proved one, those that are held or tagged, and those that are being read. A
 snapshot with missing or damaged objects, or whose time is in doubt, is kept and takes no other's place: the rules are applied to the rest.
+One that was converted from an old backup goes only if somebody names it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 from edms_tasks.errors import CommandError, PruneRefused
 from edms_tasks.findings import REGISTRY
-from edms_tasks.lineage.owner import KnownEdms
-from edms_tasks.lineage.snapshot_history import SnapshotHistory, histories, history_of
+from edms_tasks.lineage.owner import CONVERTED, KnownEdms
+from edms_tasks.lineage.snapshot_history import SnapshotHistory, converted_histories, histories, history_of
 from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository import Repository, Survey
@@ -22,6 +23,9 @@ from edms_tasks.repository.proved_snapshots import read_proved
 from edms_tasks.repository.reader_leases import readers
 from edms_tasks.repository.records import NamedSnapshot
 from edms_tasks.repository.retention_rules import Rules, kept
+
+_BINDING = frozenset({"newest", "held", "proved", "being read"})
+"""What keeps a snapshot that somebody asks to remove."""
 
 _LEEWAY = timedelta(hours=1)
 """By how much clocks may differ before a time is in doubt."""
@@ -138,7 +142,9 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
             for one, ref in objects.items()
         )
     }
-    chosen = [one for one in (own, *histories(own.survey, this_edms)) if wishes.every_edms or one is own]
+    others = (*histories(own.survey, this_edms), *converted_histories(own.survey, this_edms))
+    ours = (own.key, f"{CONVERTED}{own.key}")
+    chosen = [own, *(one for one in others if wishes.every_edms or one.key in ours)]
     fates = [
         fate
         for history in chosen
@@ -170,10 +176,13 @@ def _fates(
             *(["time in doubt"] if name in doubtful else []),
             *by_rule.get(name, ()),
         ]
+        if manifest.converted is not None:
+            # Of another time and another tool: no rule is about it, and it is not the newest of anything.
+            reasons = ["converted", *(one for one in reasons if one in _BINDING and one != "newest")]
         if wishes.rules.empty:
             reasons = reasons or ["no rule"]
         if name in wishes.remove:
-            reasons = [one for one in reasons if one in ("newest", "held", "proved", "being read")]
+            reasons = [one for one in reasons if one in _BINDING]
         found.append(Fate(name, history.key or "", manifest.number, manifest.created, tags, tuple(reasons)))
     return found
 

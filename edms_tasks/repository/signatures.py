@@ -51,7 +51,7 @@ def write_signature(backend: Backend, key: WriteKey, snapshot_id: str, manifest:
     said = SnapshotSignature(
         repository=key.repository,
         snapshot=snapshot_id,
-        edms=manifest.identity.id if manifest.identity else None,
+        edms=manifest.owner,
         created=manifest.created,
         number=manifest.number,
         previous=manifest.previous,

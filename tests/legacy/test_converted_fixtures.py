@@ -15,12 +15,14 @@ import pytest
 
 from edms_tasks.settings import Settings
 from flows.convert import ConvertResult, convert
+from flows.dashboard.figures import collect
 from flows.listing import list_snapshots
 from flows.requests import ConvertRequest
 from flows.running.run import Run
+from flows.status import read_status
 from tests.backed_up import BackedUpSystems
 from tests.reference_system import Engine, ReferenceEdms
-from tests.running import Protected, run_restore
+from tests.running import Protected, run_diff, run_restore, run_verify
 
 NATURAL = ("--natural-foreign", "--natural-primary")
 
@@ -96,6 +98,19 @@ def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems,
     ]
     again = run_restore(protected.settings, snapshot="latest", into=str(tmp_path / "latest"), into_files=tmp_path / "l")
     assert again.snapshot_id == listed.snapshots[-1].id
+
+    # Nor for monitoring, the dashboard and the next backup, although a restore has proved the converted one.
+    state = read_status(protected.settings)
+    assert (state.snapshot, state.snapshots) == (listed.snapshots[-1].id, listed.expected)
+    assert state.proved is not None
+    assert state.proved.snapshot == listed.snapshots[-1].id
+    shown = {one.id for one in collect([protected.settings]).dashboard.snapshots}
+    assert shown == {one.id for one in listed.snapshots}
+    following = protected.backup().manifest
+    assert (following.previous, following.number) == (listed.snapshots[-1].id, listed.expected + 1)
+    assert run_verify(protected.settings, snapshot=made.snapshot_id).success
+    compared = run_diff(protected.settings, snapshot=made.snapshot_id, other="latest", models=("users.Role",))
+    assert compared.equal
 
 
 def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_path: Path) -> None:

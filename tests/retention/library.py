@@ -13,7 +13,7 @@ from edms_tasks.errors import RepositoryForbidden, RepositoryUnreachable
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.lineage.snapshot_history import history_of
-from edms_tasks.manifest import FileIndex, Manifest
+from edms_tasks.manifest import ConvertedFrom, FileIndex, Manifest
 from edms_tasks.pruning.carry_out import Pruned, prune
 from edms_tasks.pruning.prune_plan import PrunePlan, Wishes, plan_prune
 from edms_tasks.repository import Repository
@@ -43,8 +43,12 @@ class Library:
         tag: str | None = None,
         previous: str | None = None,
         with_head: bool = True,
+        converted: bool = False,
     ) -> str:
-        """A snapshot made as a backup makes it, with these objects (and one of its own); `previous`: a fork."""
+        """A snapshot made as a backup makes it, with these objects (and one of its own); `previous`: a fork.
+
+        `converted`: it was made from an old backup of another tool, and stands in no order with the backups.
+        """
         repository = self.repository
         history = history_of(repository, this_edms(edms))
         newest, number = history.next_mark
@@ -57,8 +61,11 @@ class Library:
             root=FileRoot(name="media", path="/srv/media"), files=0, bytes=0, digest="0" * 32, index=(), packs=packs
         )
         made = base.model_copy(update={"created": NOON + timedelta(days=day), "files": (index,)})
+        if converted:
+            old = ConvertedFrom(format="dumpdata", name="old.json", bytes=1, exact=False, losses=0)
+            made = made.model_copy(update={"converted": old, "previous": None, "number": None})
         snapshot = repository.write_snapshot(made.to_json())
-        if with_head:
+        if with_head and not converted:
             repository.write_head(edms, snapshot, number)
         return snapshot
 

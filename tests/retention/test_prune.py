@@ -246,6 +246,23 @@ def test_the_same_minute_twice(library: Library) -> None:
     assert [name for name in made if not {f.id: f.keeps for f in library.plan(daily=1).fates}[name]] == made[:2]
 
 
+def test_a_snapshot_converted_from_an_old_backup_goes_only_by_name_and_takes_no_place(library: Library) -> None:
+    old = [library.add(day, f"old {day}", converted=True) for day in (-400, -30, 9)]
+    made = [library.add(day, "shared") for day in range(3)]
+    for wishes in ({}, {"every_edms": True}):
+        keeps = {fate.id: fate.keeps for fate in library.plan(last=1, keep_tags=(), **wishes).fates}
+        assert [keeps[name] for name in old] == [("converted",)] * 3
+        assert [name for name in made if not keeps[name]] == made[:2]
+    with pytest.raises(CommandError, match="not one of this EDMS"):
+        library.prune("others", last=1, remove=(old[0],))
+
+    library.prune(last=1, remove=(old[0], old[2]))
+
+    assert library.there() == {old[1], made[2]}
+    library.require_whole()
+    assert library.codes() == []
+
+
 def test_an_incomplete_snapshot_takes_the_place_of_none(library: Library) -> None:
     good = library.add(0, "a")
     bad = library.add(0.1, "b")
