@@ -92,6 +92,17 @@ def record_failure(run: Run, event: str, error: EdmsBackupError, request: object
     conclude(_with_origin(run, request), event, outcome, LogFacts(False, facts=facts), error)
 
 
+def note_failure(run: Run, event: str, error: EdmsBackupError) -> None:
+    """Add an entry, without a report, on something around a run that failed; what cannot be written is said."""
+    facts = {"error": error.code, "what": error.what, **run.origin.facts()}
+    try:
+        append_entry(
+            Repository.open(run.settings.repository), run.settings, event, "failed", LogFacts(False, facts=facts)
+        )
+    except EdmsBackupError as failure:
+        run.say(f"! That is not in the repository's log: {failure.what} {failure.why}".rstrip())
+
+
 def _with_origin(run: Run, request: object) -> Run:
     """The run with Prefect's id, what started it there, and the reason in the request."""
     reason = " ".join(str(getattr(request, "reason", "")).split())

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from edms_tasks.errors import EdmsBackupError, HookFailed, HookFailedAfterwards, Interrupted
-from flows.evidence.repository_log import LoggedResult, record_failure
+from flows.evidence.repository_log import LoggedResult, note_failure, record_failure
 from flows.evidence.run_signals import tell_refused
 from flows.hooks.pending_hooks import abandoned, pending
 from flows.hooks.run_hook import Moment, Situation, run_hook
@@ -136,7 +136,8 @@ def _require_none(run: Run, verb: str, problems: Sequence[str], result: HookedRe
         why="; ".join(problems),
         fix=f"Run what they should have done by hand: the EDMS may be stopped. The {verb} need not be repeated for that.",
     )
-    tell_refused(run, verb, failed)  # the verb itself has told that it succeeded
+    note_failure(run, "hooks", failed)  # the verb's own entry says that it succeeded, and its signal too
+    tell_refused(run, verb, failed)
     raise failed
 
 

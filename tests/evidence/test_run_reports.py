@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from edms_tasks.errors import DamagedRepository, EvidenceNotWritten, NoSpace, RepositorySealed
+from edms_tasks.errors import DamagedRepository, EvidenceNotWritten, HookFailedAfterwards, NoSpace, RepositorySealed
+from edms_tasks.hook_settings import HooksSettings
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.stored_reports import report_of
@@ -104,6 +105,20 @@ def test_a_run_that_fails_leaves_what_it_failed_with(protected: Protected) -> No
     assert found["verdict"] == "FAILED"
     assert found["error"]["what"] == last.facts["what"]
     assert "FAILED" in page
+
+
+def test_commands_that_fail_after_a_run_are_in_the_log_although_the_run_succeeded(protected: Protected) -> None:
+    settings = protected.settings.model_copy(update={"hooks": HooksSettings(after_verify=("false",))})
+
+    with pytest.raises(HookFailedAfterwards):
+        run_verify(settings)
+
+    run, hooks = entries(protected)[-2:]
+    assert (run.event, run.outcome) == ("verify", "success")
+    assert (hooks.event, hooks.outcome, hooks.number) == ("hooks", "failed", run.number + 1)
+    assert hooks.facts["what"] == "The verify succeeded, and commands after it failed."
+    assert hooks.facts["run"]
+    assert read_audit_trail(protected.settings).problems == ()
 
 
 class Cancelled(BaseException):
