@@ -25,7 +25,7 @@ from flows.running.run import Run
 
 @dataclass(frozen=True)
 class ListedErasure:
-    """An erasure, and when the snapshots that are older than it were made."""
+    """An erasure, and when the snapshots that may hold what was erased were made."""
 
     erasure: Erasure
     older: tuple[datetime, ...]
@@ -34,7 +34,7 @@ class ListedErasure:
     def still_in(self) -> str:
         """Where the erased data may still be, in a sentence."""
         if not self.older:
-            return "No snapshot is older: the data is in none of this repository."
+            return "No snapshot was made before it. Later ones hold the row only if it was not erased in the EDMS."
         count = f"{len(self.older):,} {'snapshot' if len(self.older) == 1 else 'snapshots'}"
         return (
             f"May still be in {count}, the newest of {max(self.older):%Y-%m-%d %H:%M} UTC, until `prune` removes them."
@@ -122,7 +122,7 @@ def listed(settings: Settings) -> ListedErasures:
     ledger = read_ledger(repository, settings.workdir, sorted(ids | ({own} if own else set())))
     return ListedErasures(
         tuple(
-            ListedErasure(one, tuple(found.created for found in manifests if found.created < one.at))
+            ListedErasure(one, tuple(found.created for found in manifests if one.may_be_in(found)))
             for one in ledger.erasures
         ),
         ledger.doubts,

@@ -20,6 +20,7 @@ from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.digests.chunk_columns import reference_column
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.erasure.ledger import Action, Erasure
+from edms_tasks.erasure.parent_links import parent_links
 from edms_tasks.erasure.row_search import matching
 from edms_tasks.errors import CheckFailed
 from edms_tasks.inventory.model import ROW_ID, ForeignReference, Table
@@ -58,7 +59,9 @@ class AppliedErasure:
 
     def __str__(self) -> str:
         if not self.found:
-            return f"{self.title}: its row is not in this snapshot."
+            return f"{self.title}: no row with this key is in this snapshot."
+        if not self.deleted + self.masked + self.unlinked:
+            return f"{self.title}: a later erasure of the same row took its place."
         parts = [
             f"{count:,} {'row' if count == 1 else 'rows'} {what}"
             for count, what in (
@@ -112,7 +115,9 @@ class RowEraser:
 
     def erase(self, erasures: Sequence[Erasure]) -> ErasedTables:
         """Erase rows; raises CheckFailed if a row that must be deleted is protected by others, or cannot be masked."""
-        applied = tuple(self._apply(one) for one in erasures)
+        found = [self._mark_rows(one) for one in erasures]  # of all, before what they delete with them is looked for
+        applied = tuple(self._apply(one, rows) for one, rows in zip(erasures, found, strict=True))
+        self._require_unprotected(erasures)
         changed = [str(name) for (name,) in self._cursor.execute(f"SELECT DISTINCT table_id FROM {_MARKS}").fetchall()]
         names: dict[str, set[str]] = {}
         for table_id in changed:
@@ -121,62 +126,92 @@ class RowEraser:
         entries = {table_id: self._rewritten(self._entries[table_id]) for table_id in changed}
         return ErasedTables(entries, applied, {root: frozenset(found) for root, found in names.items()})
 
-    def _apply(self, erasure: Erasure) -> AppliedErasure:
+    def _mark_rows(self, erasure: Erasure) -> int:
+        """Mark the rows that an erasure names; their number."""
         erased = erasure.erased
         entry = self._entries.get(erased.table)
-        if entry is None or not self._rows(entry) or not erased.row.keys() <= {one.name for one in entry.table.columns}:
-            return _applied(erasure, found=False)
+        if entry is None or not self._rows(entry):
+            return 0
+        _require_columns(erasure, entry)
         types = column_types(self._cursor, self._relation(entry))
         wanted, values = matching(erased.row, types, entry.encodings)
-        action = "mask" if erased.columns else "delete"
-        found = self._mark(
-            f"SELECT {literal(erased.table)}, {_WHERE}, {literal(action)}, {literal(erasure.id)}"
-            f" FROM {self._relation(entry)} WHERE {wanted}",
-            values,
-        )
-        if not found:
-            return _applied(erasure, found=False)
+        rows = f"SELECT {_WHERE} FROM {self._relation(entry)} WHERE {wanted}"
         if erased.columns:
+            # The last erasure of a row counts, also if an earlier one names it by another column.
+            self._cursor.execute(f"DELETE FROM {_MARKS} WHERE action = 'delete' AND (file, place) IN ({rows})", values)
             rules = {name: ColumnRule(kind=kind) for name, kind in erased.columns.items()}
             self._columns[erasure.id] = table_mask(entry, rules, erasure.title).columns
-            return _applied(erasure, found=True, masked=found)
-        deleted, unlinked = self._spread(erasure)
-        return _applied(erasure, found=True, deleted=found + deleted, unlinked=unlinked)
+        action = "mask" if erased.columns else "delete"
+        return self._mark(
+            f"SELECT {literal(erased.table)}, {_WHERE}, {literal(action)}, {literal(erasure.id)} FROM ({rows})", values
+        )
 
-    def _spread(self, erasure: Erasure) -> tuple[int, int]:
-        """Delete what refers to deleted rows, or take its reference off; (deleted, without their reference)."""
-        deleted = unlinked = 0
+    def _apply(self, erasure: Erasure, rows: int) -> AppliedErasure:
+        if not rows:
+            return _applied(erasure, found=False)
+        if erasure.erased.columns:
+            return _applied(erasure, found=True, masked=rows)
+        unlinked = self._spread(erasure)
+        ((deleted,),) = self._cursor.execute(
+            f"SELECT count(*) FROM {_MARKS} WHERE action = 'delete' AND what = ?", [erasure.id]
+        ).fetchall()
+        return _applied(erasure, found=True, deleted=deleted, unlinked=unlinked)
+
+    def _spread(self, erasure: Erasure) -> int:
+        """Delete what refers to deleted rows, or take its reference off; the number of rows without their reference."""
+        unlinked = 0
         queue = [erasure.erased.table]
         while queue:
             target = queue.pop()
+            for parent, link in self._parents(target):
+                rows = self._referring(self._entries[target], link, parent, erasure.id, upwards=True)
+                if self._mark(f"SELECT {literal(parent.table.id)}, {_WHERE}, 'delete', ? FROM ({rows})", [erasure.id]):
+                    queue.append(parent.table.id)
             for entry, reference in self._references_to(target):
-                rows = self._referring(entry, reference, self._entries[target], erasure.id)
-                action = erasure.erased.references.get(f"{entry.table.id}.{reference.name}") or _default(
-                    entry.table, reference
-                )
-                ((count,),) = self._cursor.execute(f"SELECT count(*) FROM ({rows})").fetchall()
-                if not count:
-                    continue
+                action = _action(erasure, entry, reference)
                 if action == "protect":
-                    raise CheckFailed(
-                        f"An erasure cannot be applied again: {count:,} rows of {entry.table.label} refer to the row by {reference.name}.",
-                        where=erasure.title,
-                        why="The EDMS protects a row that they refer to from being deleted.",
-                        fix="The live system is untouched. Record that its columns are erased instead: `edms-backup erase MODEL:KEY"
-                        " --column FIELD=KIND`; it takes the place of this one. Or restore with --without-erasures REASON.",
-                    )
-                what = "null" if action == "null" else "delete"
+                    continue
+                rows = self._referring(entry, reference, self._entries[target], erasure.id)
                 shown = reference.name if action == "null" else erasure.id
-                self._mark(
-                    f"SELECT {literal(entry.table.id)}, {_WHERE}, {literal(what)}, {literal(shown)} FROM ({rows})",
-                    [],
+                count = self._mark(
+                    f"SELECT {literal(entry.table.id)}, {_WHERE}, {literal(action)}, {literal(shown)} FROM ({rows})", []
                 )
                 if action == "null":
                     unlinked += count
-                else:
-                    deleted += count
+                elif count:
                     queue.append(entry.table.id)
-        return deleted, unlinked
+        return unlinked
+
+    def _require_unprotected(self, erasures: Sequence[Erasure]) -> None:
+        """Refuse if a row that stays refers to a deleted one, and the EDMS does not allow that."""
+        deleted = self._cursor.execute(
+            f"SELECT DISTINCT what, table_id FROM {_MARKS} WHERE action = 'delete' ORDER BY ALL"
+        ).fetchall()
+        by_id = {one.id: one for one in erasures}
+        for erasure_id, target in deleted:
+            erasure = by_id[erasure_id]
+            for entry, reference in self._references_to(target):
+                if _action(erasure, entry, reference) != "protect":
+                    continue
+                rows = self._referring(entry, reference, self._entries[target], erasure_id)
+                ((count,),) = self._cursor.execute(f"SELECT count(*) FROM ({rows})").fetchall()
+                if count:
+                    raise CheckFailed(
+                        f"An erasure cannot be applied again: {count:,} {'row' if count == 1 else 'rows'} of {entry.table.label}"
+                        f" refer to what it deletes by {reference.name}.",
+                        where=erasure.title,
+                        why="The EDMS protects a row that they refer to from being deleted.",
+                        fix="The live system is untouched. Record that its columns are erased instead: `edms-backup erase MODEL:KEY"
+                        " --column FIELD=KIND`; it takes the place of this one. Or erase these rows, too."
+                        " Or restore with --without-erasures REASON.",
+                    )
+
+    def _parents(self, child: str) -> Iterator[tuple[TableEntry, ForeignReference]]:
+        """The tables of the models that a table's model inherits from: Django deletes their rows with it."""
+        for link in parent_links(self._entries[child].table):
+            for parent in link.targets:
+                if parent in self._entries and self._rows(self._entries[parent]):
+                    yield self._entries[parent], link
 
     def _references_to(self, target: str) -> Iterator[tuple[TableEntry, ForeignReference]]:
         for entry in self._entries.values():
@@ -185,8 +220,17 @@ class RowEraser:
                 if isinstance(reference, ForeignReference) and points_there and self._rows(entry):
                     yield entry, reference
 
-    def _referring(self, entry: TableEntry, reference: ForeignReference, target: TableEntry, erasure_id: str) -> str:
-        """SQL of the rows that refer to deleted ones, and are not marked for that yet."""
+    def _referring(
+        self,
+        entry: TableEntry,
+        reference: ForeignReference,
+        target: TableEntry,
+        erasure_id: str,
+        *,
+        upwards: bool = False,
+    ) -> str:
+        """SQL of the rows that refer to deleted ones, and are not marked for that yet; `upwards`: of those that deleted ones refer to."""
+        wanted, deleted = ("p", "c") if upwards else ("c", "p")
         child, parent = self._relation(entry), self._relation(target)
         theirs, ours = column_types(self._cursor, parent), column_types(self._cursor, child)
         joined = " AND ".join(
@@ -195,13 +239,14 @@ class RowEraser:
             for one, other in zip(reference.columns, reference.target_columns, strict=True)
         )
         return f"""
-            SELECT DISTINCT c.{identifier(_FILE)}, c.{identifier(_PLACE)}
+            SELECT DISTINCT {wanted}.{identifier(_FILE)}, {wanted}.{identifier(_PLACE)}
             FROM {child} c
             JOIN {parent} p ON {joined}
-            JOIN {_MARKS} m ON m.file = p.{identifier(_FILE)} AND m.place = p.{identifier(_PLACE)} AND m.action = 'delete'
+            JOIN {_MARKS} m ON m.file = {deleted}.{identifier(_FILE)} AND m.place = {deleted}.{identifier(_PLACE)}
+                AND m.action = 'delete' AND m.what = {literal(erasure_id)}
             WHERE NOT EXISTS (
                 SELECT 1 FROM {_MARKS} d
-                WHERE d.file = c.{identifier(_FILE)} AND d.place = c.{identifier(_PLACE)}
+                WHERE d.file = {wanted}.{identifier(_FILE)} AND d.place = {wanted}.{identifier(_PLACE)}
                     AND (d.action = 'delete' OR (d.action = 'null' AND d.what = {literal(reference.name)}))
             )
         """
@@ -337,6 +382,24 @@ def _reference(table: Table, name: str) -> ForeignReference:
     found = next(one for one in table.references if one.name == name)
     assert isinstance(found, ForeignReference)
     return found
+
+
+def _require_columns(erasure: Erasure, entry: TableEntry) -> None:
+    """Refuse a snapshot in which a column that the erasure names has another name: its data would come back under that."""
+    erased = erasure.erased
+    missing = sorted({*erased.row, *erased.columns} - {column.name for column in entry.table.columns})
+    if missing:
+        raise CheckFailed(
+            f"An erasure cannot be applied again: {entry.table.label} has no column {missing[0]} in this snapshot.",
+            where=erasure.title,
+            why="The column may have had another name then, and its data would come back.",
+            fix="The live system is untouched. Restore a snapshot that has the column; or this one with --into and"
+            " --without-erasures REASON, and erase again in the copy.",
+        )
+
+
+def _action(erasure: Erasure, entry: TableEntry, reference: ForeignReference) -> Action:
+    return erasure.erased.references.get(f"{entry.table.id}.{reference.name}") or _default(entry.table, reference)
 
 
 def _default(table: Table, reference: ForeignReference) -> Action:

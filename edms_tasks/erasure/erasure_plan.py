@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 from edms_tasks.erasure.ledger import Action, Erased
+from edms_tasks.erasure.parent_links import parent_links
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -120,9 +121,13 @@ def _references(manifest: Manifest, report: ProbeReport, table: Table) -> Iterat
         for field in model.fields
         if field.on_delete
     }
+    tables = {entry.table.id: entry.table for entry in manifest.tables}
     seen, queue = {table.id}, [table.id]
     while queue:
         target = queue.pop()
+        parents = {parent for link in parent_links(tables[target]) for parent in link.targets} & tables.keys() - seen
+        seen |= parents
+        queue += sorted(parents)
         for entry in manifest.tables:
             for reference in entry.table.references:
                 if not isinstance(reference, ForeignReference) or target not in (reference.target, *reference.targets):

@@ -61,6 +61,11 @@ class Erasure:
     reason: str
     erased: Erased
 
+    def may_be_in(self, manifest: Manifest) -> bool:
+        """Whether a snapshot may hold what was erased."""
+        began = manifest.created - timedelta(seconds=sum(manifest.seconds.values()))
+        return self.at > began - _CLOCKS
+
     @property
     def title(self) -> str:
         """What people call it: no personal data is in it."""
@@ -79,9 +84,9 @@ class Ledger:
         last = {
             (one.erased.table, tuple(sorted(one.erased.row.items()))): one
             for one in self.erasures
-            if one.at > manifest.created - _CLOCKS
+            if one.may_be_in(manifest)
         }
-        return tuple(last.values())
+        return tuple(sorted(last.values(), key=lambda one: (one.at, one.id)))
 
 
 def require_encrypted(repository: Repository) -> None:

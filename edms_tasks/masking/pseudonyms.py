@@ -39,11 +39,16 @@ class MaskKey:
     source: Literal["random", "environment"]
 
 
+def random_key() -> MaskKey:
+    """A key that nobody learns."""
+    return MaskKey(secrets.token_hex(32), "random")
+
+
 def mask_key() -> MaskKey:
     """The key of the environment, or a random one that nobody learns. Raises SettingsError for one that could be guessed."""
     given = os.environ.get(KEY_VARIABLE)
     if given is None:
-        return MaskKey(secrets.token_hex(32), "random")
+        return random_key()
     if len(given) < 32:
         raise SettingsError(
             "The key for pseudonyms is too short.",

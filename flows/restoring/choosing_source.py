@@ -30,4 +30,4 @@ def choose_source(
             planned = opened.version_plan.migrate
             where = scratch / "conversion"
             return convert_engine(run, repository, manifest, opened.target, planned, request.schema, where, cleanup)
-    return WholeSnapshot(manifest, repository, like=opened.like)
+    return WholeSnapshot(manifest, repository, like=opened.like, indexed=opened.indexed)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edms_tasks.conversion.virtual_tables import SearchIndex
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.erasure.erased_rows import AppliedErasure, RowEraser
 from edms_tasks.erasure.ledger import Erasure, read_ledger
@@ -21,7 +22,7 @@ from edms_tasks.lineage.find_snapshot import this_edms_of
 from edms_tasks.lineage.snapshot_source import is_package
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.masking.masked_texts import mask_functions
-from edms_tasks.masking.pseudonyms import keyed_cursor, mask_key
+from edms_tasks.masking.pseudonyms import keyed_cursor, random_key
 from edms_tasks.repository import Repository
 from edms_tasks.restore import keys_as_recorded
 from edms_tasks.salvage.salvaged_rows import salvaged_rows
@@ -29,6 +30,7 @@ from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from flows.requests import RestoreRequest
+from flows.restoring.full_text import full_text_indexes, without_indexes
 from flows.restoring.open_restore import Opened
 from flows.running.flow_decorators import task
 from flows.running.run import Run
@@ -45,6 +47,7 @@ class ErasedSnapshot:
     applied: tuple[AppliedErasure, ...] = ()
     without: str = ""  # why the ledger was not applied
     like: Mapping[str, RawTable] = field(default_factory=dict)  # by table id, what is left of tables with erased rows
+    indexes: tuple[SearchIndex, ...] = ()  # that may hold words of erased rows, and come back empty
 
     @property
     def rows(self) -> int:
@@ -75,7 +78,12 @@ def without_erased(
     folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in opened.target.folders)
     target = replace(opened.target, folders=folders)
     return erased, replace(
-        opened, manifest=erased.manifest, repository=erased.repository, target=target, like=erased.like
+        opened,
+        manifest=erased.manifest,
+        repository=erased.repository,
+        target=target,
+        like=erased.like,
+        indexed=frozenset(shadow for index in erased.indexes for shadow in index.shadows),
     )
 
 
@@ -135,6 +143,11 @@ def apply_ledger(
     require_space(scratch, 2 * sum(entry.room for entry in manifest.tables), "the rows without those that were erased")
     erased = run.call(erase_from_snapshot, run, repository, manifest, due, scratch)
     notes += [str(one) for one in erased.applied]
+    if erased.indexes:
+        names = ", ".join(index.name for index in erased.indexes)
+        notes.append(
+            f"Search indexes that may hold words of erased rows come back empty: {names}. Rebuild them from the EDMS."
+        )
     masking = [one for one in erased.applied if one.masked]
     if deletes_only and masking:
         raise CheckFailed(
@@ -151,12 +164,14 @@ def erase_from_snapshot(
     run: Run, repository: Repository, manifest: Manifest, erasures: Sequence[Erasure], scratch: Path
 ) -> ErasedSnapshot:
     """Leave erased rows, and the files that only they name, out of a snapshot."""
-    own, key = repository.with_overlay(scratch / "repository"), mask_key()
+    own, key = repository.with_overlay(scratch / "repository"), random_key()
     with run.workspace(scratch / "workspace") as workspace, mask_functions(workspace.engine, key.text):
         with keyed_cursor(workspace, key) as cursor:
             done = RowEraser(cursor, workspace, own, manifest, scratch / "rows").erase(erasures)
         if not done.entries:
             return ErasedSnapshot(manifest, repository, done.applied)
+        indexes = _with_words_of(manifest, done.entries, full_text_indexes(repository, manifest, scratch / "schema"))
+        manifest = without_indexes(manifest, indexes)
         entries = [done.entries.get(entry.table.id, entry) for entry in manifest.tables]
         left = manifest.model_copy(update={"tables": tuple(entries), "file_names": ()})
         counted, raws = _counted(left, own, workspace, scratch / "left")
@@ -167,7 +182,15 @@ def erase_from_snapshot(
             files.append(without_files(index, names, own, scratch / f"files-{number}")[0] if names else index)
     changed = left.model_copy(update={"tables": tuple(counted), "files": tuple(files)})
     like = {table_id: raws[table_id] for table_id in done.entries if raws[table_id].files}
-    return ErasedSnapshot(changed, own, done.applied, like=like)
+    return ErasedSnapshot(changed, own, done.applied, like=like, indexes=indexes)
+
+
+def _with_words_of(
+    manifest: Manifest, changed: Mapping[str, TableEntry], indexes: Sequence[SearchIndex]
+) -> tuple[SearchIndex, ...]:
+    """The indexes that may hold words of changed tables: all but those over another table alone."""
+    unchanged = {entry.table.name.lower() for entry in manifest.tables if entry.table.id not in changed}
+    return tuple(index for index in indexes if index.over is None or index.over.lower() not in unchanged)
 
 
 def _counted(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from edms_tasks.conversion.virtual_tables import search_indexes
 from edms_tasks.files.index_fetch import open_own_index
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex, Manifest, TableEntry
@@ -27,10 +26,10 @@ from edms_tasks.masking.pseudonyms import MaskKey, mask_key
 from edms_tasks.masking.rules import load_rules
 from edms_tasks.masking.search import Hit, search_names, search_rows
 from edms_tasks.repository import Repository
-from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
+from flows.restoring.full_text import full_text_indexes, without_indexes
 from flows.restoring.open_restore import Opened
 from flows.restoring.restore_sources import WholeSnapshot
 from flows.restoring.target import Target
@@ -43,7 +42,6 @@ _TREATED = {
     "keep": "{files:,} COPIED AS THEY ARE; their contents were not searched",
 }
 _ERASED_BEFORE = "Rows were erased from this snapshot before it was masked: what they held is not searched for."
-_FULL_TEXT = ("_data", "_segments", "_segdir", "_content")
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,12 @@ class MaskedSnapshot(WholeSnapshot):
         staged: the manifest with the columns that the database computes, which `manifest` lacks where a table is masked.
         plan: what is masked.
         facts: the evidence so far.
-        indexed: ids of the tables of search indexes, which are left out.
         originals: the values that masked columns held.
     """
 
     staged: Manifest | None = None
     plan: MaskPlan | None = None
     facts: MaskingFacts | None = None
-    indexed: frozenset[str] = frozenset()
     originals: tuple[OriginalColumn, ...] = ()
     _workspace: Workspace | None = field(default=None, repr=False)
 
@@ -87,7 +83,7 @@ class MaskedSnapshot(WholeSnapshot):
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
         """Tables and rows without what is not compared: computed columns of masked tables, and search indexes."""
         assert self.plan is not None
-        kept = [table for table in tables if table.id not in self.indexed]
+        kept, raws = super().bring_back(run, tables, raws, folder)
         found = {}
         for place, table in numbered(kept):
             mask = self.plan.tables.get(table.id)
@@ -189,23 +185,14 @@ def mask_snapshot(run: Run, opened: Opened, rules_file: Path, scratch: Path, cle
     made = run.map(mask_table, numbered(masks), own, key, workspace, scratch / "rows")
     masked = {mask.entry.table.id: one for mask, one in zip(masks, made, strict=True)}
     roots = [run.call(mask_root, index, plan, own, scratch) for index in numbered(manifest.files)]
-    schema = fetch_schema(repository, manifest.native_schema, scratch / "schema")
-    indexes = [
-        index
-        for index in search_indexes(schema, [entry.table for entry in manifest.tables])
-        if any(shadow.endswith(_FULL_TEXT) for shadow in index.shadows)
-    ]
-    indexed = frozenset(shadow for index in indexes for shadow in index.shadows)
+    indexes = full_text_indexes(repository, manifest, scratch / "schema")
+    indexed = opened.indexed | {shadow for index in indexes for shadow in index.shadows}
+    manifest = without_indexes(manifest, indexes)
     changed = {
         "files": tuple(root.index for root in roots),
         "file_names": (),  # they count contents of files
-        "findings": tuple(
-            one
-            for one in manifest.findings
-            if one.code != "search-index-checked" or one.subject not in {index.name for index in indexes}
-        ),
     }
-    entries = [entry for entry in manifest.tables if entry.table.id not in indexed]
+    entries = manifest.tables
     measured = tuple(_entry(entry, plan, masked, "measured") for entry in entries)
     staged = tuple(_entry(entry, plan, masked, "staged") for entry in entries)
     facts = MaskingFacts(

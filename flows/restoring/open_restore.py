@@ -50,6 +50,7 @@ class Opened:
     patience: Patience
     # By table id, rows in whose form a table is read back, because rows of it were erased (RestoreSource.like).
     like: Mapping[str, RawTable] = field(default_factory=dict)
+    indexed: frozenset[str] = frozenset()  # ids of the tables of search indexes that come back empty
 
 
 def open_restore(

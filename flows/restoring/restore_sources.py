@@ -95,7 +95,7 @@ class RestoreSource(Protocol):
 
 @dataclass(frozen=True)
 class WholeSnapshot:
-    """An undamaged snapshot, restored within one engine."""
+    """An undamaged snapshot, restored within one engine. `indexed`: ids of the tables of search indexes that come back empty."""
 
     manifest: Manifest
     repository: Repository
@@ -103,6 +103,7 @@ class WholeSnapshot:
     like: Mapping[str, RawTable] = field(default_factory=dict)
     losses: Losses | None = None
     left_out: tuple[LeftOutTable, ...] = ()
+    indexed: frozenset[str] = frozenset()
 
     @property
     def staged_manifest(self) -> Manifest:
@@ -130,8 +131,9 @@ class WholeSnapshot:
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
-        """Tables and rows unchanged."""
-        return tables, raws
+        """Tables and rows without those of search indexes that come back empty."""
+        kept = [table for table in tables if table.id not in self.indexed]
+        return kept, {table.id: raws[table.id] for table in kept}
 
     def examine(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path

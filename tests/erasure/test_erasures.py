@@ -31,6 +31,16 @@ def _made(engine: Engine, factory: ReferenceEdmsFactory, folder: Path) -> Protec
     edms = factory(engine, documents=4, seed=1)
     protected = encrypt(protect(edms, folder))
     execute(edms, "DELETE FROM security_electronicsignature")  # they protect their documents
+    if engine == "sqlite":
+        execute(
+            edms,
+            "CREATE VIRTUAL TABLE words USING fts5(body)",
+            "INSERT INTO words SELECT username FROM users_user",
+            "CREATE VIRTUAL TABLE people USING fts5(username, content='users_user', content_rowid='id')",
+            "INSERT INTO people (people) VALUES ('rebuild')",
+            "CREATE VIRTUAL TABLE roles USING fts5(name, content='users_role', content_rowid='id')",
+            "INSERT INTO roles (roles) VALUES ('rebuild')",
+        )
     protected.backup()
     for row, columns in (
         ("users.User:user0002", [f"{name}={kind}" for name, kind in PERSON.items()]),
@@ -117,13 +127,25 @@ def test_an_earlier_snapshot_comes_back_without_what_was_erased(protected: Prote
     assert gone <= {file, *(one for (one,) in named)} and not copied - others_files
 
 
+def test_search_indexes_do_not_hold_the_words_of_erased_rows(systems: OnePerEngine[Protected], tmp_path: Path) -> None:
+    protected = systems("sqlite")
+    result, copy = _restored(protected, tmp_path)
+    assert result.success and any("come back empty: words, people." in note for note in result.notes), result.notes
+    assert query(protected.edms, "SELECT count(*) FROM words") != query(copy, "SELECT count(*) FROM words") == [(0,)]
+    for found in (protected.edms, copy):
+        expected = [(1,)] if found is protected.edms else [(0,)]
+        assert query(found, "SELECT count(*) FROM people WHERE people MATCH 'user0002'") == expected
+    role = "SELECT count(*) FROM roles WHERE roles MATCH (SELECT '\"' || name || '\"' FROM users_role LIMIT 1)"
+    assert query(copy, role) == query(protected.edms, role) != [(0,)]
+
+
 def test_the_report_and_the_log_say_which_erasures_and_no_names(protected: Protected, tmp_path: Path) -> None:
     result, _ = _restored(protected, tmp_path, reason="evidence")
     page, facts = result.report_html.read_text(encoding="utf-8"), result.report_json.read_text(encoding="utf-8")
     assert (
         "request 17" in page
         and "1 row masked" in page
-        and "its row is not in this snapshot" in page + str(result.notes)
+        and "no row with this key is in this snapshot" in page + str(result.notes)
     )
     assert "without what was erased since then" in page
     records = "".join(path.read_text() for path in (protected.repository / "records").iterdir())
@@ -201,7 +223,53 @@ def test_what_cannot_be_meant_is_refused(
     record(protected.settings, f"users.User:{author}", [], reason="request 20", by=None)
     with pytest.raises(CheckFailed, match="cannot be applied again"):
         _restored(protected, tmp_path)
-    # Erasing columns of the same row takes its place.
-    record(protected.settings, f"users.User:{author}", ["email=email"], reason="request 20", by=None)
+    # Erasing columns of the same row takes its place, also if it is named by another column.
+    ((number,),) = query(protected.edms, f"SELECT employee_id FROM users_user WHERE username = '{author}'")
+    record(protected.settings, f"users.User:employee_id={number}", ["email=email"], reason="request 20", by=None)
     result, _ = _restored(protected, tmp_path)
-    assert result.success and [one.masked for one in result.erasures] == [1]
+    assert result.success and [(one.deleted, one.masked) for one in result.erasures] == [(0, 0), (0, 1)]
+    assert any("a later erasure of the same row took its place" in note for note in result.notes)
+
+
+def test_what_protects_a_row_can_be_erased_after_it(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    edms = edms_factory("sqlite", documents=3, seed=1)
+    execute(edms, "DELETE FROM documents_documentdependency", "UPDATE documents_document SET supersedes_id = NULL")
+    protected = encrypt(protect(edms, tmp_path))
+    protected.backup()
+    ((document,),) = query(edms, "SELECT document_id FROM security_electronicsignature LIMIT 1")
+    record(protected.settings, f"documents.Document:id={document}", [], reason="first", by=None)
+    record(protected.settings, f"security.ElectronicSignature:document={document}", [], reason="second", by=None)
+    result, copy = _restored(protected, tmp_path)
+    assert result.success and [one.deleted > 0 for one in result.erasures] == [True, True]
+    assert query(copy, f"SELECT count(*) FROM documents_document WHERE id = {document}") == [(0,)]
+
+
+def test_a_snapshot_in_which_an_erased_column_has_another_name_is_refused(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    protected = encrypt(protect(edms_factory("sqlite", documents=3, seed=1), tmp_path))
+    protected.backup()
+    _, person = record(protected.settings, "users.User:user0001", ["email=email"], reason="request", by=None)
+    for change in ({"columns": {"e_mail": "email"}}, {"row": {"login": "user0001"}}):
+        renamed = person.model_copy(update=change)
+        record_erasure(
+            Repository.open(protected.settings.repository), protected.settings.workdir, renamed, reason="x", by="Ann"
+        )
+        with pytest.raises(CheckFailed, match=r"has no column (e_mail|login) in this snapshot"):
+            _restored(protected, tmp_path)
+
+
+def test_the_row_of_an_inherited_model_is_deleted_with_its_child(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    edms = edms_factory("sqlite", documents=3, seed=1)
+    protected = encrypt(protect(edms, tmp_path))
+    protected.backup()
+    ((child,),) = query(edms, "SELECT min(documenttemplate_ptr_id) FROM placeholders_controlledtemplate")
+    named = f"placeholders.ControlledTemplate:documenttemplate_ptr={child}"
+    record(protected.settings, named, [], reason="request", by=None)
+    result, copy = _restored(protected, tmp_path)
+    assert result.success and result.erasures[0].deleted >= 2
+    for table, column in (("controlledtemplate", "documenttemplate_ptr_id"), ("documenttemplate", "id")):
+        counted = f"SELECT count(*) FROM placeholders_{table} WHERE {column} = {child}"
+        assert (query(edms, counted), query(copy, counted)) == ([(1,)], [(0,)])
