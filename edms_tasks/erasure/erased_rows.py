@@ -6,8 +6,7 @@ so the restore is validated exactly, without what was erased.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -19,6 +18,7 @@ from edms_tasks.chunks.stored_anew import stored_anew
 from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.digests.chunk_columns import reference_column
 from edms_tasks.digests.value_text import text_value
+from edms_tasks.erasure.applied_erasures import AppliedErasure, ErasedTables
 from edms_tasks.erasure.ledger import Action, Erasure
 from edms_tasks.erasure.parent_links import parent_links
 from edms_tasks.erasure.row_search import matching
@@ -40,47 +40,6 @@ _MARKS = "erasure_marks"
 _FILE, _PLACE = "@file", "@place"
 _WHERE = f"{identifier(_FILE)}, {identifier(_PLACE)}"
 """Where a row is, as the columns of a relation of rows say."""
-
-
-@dataclass(frozen=True)
-class AppliedErasure:
-    """What an erasure did to a snapshot: number of rows that were deleted, changed, or had a reference taken off.
-
-    It goes into reports, so it does not say whose data was erased.
-    """
-
-    id: str
-    title: str
-    label: str  # of the row's model
-    found: bool
-    deleted: int = 0
-    masked: int = 0
-    unlinked: int = 0
-
-    def __str__(self) -> str:
-        if not self.found:
-            return f"{self.title}: no row with this key is in this snapshot."
-        if not self.deleted + self.masked + self.unlinked:
-            return f"{self.title}: a later erasure of the same row took its place."
-        parts = [
-            f"{count:,} {'row' if count == 1 else 'rows'} {what}"
-            for count, what in (
-                (self.deleted, "deleted"),
-                (self.masked, "masked"),
-                (self.unlinked, "without their reference"),
-            )
-            if count
-        ]
-        return f"{self.title}: applied to {self.label} again, {', '.join(parts)}."
-
-
-@dataclass(frozen=True)
-class ErasedTables:
-    """The tables of a snapshot after erasures: changed entries by table id, and what each erasure did."""
-
-    entries: Mapping[str, TableEntry]
-    applied: tuple[AppliedErasure, ...]
-    file_names: Mapping[str, frozenset[str]]  # root -> names in file columns of deleted rows
 
 
 class RowEraser:
@@ -148,14 +107,14 @@ class RowEraser:
 
     def _apply(self, erasure: Erasure, rows: int) -> AppliedErasure:
         if not rows:
-            return _applied(erasure, found=False)
+            return AppliedErasure.of(erasure, found=False)
         if erasure.erased.columns:
-            return _applied(erasure, found=True, masked=rows)
+            return AppliedErasure.of(erasure, found=True, masked=rows)
         unlinked = self._spread(erasure)
         ((deleted,),) = self._cursor.execute(
             f"SELECT count(*) FROM {_MARKS} WHERE action = 'delete' AND what = ?", [erasure.id]
         ).fetchall()
-        return _applied(erasure, found=True, deleted=deleted, unlinked=unlinked)
+        return AppliedErasure.of(erasure, found=True, deleted=deleted, unlinked=unlinked)
 
     def _spread(self, erasure: Erasure) -> int:
         """Delete what refers to deleted rows, or take its reference off; the number of rows without their reference."""
@@ -367,10 +326,6 @@ class RowEraser:
         finally:
             self._cursor.unregister("erasure_rows")
         return rows
-
-
-def _applied(erasure: Erasure, *, found: bool, deleted: int = 0, masked: int = 0, unlinked: int = 0) -> AppliedErasure:
-    return AppliedErasure(erasure.id, erasure.title, erasure.erased.label, found, deleted, masked, unlinked)
 
 
 def _places(count: int, places: Sequence[int]) -> pa.Array:

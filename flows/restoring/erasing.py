@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edms_tasks.conversion.virtual_tables import SearchIndex
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.erasure.erased_rows import AppliedErasure, RowEraser
+from edms_tasks.erasure.applied_erasures import AppliedErasure
+from edms_tasks.erasure.erased_rows import RowEraser
 from edms_tasks.erasure.ledger import Erasure, read_ledger
 from edms_tasks.erasure.left_files import without_files
 from edms_tasks.errors import CheckFailed, CommandError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.conversion.left_out import LeftOutTable
-from edms_tasks.erasure.erased_rows import AppliedErasure
+from edms_tasks.erasure.applied_erasures import AppliedErasure
 from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
 from edms_tasks.report import Verdict
