@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from edms_tasks.legacy.json_levels import clean_line, stands_among_rows
 from edms_tasks.legacy.source import read_block
 
 _BLOCK = 1 << 20
@@ -24,6 +25,7 @@ _ROW = re.compile(r'\{\s*"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:pk|fields)"\s*:')
 _NEAR = 16  # a parser notices the end of a text a few characters before it, inside an escape or a number
 _REMAINS = re.compile(r'"(?:model|pk|fields)"|\x00')
 _REMAINS_BETWEEN = re.compile(r'["{}\x00]')
+_AHEAD = 1 << 16
 _KEYS = frozenset(["model", "pk", "fields"])
 _EXAMPLES = 3
 _DECODE = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
@@ -59,9 +61,10 @@ class Splitting:
 def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
     """(model, text of the object in one line) of each row; what is wrong is added to `seen`."""
     text = _Text(stream, seen)
-    while _find_object(text, seen):
-        begin = text.at
+    behind_damage = False
+    while _find_object(text, seen, behind_damage=behind_damage):
         parsed = _parse(text, seen)
+        behind_damage = parsed is None
         if parsed is None:
             text.at += 1  # go on behind the brace of the damaged object
             continue
@@ -75,28 +78,42 @@ def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
         elif unknown := unknown_keys(row):
             seen.not_rows += 1
             seen.note(f"a row of {model[:80]!r} has {unknown[0][:40]!r}, which no row has")
-        elif not _is_clean(line):
+        elif (clean := clean_line(line)) is None:
             seen.damaged += 1
-            seen.note(f"a row of {model[:80]!r} has bytes that are no UTF-8")
+            seen.note(f"a row of {model[:80]!r} has texts that are no Unicode, or numbers that JSON does not have")
         else:
             seen.rows += 1
-            yield model, line.replace("\n", " ").replace("\r", " ")
+            yield model, clean
 
 
-def _find_object(text: _Text, seen: Splitting) -> bool:
-    """Go to the next object; False at the end. What stands before it is noise, except separators."""
+def _find_object(text: _Text, seen: Splitting, *, behind_damage: bool) -> bool:
+    """Go to the next object; False at the end. What stands before it is noise, damage, or separators."""
     first = seen.rows + seen.damaged + seen.not_rows == 0
+    search_from = text.at
     while True:
-        found = _BEGIN.search(text.held, text.at)
-        if found is not None:
-            _count(text.held[text.at : found.start()], seen, first, before_object=True)
+        found = _BEGIN.search(text.held, search_from)
+        if found is not None and len(text.held) - found.start() < _AHEAD and not text.at_end:
+            found = None  # what follows it is needed as well
+        elif found is not None:
+            gap = text.held[text.at : found.start()]
+            doubtful = behind_damage or (_REMAINS if first else _REMAINS_BETWEEN).search(gap)
+            if doubtful and not stands_among_rows(text.held, text.at, found.start()):
+                search_from = found.start() + 1  # it is inside the damaged row
+                continue
+            if not behind_damage:
+                _count(gap, seen, first, before_object=True)
             text.at = found.start()
             return True
-        if len(text.held) - text.at > _BLOCK:  # noise without end; the beginning of an object may be cut by the block
-            _count(text.held[text.at : -_NEAR * 4], seen, first)
-            text.at = len(text.held) - _NEAR * 4
+        if len(text.held) - text.at > 2 * _BLOCK:  # no object for long; the beginning of one may be cut by the block
+            if not behind_damage:
+                _count(text.held[text.at : -_AHEAD], seen, first)
+            text.at = len(text.held) - _AHEAD
+        search_from = max(search_from, text.at) - text.at
         if not text.more():
-            _count(text.held[text.at :], seen, first)
+            if not behind_damage:
+                _count(text.held[text.at :], seen, first)
+            else:
+                seen.closed |= text.held.rstrip().endswith("]")
             return False
 
 
@@ -203,17 +220,6 @@ class _Text:
         self.held = self.held[self.at :] + self._decoder.decode(block, final=self.at_end)
         self.at = 0
         return True
-
-
-def _is_clean(text: str) -> bool:
-    """Whether a text has no bytes that could not be decoded."""
-    if text.isascii():
-        return True
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _encoding(block: bytes) -> str:

@@ -130,3 +130,55 @@ def test_a_folder_of_fixtures_names_every_file_that_was_not_read(tmp_path: Path)
 )  # fmt: skip
 def test_files_that_may_be_data_are_losses(name: str, severity: str) -> None:
     assert [one.severity for one in not_converted([name])] == [severity]
+
+
+MALLORY = {"model": "users.user", "pk": 77, "fields": {"username": "mallory", "is_superuser": True}}
+WITH_ROWS_INSIDE = [
+    {"model": "a.b", "pk": number, "fields": {"changes": changes, "last": 1}}
+    for number, changes in enumerate(
+        [{"row": MALLORY}, [MALLORY], [MALLORY, MALLORY], {"x": [[MALLORY], [MALLORY, MALLORY]]}, MALLORY, {"s": json.dumps(MALLORY)}]
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["array", "indented", "lines"])
+@pytest.mark.parametrize("row", range(len(WITH_ROWS_INSIDE)))
+@pytest.mark.parametrize(
+    ("was", "becomes"), [('"fields"', "'fields\""), ("{", "z"), ('"last": 1', '"last": x'), ('"changes"', "changes")]
+)
+def test_an_object_inside_a_damaged_row_is_no_row(tmp_path: Path, form: str, row: int, was: str, becomes: str) -> None:
+    rows = [json.dumps(one, indent=1 if form == "indented" else None) for one in WITH_ROWS_INSIDE]
+    at = rows[row].rindex(was) if was == '"last": 1' else rows[row].index(was)
+    rows[row] = rows[row][:at] + becomes + rows[row][at + len(was) :]
+    path = tmp_path / "old.json"
+    path.write_text("".join(f"{one}\n" for one in rows) if form == "lines" else f"[{', '.join(rows)}]")
+
+    old = read(path, tmp_path)
+
+    assert [one.count for one in old.losses] == [1], old.findings
+    kept = rows_of(old)
+    assert set(kept) == {"a.b"}
+    assert [one["pk"] for one in kept["a.b"]] == [number for number in range(len(rows)) if number != row]
+
+
+def test_half_a_surrogate_costs_its_row_and_not_a_number_is_kept_where_it_is_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    fields = [
+        '"x": "\\ud83d"',
+        '"x": "\\\\ud83d"',
+        '"x": "\\ud83e\\uddea"',
+        '"f": NaN, "s": "a NaN"',
+        '"f": -Infinity',
+        '"doc": {"f": NaN}',
+    ]
+    path.write_text("\n".join(f'{{"model": "a.b", "pk": {n}, "fields": {{{one}}}}}' for n, one in enumerate(fields)))
+
+    old = read(path, tmp_path)
+
+    assert [one.count for one in old.losses] == [2]
+    assert {row["pk"]: row["fields"] for row in rows_of(old)["a.b"]} == {
+        1: {"x": "\\ud83d"},
+        2: {"x": "\U0001f9ea"},
+        3: {"f": "NaN", "s": "a NaN"},
+        4: {"f": "-Infinity"},
+    }
