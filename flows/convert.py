@@ -11,7 +11,7 @@ from typing import Any
 
 from edms_tasks.durable import NewFile, private_folder
 from edms_tasks.errors import CommandError, UnreadableBackup
-from edms_tasks.findings import GROUPS
+from edms_tasks.findings import GROUPS, make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.formats import READERS, reader_of, recognise
 from edms_tasks.legacy.old_backup import OldBackup, Reader, Recognised, Scratch
@@ -153,7 +153,14 @@ def _converted(run: Run, request: ConvertRequest, seen: ConvertResult, folder: P
         made = make_snapshot_of(run, of_old, tag)
         kept = _keep_lists(run, made.snapshot_id, rows.left_out)
     found = [one for one in made.manifest.findings if one.code in _OF_OLD_BACKUPS]
+    if old.folders:  # a backup without any files should not have held them
+        found += [_missing(one) for one in made.manifest.findings if one.code == "missing-file"]
     return replace(seen, findings=tuple(found), snapshot_id=made.snapshot_id, made=made, left_out=kept)
+
+
+def _missing(finding: Finding) -> Finding:
+    what = "Rows name files that are not in the old backup."
+    return make_finding("old-files-missing", finding.subject, what, count=finding.count, examples=finding.examples)
 
 
 def _tag_of(path: Path) -> str:

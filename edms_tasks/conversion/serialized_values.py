@@ -76,7 +76,8 @@ def same_id(column: Column, text: str) -> str:
 def _for_sqlite(column: Column, value: str, scalar: str) -> str:
     kind: LogicalType = column.logical_type
     if kind == "integer":
-        return f"CASE WHEN regexp_full_match({scalar}, '[+-]?\\d+') THEN TRY_CAST({scalar} AS BIGINT) END"
+        sign = "[+]?" if "unsigned" in column.native_type.lower() else "[+-]?"
+        return f"CASE WHEN regexp_full_match({scalar}, '{sign}\\d+') THEN TRY_CAST({scalar} AS BIGINT) END"
     if kind == "boolean":
         return f"CAST({_boolean(scalar)} AS BIGINT)"
     if kind in ("decimal", "float"):

@@ -201,7 +201,7 @@ KINDS = (
     Kind(
         "old-files-missing",
         ("error",),
-        "Files that the old backup's own list names are not in it.",
+        "Files that the old backup's own list or its rows name are not in it.",
         _ANOTHER,
     ),
     Kind(

@@ -16,6 +16,7 @@ from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveTrouble, is_archive, members
+from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.engine_dump_reader import form_of, read_dump
 from edms_tasks.legacy.fixture_reader import kind_of, read_fixture
 from edms_tasks.legacy.gpg_file import decrypted, is_encrypted
@@ -101,6 +102,7 @@ class _Reading:
     def take(self, source: Source) -> None:
         """Read a file: what it is, is told by its content."""
         self._facts |= _metadata(source.path)
+        self.findings += check_beside(source)[0]
         part = _part(source.path)
         if part is not None and not part.is_media:
             self._made = part.at

@@ -13,6 +13,7 @@ from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveTrouble, first_names, is_archive, members
+from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.old_backup import EngineDump, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import DAMAGED, Source, is_damage
 
@@ -65,6 +66,8 @@ class EngineDumpReader:
         recognised = self.recognise(source)
         assert recognised is not None
         dump, findings = read_dump(source, scratch)
+        wrong, _ = check_beside(source)
+        findings = (*wrong, *findings)
         return OldBackup(recognised, facts=dump.facts, dump=dump, findings=findings, made=archive_time(source.head))
 
 

@@ -10,6 +10,7 @@ from typing import IO
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.json_rows import Splitting, split_rows
 from edms_tasks.legacy.metadata_counts import metadata_beside, rows_differ
 from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
@@ -68,10 +69,13 @@ class FixtureReader:
         for one in files:
             kind = kind_of(one.head)
             cut_times |= kind == "JSON"
-            findings += read_fixture(one, rows)
+            wrong, proved = check_beside(one)
+            said, unreadable = metadata_beside(one)
+            before = rows.counts
+            findings += [*wrong, *unreadable, *read_fixture(one, rows, proved=proved)]
+            findings += rows_differ(said, {model: n - before.get(model, 0) for model, n in rows.counts.items()})
         if source.is_folder:
             findings += _not_read(source.path, {one.path for one in files})
-        findings += rows_differ(metadata_beside(source), rows.counts)
         return OldBackup(
             recognised,
             facts={"files": str(len(files))} if len(files) > 1 else {},
@@ -131,14 +135,16 @@ def _not_read(folder: Path, read: set[Path]) -> Iterator[Finding]:
         yield make_finding("old-not-converted", folder.name, severity="warning", count=len(others), examples=shown)
 
 
-def read_fixture(source: Source, rows: RowFiles) -> list[Finding]:
-    """Add a file's rows to `rows`; returns what is wrong with it.
+def read_fixture(source: Source, rows: RowFiles, *, proved: bool = False) -> list[Finding]:
+    """Add a file's rows to `rows`; returns what is wrong with it. `proved`: a checksum beside it is that of the file.
 
     Raises:
         UnreadableBackup: its rows are of too many models.
     """
     with source.open() as stream:
-        return read_rows(stream, kind_of(source.head) or "JSON", source.path.name, rows, checked=source.is_checked)
+        return read_rows(
+            stream, kind_of(source.head) or "JSON", source.path.name, rows, checked=proved or source.is_checked
+        )
 
 
 def read_rows(stream: IO[bytes], kind: str, name: str, rows: RowFiles, *, checked: bool) -> list[Finding]:
@@ -190,5 +196,11 @@ def damage_findings(name: str, seen: Splitting, *, checked: bool) -> list[Findin
     if not seen.rows:
         findings.append(make_finding("old-no-rows", name))
     elif not checked:
-        findings.append(make_finding("old-unproved", name))
+        no_end = (
+            ""
+            if seen.is_array
+            else " Nor has it a mark at its end: whether rows are missing behind the last one cannot be told."
+        )
+        what = f"The backup has no checksum that would show a changed byte.{no_end}"
+        findings.append(make_finding("old-unproved", name, what))
     return findings

@@ -72,10 +72,13 @@ def _is_unicode(value: Any) -> bool:
 
 def _without_constants(line: str) -> str | None:
     """The line with texts for NaN and Infinity; None if one stands inside a document, which then would be another."""
-    seen: list[str] = []
-    row = json.loads(line, parse_constant=lambda name: seen.append(name) or _Constant())
-    if not seen:
-        return line
+    seen: list[_Constant] = []
+
+    def constant(_: str) -> _Constant:
+        seen.append(_Constant())
+        return seen[-1]
+
+    row = json.loads(line, parse_constant=constant)
     if len(seen) != sum(isinstance(value, _Constant) for value in row["fields"].values()):
         return None
     return _CONSTANT.sub(lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', line)

@@ -20,7 +20,7 @@ from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_name
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.fixture_reader import read_rows
-from edms_tasks.legacy.metadata_counts import rows_differ
+from edms_tasks.legacy.metadata_counts import number_in, rows_differ
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
@@ -130,10 +130,7 @@ class _Parts:
         elif name == _FILES_MANIFEST:
             self._expect(member.text(_LARGEST))
         elif name == _CHECKSUMS:
-            pairs = re.findall(
-                r"(?m)^([0-9a-f]{64})\s+\*?(.+?)\s*$", member.text(_LARGEST_SETTINGS).decode("utf-8", "replace")
-            )
-            self._checksums = {path.removeprefix("./"): checksum for checksum, path in pairs}
+            self._expect_checksums(member.text(_LARGEST_SETTINGS).decode("utf-8", "replace"))
         elif top in _FOLDERS and below:
             self._take_file(member, top, below)
         elif name.startswith(_CONFIGURATION):
@@ -195,21 +192,35 @@ class _Parts:
                 self.facts.setdefault(key, " ".join(str(value).split())[:200])
         self._said |= {key: said[key] for key in ("total_records", "model_counts") if key in said}
 
+    def _expect_checksums(self, text: str) -> None:
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        for line in lines:
+            pair = re.fullmatch(r"([0-9a-fA-F]{64})(?:\s+\*?(.+?))?\s*", line)
+            if pair is not None:
+                name = (pair[2] or "database_backup.json").removeprefix("./")
+                self._checksums[name] = pair[1].lower()
+        if len(self._checksums) < max(len(lines), 1):
+            what = "It has lines that are no checksums, or none at all: these were not compared."
+            self._found.append(make_finding("old-checksum-differs", _CHECKSUMS, what))
+
     def _expect(self, text: bytes) -> None:
         said = _document(text) or {}
         files = said.get("files")
         if not isinstance(files, dict):
             self._found.append(make_finding("old-rows-damaged", _FILES_MANIFEST, "The list of files cannot be read."))
             return
-        self._expected = {str(name): one for name, one in files.items() if isinstance(one, dict)}
+        self._expected = {str(name): one if isinstance(one, dict) else {} for name, one in files.items()}
 
     def _compare_rows(self) -> None:
         found = [*rows_differ(self._said, self.rows.counts)]
         self._found += found
         for path, wanted in self._checksums.items():
             known = self._hashes.get(path) or self._hashes.get(f"database/{path}")
-            if known is not None and known[1] != wanted:
-                self._found.append(make_finding("old-checksum-differs", path))
+            if known is None:
+                what = "The backup's list of checksums names a file that is not in it, or is damaged."
+                self._found.append(make_finding("old-files-missing", path[:200], what))
+            elif known[1] != wanted:
+                self._found.append(make_finding("old-checksum-differs", path[:200]))
 
     def _compare_files(self) -> None:
         missing, changed = [], []
@@ -217,7 +228,9 @@ class _Parts:
             known = self._hashes.get(f"storage/{name}") or self._hashes.get(name)
             if known is None:
                 missing.append(name)
-            elif wanted.get("checksum") not in (None, "", known[1]) or wanted.get("size") not in (None, known[0]):
+            elif str(wanted.get("checksum") or known[1]).lower() != known[1] or (
+                "size" in wanted and number_in(wanted["size"]) != known[0]
+            ):
                 changed.append(name)
         if missing:
             what = "Files of the package's own list are not in it, or are damaged."

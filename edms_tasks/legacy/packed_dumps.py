@@ -19,6 +19,7 @@ from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_name
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.engine_dump_reader import read_dump
+from edms_tasks.legacy.metadata_counts import number_in
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import Source
@@ -162,15 +163,9 @@ class _Parts:
         """Everything that is wrong with the parts, compared with what the backup says of itself."""
         files = sum(one.files for one in self._folders.values())
         said = self._said.get("storage_file_count")
-        if isinstance(said, int) and said != files:
-            self._found.append(
-                make_finding(
-                    "old-counts-differ",
-                    "files",
-                    f"The backup says that it has {said:,} files, and has {files:,}.",
-                    count=abs(said - files),
-                )
-            )
+        if said is not None and (number := number_in(said)) != files:
+            what = f"The backup says that it has {str(said)[:20]} files, and has {files:,}."
+            self._found.append(make_finding("old-counts-differ", "files", what, count=abs((number or 0) - files) or 1))
         if not self._has_files:
             self._found.append(
                 make_finding("old-files-empty", "files", "The backup has no folder and no archive of files.")

@@ -17,6 +17,7 @@ from typing import Any
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, clean_name, members, opened
+from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.fixture_reader import read_rows
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, ModelRows, OldBackup, Recognised, Scratch
@@ -65,6 +66,7 @@ class PaperlessReader:
         folder.mkdir(exist_ok=True)
         rows = RowFiles(Scratch(folder))  # the documents' rows are needed to find the files, even for a look
         about, found = _read_manifests(source, rows)
+        found += check_beside(source)[0]
         models = rows.finish()
         files = _Files(scratch, _documents(models))
         trouble = ArchiveTrouble(source.path.name)

@@ -337,9 +337,9 @@ class PlacedKeys:
 def _flat(value: str) -> str:
     """The parts of a natural key as texts. A part may be a list itself, the key of a referenced row: lists are flattened."""
     plain = f"json_transform({value}, '[\"VARCHAR\"]')"
-    part = "CASE WHEN starts_with(p, '[') THEN json_transform(p, '[\"VARCHAR\"]') ELSE [p] END"
-    inner = f"flatten(list_transform({plain}, lambda p: {part}))"
-    nested = f"starts_with(ltrim(substr(CAST({value} AS VARCHAR), 2)), '[') OR contains(CAST({value} AS VARCHAR), ',[')"
+    part = "CASE WHEN json_type(p) = 'ARRAY' THEN json_transform(p, '[\"VARCHAR\"]') ELSE [p ->> '$'] END"
+    inner = f"flatten(list_transform(json_transform({value}, '[\"JSON\"]'), lambda p: {part}))"
+    nested = f"regexp_matches(substr(CAST({value} AS VARCHAR), 2), '(^|,)\\s*\\[')"
     return f"(CASE WHEN {nested} THEN {inner} ELSE {plain} END)"
 
 

@@ -15,6 +15,10 @@ _BLOCK = 1 << 18
 _LONGEST = 32 << 20
 _OBJECT = re.compile(rb"<object\s[^<>]*\bmodel\s*=")
 _ROOT = b"<django-objects>"
+_OF_FIELDS = frozenset(["name", "type", "rel", "to"])
+_OF_TEXTS = re.compile(
+    r".*(?:Char|Text|File|FilePath|Image|Slug|URL|Email|Binary|Array|HStore|Range|Decimal|Float|Integer|UUID|Duration)Field$"
+)
 _OF_ROWS = frozenset(["model", "pk"])
 
 
@@ -33,7 +37,7 @@ def split_xml(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
         seen.noise_before += len(first.strip())
         return
     seen.noise_before += len(first[: begin.start()].strip())
-    block = first[begin.start() :]
+    block = pieces.begin(first[begin.start() :])
     while True:
         problem = parser.feed(block, pieces.at_end)
         yield from parser.take()
@@ -68,12 +72,30 @@ class _Pieces:
     def __init__(self, stream: IO[bytes], seen: Splitting) -> None:
         self._stream, self._seen = stream, seen
         self.at_end = False
+        self._is_inside = False  # behind the beginning of the root element
+        self._is_of_windows = False
+        self._held = b""  # half a line break
+
+    def begin(self, first: bytes) -> bytes:
+        """The first block from the document's beginning on."""
+        before, root, rest = first.partition(b"<django-objects")
+        self._is_of_windows, self._is_inside = b"\r\n" in before, True
+        return before + root + self._with_returns(rest)
+
+    def _with_returns(self, block: bytes) -> bytes:
+        """Keep carriage returns: Django writes them as they are, parsers of XML take them for line breaks. In Windows' files they are."""
+        if not self._is_of_windows:
+            return block.replace(b"\r", b"&#13;")
+        block, self._held = self._held + block, b""
+        if block.endswith(b"\r") and not self.at_end:
+            block, self._held = block[:-1], b"\r"
+        return block.replace(b"\r\n", b"\n").replace(b"\r", b"&#13;")
 
     def read(self) -> bytes:
         block, damage = (b"", "") if self._seen.stream_damage else read_block(self._stream, _BLOCK)
         self._seen.stream_damage = self._seen.stream_damage or damage
         self.at_end = not block
-        return block
+        return self._with_returns(block) if self._is_inside else block
 
     def resume(self, rest: bytes) -> bytes | None:
         """The stream from the next row on; None if there is none."""
@@ -153,6 +175,12 @@ class _Parser:
         elif name == "field" and self._row is not None and self._field is None:
             self._field, self._text, self._size, self._is_none = attributes, [], 0, False
             self._natural = None
+            if (
+                "name" not in attributes
+                or not attributes.keys() <= _OF_FIELDS
+                or not attributes.keys() & {"type", "rel"}
+            ):
+                self._model = ""  # a field that is not known
             self._many = [] if attributes.get("rel") == "ManyToManyRel" else None
         elif name == "None" and self._field is not None:
             self._is_none = True
@@ -192,7 +220,7 @@ class _Parser:
                 self._ready.append((self._model, json.dumps(self._row)))
             else:
                 self._seen.not_rows += 1
-                self._seen.note("an object has no `model`, or an attribute that no row has")
+                self._seen.note("an object has no `model`, an attribute that no row has, or a document that is no JSON")
             self._row = None
 
     def _value(self) -> Any:
@@ -204,9 +232,17 @@ class _Parser:
         if self._is_none:
             return None
         text = "".join(self._text)
-        if self._field.get("type") == "JSONField":
+        kind = self._field.get("type", "")
+        # A field of the EDMS's own may be one of documents under another name.
+        if kind == "JSONField" or (
+            text[:1] in ("{", "[", '"') and not _OF_TEXTS.match(kind) and "rel" not in self._field
+        ):
             try:
-                return json.loads(text)
-            except ValueError:
-                return text  # whether the column takes it is seen when it is placed
+                return json.loads(text, parse_constant=_refused_constant)
+            except (ValueError, RecursionError):
+                self._model = ""  # as a text it would be another value
         return text
+
+
+def _refused_constant(name: str) -> None:
+    raise ValueError(name)

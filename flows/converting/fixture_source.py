@@ -11,7 +11,7 @@ from pathlib import Path
 from edms_tasks.conversion.serialized_values import serialized_functions
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.errors import CheckFailed
+from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.build_inventory import build_inventory
 from edms_tasks.inventory.model import Finding, Table
@@ -150,7 +150,7 @@ def _load(run: Run, staging: StagingDatabase, schema: _EmptySchema, placed: Plac
             entry = TableEntry(
                 table=one.table, natural_key=None, encodings=one.encodings, state=TableState(rows=one.rows), chunks=()
             )
-            loaded = staging.load(entry, one.files) if one.files else 0
+            loaded = _loaded(staging, entry, one)
             if loaded != one.rows:
                 raise CheckFailed(
                     f"{one.table.label}: {one.rows:,} rows were placed, the database accepted {loaded:,}.",
@@ -162,6 +162,20 @@ def _load(run: Run, staging: StagingDatabase, schema: _EmptySchema, placed: Plac
     staging.finish(entries, _positions(schema, placed))
     build_indexes_in_the_edms(run, staging)
     staging.gather_statistics()
+
+
+def _loaded(staging: StagingDatabase, entry: TableEntry, placed: PlacedTable) -> int:
+    if not placed.files:
+        return 0
+    try:
+        return staging.load(entry, placed.files)
+    except TerminalError as error:
+        raise CheckFailed(
+            f"The database refuses a value of {placed.table.label} in the old backup.",
+            where=staging.address.display,
+            why=error.why,
+            fix="Nothing was written. The constraint that is named forbids the value: correct it in a copy of the old backup.",
+        ) from error
 
 
 def _positions(schema: _EmptySchema, placed: PlacedRows) -> list[SequencePosition]:

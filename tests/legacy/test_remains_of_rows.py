@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.formats import recognise
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import OldBackup, Scratch
+from edms_tasks.legacy.placed_keys import _joined
 from edms_tasks.legacy.source import Source
 
 ROWS = [{"model": "a.b", "pk": number, "fields": {"name": f"n{number}"}} for number in range(4)]
@@ -182,3 +185,78 @@ def test_half_a_surrogate_costs_its_row_and_not_a_number_is_kept_where_it_is_a_v
         3: {"f": "NaN", "s": "a NaN"},
         4: {"f": "-Infinity"},
     }
+
+
+def test_carriage_returns_in_xml_are_kept_and_those_of_windows_files_are_line_breaks(tmp_path: Path) -> None:
+    text = '<?xml version="1.0"?>\n<django-objects version="1.0"><object model="a.b" pk="1">'
+    text += '<field name="x" type="TextField">a\rb\r\nc\n</field></object></django-objects>\n'
+    for number, written in enumerate((text, text.replace("\n", "\r\n"))):
+        path = tmp_path / f"old{number}.xml"
+        path.write_bytes(written.encode())
+        (tmp_path / str(number)).mkdir()
+
+        (row,) = rows_of(read(path, tmp_path / str(number)))["a.b"]
+
+        assert row["fields"] == {"x": "a\rb\r\nc\n"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ('type="JSONField">{"a": 1}', {"a": 1}),
+        ('typf="JSONField">{"a": 1}', None),
+        ('type="JSONFielx">{"a": 1}', {"a": 1}),
+        ('type="JSONField">{"a"; 1}', None),
+        ('type="JSONField">{"a": NaN}', None),
+        ('type="CharField">{"a": 1}', '{"a": 1}'),
+    ],
+)
+def test_a_document_in_xml_is_a_document_or_a_loss(tmp_path: Path, field: str, value: object) -> None:
+    path = tmp_path / "old.xml"
+    path.write_text(
+        f'<django-objects version="1.0"><object model="a.b" pk="1"><field name="x" {field}</field></object></django-objects>'
+    )
+
+    old = read(path, tmp_path)
+
+    assert [row["fields"] for row in rows_of(old).get("a.b", [])] == ([] if value is None else [{"x": value}])
+    assert bool(old.losses) == (value is None)
+
+
+@pytest.mark.parametrize(
+    ("beside", "text", "code"),
+    [
+        ("old.json.sha256", "0" * 64, "old-checksum-differs"),
+        ("old_metadata.json", '{"total_records": 9999', "old-rows-damaged"),
+        ("old_metadata.json", '{"total_records": "9999"}', "old-counts-differ"),
+        ("old_metadata.json", '{"model_counts": {"a.b": "5"}}', "old-counts-differ"),
+        ("old_metadata.json", '{"model_counts": {"a.b": null}}', "old-counts-differ"),
+    ],
+)
+def test_what_stands_beside_a_fixture_is_compared_or_said(tmp_path: Path, beside: str, text: str, code: str) -> None:
+    (tmp_path / "old.json").write_text(ARRAY)
+    (tmp_path / beside).write_text(text)
+
+    assert {one.code for one in read(tmp_path / "old.json").losses} == {code}
+
+
+def test_natural_keys_are_flattened_by_their_types(tmp_path: Path) -> None:
+    keys = {
+        '["[alt] Scanner,[neu]"]': "[alt] Scanner,[neu]",
+        '["[1],[2]", 3]': "[1],[2]|3",
+        '["a", ["b", 2], 3]': "a|b|2|3",
+    }
+    with duckdb.connect() as cursor:
+        for key, expected in keys.items():
+            found = cursor.execute(f"SELECT {_joined('j')} FROM (SELECT CAST(? AS JSON) AS j)", [key]).fetchone()
+            assert found == (expected.replace("|", "\x1f"),)
+
+
+def test_secrets_under_other_names_are_named_and_their_values_are_not() -> None:
+    looked = ClearSecrets()
+    looked.look("x.env", b"DB_PASS=one1\nDATABASE_URI=postgres://u:two2@h/db\nSTRIPE=sk_live_three3\nHOST=h\nPWD=$x\n")
+
+    (finding,) = looked.findings()
+
+    assert finding.count == 3
+    assert not any(value in str(finding) for value in ("one1", "two2", "three3"))
