@@ -125,5 +125,5 @@ def listed(settings: Settings) -> ListedErasures:
             ListedErasure(one, tuple(found.created for found in manifests if one.may_be_in(found)))
             for one in ledger.erasures
         ),
-        ledger.doubts,
+        (*ledger.doubts, *(f"Erasure {one} is in the log, and not in the ledger: it is lost." for one in ledger.lost)),
     )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from edms_tasks.erasure.ledger import may_hold
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, this_edms_of
 from edms_tasks.lineage.known_records import known_records
@@ -146,7 +147,7 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
                 rules=rules,
                 zone=run.settings.retention.timezone,
                 done=False,
-                notes=plan.notes,
+                notes=(*plan.notes, *_erased_and_kept(repository, plan)),
                 reports=RemovedReports(len(going)),
                 reports_before=reports_before,
             )
@@ -164,7 +165,7 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
                 swept=pruned.swept,
                 reports=pruned.reports,
                 reports_before=reports_before,
-                notes=(*pruned.plan.notes, *pruned.notes),
+                notes=(*pruned.plan.notes, *pruned.notes, *_erased_and_kept(repository, pruned.plan)),
             )
     if keep := _duration(request.keep_set_aside or run.settings.retention.keep_set_aside, "keep_set_aside"):
         with run.stage("set aside"):
@@ -172,6 +173,19 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
         result = replace(result, set_aside=forgotten.states, notes=(*result.notes, *forgotten.notes))
     leave_prune(run, result)
     return result
+
+
+def _erased_and_kept(repository: Repository, plan: PrunePlan) -> tuple[str, ...]:
+    """How long erased data still lives: in the snapshots that stay and were made before its erasure."""
+    kept = [plan.survey.intact[fate.id] for fate in plan.fates if not fate.goes]
+    times = [record.at for record in repository.records.read().erasures.values()]
+    holding = [one.created for one in kept if any(may_hold(one, at) for at in times)]
+    if not holding:
+        return ()
+    return (
+        f"Erased data may still be in {len(holding):,} of the snapshots that stay, the newest of {max(holding):%Y-%m-%d %H:%M} UTC:"
+        " see `edms-backup erasures`.",
+    )
 
 
 def describe_rules(wishes: Wishes) -> str:

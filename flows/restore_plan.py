@@ -21,7 +21,7 @@ from edms_tasks.comparing.file_comparison import Held, LiveFolder
 from edms_tasks.databases.omissions import notes_of
 from edms_tasks.errors import DamagedRepository, DatabaseRefused
 from edms_tasks.inventory.model import Finding
-from edms_tasks.lineage.snapshot_source import open_source
+from edms_tasks.lineage.snapshot_source import is_package, open_source
 from edms_tasks.manifest import Manifest
 from edms_tasks.report.page import keep_page, render
 from edms_tasks.repository import Repository
@@ -43,6 +43,7 @@ from flows.restoring.conversion_requirements import (
 )
 from flows.restoring.conversion_target import require_no_password
 from flows.restoring.engine_conversion import ConvertedSnapshot, convert_engine
+from flows.restoring.erasing import NOT_LOOKED_FOR, due_erasures
 from flows.restoring.open_restore import find_the_target, require_usable_suites
 from flows.restoring.promoting import Room, lock_of, require_room, room_needed
 from flows.restoring.target import Target, ask_edms
@@ -202,6 +203,7 @@ def _open(run: Run, request: RestorePlanRequest, cleanup: ExitStack) -> _Opened:
     if target.converts:
         require_compatible_code(version_plan, request.schema)
     notes += version_plan.notes
+    notes += (NOT_LOOKED_FOR,) if is_package(request.snapshot) else due_erasures(run, repository, manifest, report)
     _require_objects(repository, manifest)
     notes += _ahead(settings, manifest, target)
     opened = _Opened(chosen.snapshot_id, manifest, repository, workspace, scratch, source, target, version_plan, notes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,8 +63,7 @@ class Erasure:
 
     def may_be_in(self, manifest: Manifest) -> bool:
         """Whether a snapshot may hold what was erased."""
-        began = manifest.created - timedelta(seconds=sum(manifest.seconds.values()))
-        return self.at > began - _CLOCKS
+        return may_hold(manifest, self.at)
 
     @property
     def title(self) -> str:
@@ -78,6 +77,9 @@ class Ledger:
 
     erasures: tuple[Erasure, ...]
     doubts: tuple[str, ...]
+    lost: tuple[
+        str, ...
+    ] = ()  # beginnings of the ids of entries that the repository's log names, and that are not there
 
     def before(self, manifest: Manifest) -> tuple[Erasure, ...]:
         """The erasures that a snapshot does not know of: the last one of each row."""
@@ -87,6 +89,16 @@ class Ledger:
             if one.may_be_in(manifest)
         }
         return tuple(sorted(last.values(), key=lambda one: (one.at, one.id)))
+
+
+def began(manifest: Manifest) -> datetime:
+    """When the backup began: its rows are as they were then."""
+    return manifest.created - timedelta(seconds=sum(manifest.seconds.values()))
+
+
+def may_hold(manifest: Manifest, erased: datetime) -> bool:
+    """Whether a snapshot may hold what was erased at a time."""
+    return erased > began(manifest) - _CLOCKS
 
 
 def require_encrypted(repository: Repository) -> None:
@@ -117,8 +129,8 @@ def record_erasure(repository: Repository, workdir: Path, erased: Erased, *, rea
     return made
 
 
-def read_ledger(repository: Repository, workdir: Path, edms: Sequence[str]) -> Ledger:
-    """The erasures of an EDMS, by its ids.
+def read_ledger(repository: Repository, workdir: Path, edms: Sequence[str], since: datetime | None = None) -> Ledger:
+    """The erasures of an EDMS, by its ids; lost ones are looked for in the log of the time `since`, or all of it.
 
     Raises:
         RepositorySealed: the recovery key is not here.
@@ -131,7 +143,19 @@ def read_ledger(repository: Repository, workdir: Path, edms: Sequence[str]) -> L
         if erased.edms in edms:
             found.append(Erasure(record_id, record.at, record.by, record.reason, erased))
     doubts = records.doubts(known_records(workdir, repository.place))
-    return Ledger(tuple(sorted(found, key=lambda one: (one.at, one.id))), doubts)
+    lost = tuple(_lost(repository, records.erasures, edms, since))
+    return Ledger(tuple(sorted(found, key=lambda one: (one.at, one.id))), doubts, lost)
+
+
+def _lost(repository: Repository, there: Collection[str], edms: Sequence[str], since: datetime | None) -> Iterator[str]:
+    """The erasures of the log that are not in the ledger. A record names those before it, so the last one is missed only here."""
+    for entry in repository.log.backwards():
+        if since is not None and entry.at < since - _CLOCKS:
+            return
+        made = str(entry.facts.get("erasure", ""))
+        ours = entry.event == "erase" and made and entry.edms in (None, *edms)
+        if ours and not any(one.startswith(made) for one in there):
+            yield made
 
 
 def _opened(repository: Repository, record_id: str, body: str) -> Erased:

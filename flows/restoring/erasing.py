@@ -14,9 +14,9 @@ from edms_tasks.conversion.virtual_tables import SearchIndex
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.erasure.applied_erasures import AppliedErasure
 from edms_tasks.erasure.erased_rows import RowEraser
-from edms_tasks.erasure.ledger import Erasure, read_ledger
+from edms_tasks.erasure.ledger import Erasure, began, read_ledger
 from edms_tasks.erasure.left_files import without_files
-from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.errors import CheckFailed, CommandError, DamagedRepository
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.keys.table_counts import measure_table
 from edms_tasks.lineage.find_snapshot import this_edms_of
@@ -125,9 +125,15 @@ def apply_ledger(
     if without:
         notes.append(f"THE LEDGER OF ERASURES WAS NOT APPLIED: {without}")
         return ErasedSnapshot(manifest, repository, without=without)
-    own = this_edms_of(run.settings, repository, report).id
-    named = [one for one in (own, manifest.identity.id if manifest.identity else None) if one is not None]
-    ledger = read_ledger(repository, run.settings.workdir, named)
+    named = _ids(run, repository, manifest, report)
+    ledger = read_ledger(repository, run.settings.workdir, named, since=began(manifest))
+    if ledger.lost:
+        raise DamagedRepository(
+            f"The ledger of erasures is not complete: {', '.join(ledger.lost)} is in the log, and not in the ledger.",
+            where=repository.display,
+            why="What it erased would come back.",
+            fix="Put records/ back from a copy of the repository. To restore without the ledger: --without-erasures REASON.",
+        )
     if ledger.doubts:
         notes.append(f"It is not certain that the ledger of erasures is complete: {' '.join(ledger.doubts)}")
     due = ledger.before(manifest)
@@ -158,6 +164,20 @@ def apply_ledger(
             fix="Restore the snapshot with --into, or merge with --without-erasures REASON and erase again in the EDMS.",
         )
     return erased
+
+
+def due_erasures(run: Run, repository: Repository, manifest: Manifest, report: ProbeReport | None) -> tuple[str, ...]:
+    """What a restore of a snapshot would do about erasures, as sentences; nothing is looked for in the snapshot."""
+    named = _ids(run, repository, manifest, report)
+    ledger = read_ledger(repository, run.settings.workdir, named, since=began(manifest))
+    lost = [f"The ledger of erasures has lost {one}: the restore would be refused." for one in ledger.lost]
+    return (*lost, *(f"{one.title} would be applied to {one.erased.label} again." for one in ledger.before(manifest)))
+
+
+def _ids(run: Run, repository: Repository, manifest: Manifest, report: ProbeReport | None) -> list[str]:
+    """The ids of the EDMS: its own, and that of the snapshot."""
+    own = this_edms_of(run.settings, repository, report).id
+    return [one for one in (own, manifest.identity.id if manifest.identity else None) if one is not None]
 
 
 @task(name="erase again", tags=["erase"], task_run_name="apply the ledger of erasures")

@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 
 from edms_tasks.erasure.ledger import record_erasure
-from edms_tasks.errors import CheckFailed, CommandError
+from edms_tasks.errors import CheckFailed, CommandError, DamagedRepository
 from edms_tasks.repository import Repository
 from edms_tasks.repository.records import Record
 from flows.erasures import listed, record
+from flows.prune import prune
+from flows.requests import PruneRequest
 from flows.restoring.restore_result import RestoreResult
+from flows.running.run import Run
 from tests.backed_up import BackedUpSystems
 from tests.direct_access import execute, query
 from tests.one_per_engine import OnePerEngine
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory
-from tests.running import Protected, encrypt, protect, run_merge
+from tests.running import Protected, encrypt, protect, run_merge, run_restore_plan
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
@@ -167,6 +170,30 @@ def test_erasures_say_how_many_snapshots_are_older(protected: Protected) -> None
     assert [len(one.older) for one in found.lines] == [1, 1, 1, 1] and found.doubts == ()
     assert "1 snapshot," in found.lines[0].still_in
     assert "user0002" not in str([one.as_json() for one in found.lines])
+
+
+def test_a_lost_erasure_is_missed_even_if_it_was_the_last(systems: OnePerEngine[Protected], tmp_path: Path) -> None:
+    protected = systems("sqlite")
+    erasures = Repository.open(protected.settings.repository).records.read().erasures
+    last = max((at.at, name) for name, at in erasures.items() if at.reason != "none")[1]
+    path = next(path for path in (protected.repository / "records").iterdir() if path.name.startswith(last[:12]))
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        with pytest.raises(DamagedRepository, match=f"{last[:12]} is in the log, and not in the ledger"):
+            _restored(protected, tmp_path)
+        assert any(last[:12] in doubt and "lost" in doubt for doubt in listed(protected.settings).doubts)
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_planned_restore_and_a_prune_say_what_was_erased(systems: OnePerEngine[Protected], tmp_path: Path) -> None:
+    settings = systems("sqlite").settings
+    plan = run_restore_plan(settings, into=str(tmp_path / "planned.sqlite3"), into_files=tmp_path)
+    assert len([note for note in plan.notes if note.endswith("again.") and "request 1" in note]) == 3, plan.notes
+    assert "user0002" not in str(plan.notes)
+    (note,) = prune.fn(Run(settings), PruneRequest(dry_run=True, keep_last=1)).notes
+    assert "may still be in 1 of the snapshots that stay" in note
 
 
 def test_records_without_a_body_are_signed_as_they_were_before_there_were_any() -> None:
