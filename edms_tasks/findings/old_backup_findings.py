@@ -136,6 +136,19 @@ KINDS = (
         "The rows are listed beside the report. " + _ANOTHER,
     ),
     Kind(
+        "old-reference-by-id",
+        ("error",),
+        "Rows refer by id to rows that the backup does not hold, such as content types. The rows that the EDMS's migrations make have "
+        "these ids, and may be others than those of that time.",
+        "Use a backup that has these rows too, or refers by natural keys (`--natural-foreign`). Else compare samples with the EDMS.",
+    ),
+    Kind(
+        "old-natural-key-found",
+        ("warning",),
+        "Rows refer to rows of a model by natural keys that the code does not have. The columns that alone fit all of them were taken.",
+        "Look at samples: do the references lead to the right rows?",
+    ),
+    Kind(
         "old-row-left-out",
         ("error",),
         "Rows could not be placed in the EDMS's tables. They are not in the snapshot; they are listed beside the "

@@ -62,9 +62,14 @@ class PlacedKeys:
             self._open.discard(name)
         if values is None:
             return None
-        # Of rows with the same key of the code the last one counts; a key that was only found on the rows must name one.
-        single = "" if self._paths[table] == self.staged[table].model.natural_key else "HAVING count(*) = 1"
-        return self.kept(name, f"SELECT nk, max(n) AS tn FROM ({values}) WHERE nk IS NOT NULL GROUP BY nk {single}")
+        # Of a row that stands there twice the last one counts; a key that several rows have leads to none of them.
+        is_own = self._paths[table] == self.staged[table].model.natural_key
+        single = "count(DISTINCT s.pk) <= 1" if is_own else "count(*) = 1"
+        return self.kept(
+            name,
+            f"SELECT v.nk, max(v.n) AS tn FROM ({values}) v JOIN {self.staged[table].relation} s ON s.n = v.n "
+            f"WHERE v.nk IS NOT NULL GROUP BY v.nk HAVING {single}",
+        )
 
     def _values_of_key(self, table: str) -> str | None:
         """SQL of (n, nk) for every row of a table."""
@@ -124,18 +129,22 @@ class PlacedKeys:
         ]
         found: list[Path] = []
         for at in range(1, arity + 1):
-            for column in candidates:
-                values = self.values(table, (column,), 0)
-                missing = self.cursor.execute(
-                    f"SELECT count(*) FROM (SELECT DISTINCT parts[{at}] AS part FROM ({keys})) "
-                    f"WHERE part NOT IN (SELECT value FROM ({values}) WHERE value IS NOT NULL)"
-                ).fetchone()
-                if missing is not None and not missing[0] and (column,) not in found:
-                    found.append((column,))
-                    break
-            else:
-                return None
+            fitting = [column for column in candidates if self._holds_all(table, column, keys, at)]
+            if len(fitting) != 1 or (fitting[0],) in found:
+                return None  # of two columns that fit, either may be wrong
+            found.append((fitting[0],))
+        names = ", ".join(column for (column,) in found)
+        what = f"Rows refer to it by natural keys that the code does not have. They were taken for {names}, which alone fits all of them."
+        self.findings.append(make_finding("old-natural-key-found", staged.model.label, what))
         return tuple(found)
+
+    def _holds_all(self, table: str, column: str, keys: str, at: int) -> bool:
+        """Whether a column holds all values that natural keys have as their part `at`."""
+        missing = self.number(
+            f"SELECT count(*) FROM (SELECT DISTINCT parts[{at}] AS part FROM ({keys})) "
+            f"WHERE part NOT IN (SELECT value FROM ({self.values(table, (column,), 0)}) WHERE value IS NOT NULL)"
+        )
+        return not missing
 
     def values(self, table: str, path: Path, depth: int) -> str | None:
         """SQL of (n, value): the text at the end of a path, for every row."""
@@ -327,6 +336,14 @@ class PlacedKeys:
             if found
             else "SELECT CAST(NULL AS VARCHAR) AS code WHERE false"
         )
+
+    def by_id_of_migrations(self, name: tuple[str, ...], source: str, target: str) -> int:
+        """How many references in `source`, a query of (n, j), were resolved by an id to rows that the EDMS's migrations made."""
+        staged = self.staged.get(target)
+        if staged is None or not staged.is_seed or name not in self._made:
+            return 0
+        by_id = f"SELECT n FROM ({source}) WHERE json_type(j) NOT IN ('ARRAY', 'NULL')"
+        return self.number(f"SELECT count(*) FROM {self._made[name]} WHERE tn IS NOT NULL AND n IN ({by_id})")
 
     def number(self, query: str) -> int:
         """The number that a query returns; 0 for none."""

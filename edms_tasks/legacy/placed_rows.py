@@ -21,7 +21,7 @@ from edms_tasks.legacy.pieces_of_tables import in_pieces
 from edms_tasks.legacy.placed_keys import PlacedKeys
 from edms_tasks.legacy.repeated_rows import keyed_rows, repeated_rows
 from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
-from edms_tasks.legacy.unresolved_references import unresolved_references
+from edms_tasks.legacy.unresolved_references import by_id, unresolved_references
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
@@ -345,6 +345,8 @@ class _Placing:
         target_key = target.model.key_column.name if target is not None else ""
         resolved = self.keys.resolve(("many", table, many.name), source, many.target, target_key)
         ids = self._ids_of(resolved, many.target, target_key)
+        count = self.keys.by_id_of_migrations(("many", table, many.name), source, many.target)
+        self.made.findings += by_id(f"{staged.model.label}.{many.name}", count)
         left = self._left(table)
         owners = f"(SELECT n, id FROM {self.keys.keys(table)} WHERE n NOT IN (SELECT n FROM {left}))"
         pairs = self._kept(f"SELECT DISTINCT o.id AS owner, t.id AS target FROM {owners} o JOIN {ids} t ON t.n = o.n")

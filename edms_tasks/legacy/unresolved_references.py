@@ -32,8 +32,21 @@ def unresolved_references(
         count = keys.number(f"SELECT count(*) {query}")
         if count:
             yield _unresolved(keys, staged, column, count, query)
+        if not staged.is_key(column):
+            source = f"SELECT n, j{staged.position(column)} AS j FROM {staged.relation}"
+            name = staged.model.table.column(column).field or column
+            yield from by_id(
+                f"{staged.model.label}.{name}",
+                keys.by_id_of_migrations(("ref", table, column), source, reference.target),
+            )
     for generic in staged.model.generics:
         yield from _generic(keys, models, staged, generic.content_type_column, generic.object_id_column)
+
+
+def by_id(subject: str, count: int) -> Iterator[Finding]:
+    """The finding on references by id to rows of migrations: in the EDMS of that time, the id may have been that of another row."""
+    if count:
+        yield make_finding("old-reference-by-id", subject, count=count)
 
 
 def _unresolved(keys: PlacedKeys, staged: StagedModel, column: str, count: int, query: str) -> Finding:
