@@ -106,6 +106,13 @@ KINDS = (
         "Convert with the code of that time, restore, and let `migrate` fill the field.",
     ),
     Kind(
+        "old-keys-absent",
+        ("warning",),
+        "The backup lacks primary keys (`--natural-primary`). References by natural key lead to their rows; those by id alone (generic "
+        "references, ids in texts and in names of files) may be lost. Converting it counts the generic ones.",
+        "If another backup of that time has the keys, prefer it.",
+    ),
+    Kind(
         "old-key-assigned",
         ("info", "error"),
         "The backup lacks the primary keys of these rows (`--natural-primary`). New ones were assigned; "

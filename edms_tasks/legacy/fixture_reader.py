@@ -193,6 +193,9 @@ def damage_findings(name: str, seen: Splitting, *, checked: bool) -> list[Findin
                 examples=(seen.stream_damage,) if seen.stream_damage else examples[-1:],
             )
         )
+    if seen.keyless:
+        shown = tuple(f"{model[:100]}: {count:,} rows" for model, count in seen.keyless.most_common(_EXAMPLES))
+        findings.append(make_finding("old-keys-absent", name, count=seen.keyless.total(), examples=shown))
     if not seen.rows:
         findings.append(make_finding("old-no-rows", name))
     elif not checked:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -45,6 +46,7 @@ class Splitting:
     cut: bool = False  # the stream ends inside an object
     stream_damage: str = ""  # why it could not be decompressed to its end
     rows: int = 0
+    keyless: Counter[str] = field(default_factory=Counter)  # model -> rows without a primary key
     beginning: bytes = b""  # the first 64 KB, for what is no fixture
 
     @property
@@ -83,6 +85,8 @@ def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
             seen.note(f"a row of {model[:80]!r} has texts that are no Unicode, or numbers that JSON does not have")
         else:
             seen.rows += 1
+            if row.get("pk") is None:
+                seen.keyless[model.lower()] += 1
             yield model, clean
 
 

@@ -217,6 +217,8 @@ class _Parser:
         elif name == "object" and self._row is not None and self._field is None:
             if self._model:
                 self._seen.rows += 1
+                if "pk" not in self._row:
+                    self._seen.keyless[self._model.lower()] += 1
                 self._ready.append((self._model, json.dumps(self._row)))
             else:
                 self._seen.not_rows += 1

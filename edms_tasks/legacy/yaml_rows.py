@@ -122,6 +122,8 @@ def _row(item: list[bytes], seen: Splitting, *, is_last: bool) -> Iterator[tuple
         seen.note("an item has no `model` and `fields`, or a key that no row has")
         return
     seen.rows += 1
+    if row.get("pk") is None:
+        seen.keyless[model.lower()] += 1
     yield model, json.dumps({name: row[name] for name in ("pk", "fields") if name in row}, default=_plain)
 
 

@@ -260,3 +260,19 @@ def test_secrets_under_other_names_are_named_and_their_values_are_not() -> None:
 
     assert finding.count == 3
     assert not any(value in str(finding) for value in ("one1", "two2", "three3"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("old.json", '[{"model": "A.b", "fields": {}}, {"model": "a.b", "pk": null, "fields": {}}, {"model":"a.c", "pk": 1,"fields": {}}]'),
+        ("old.yaml", "- model: A.b\n  fields: {}\n- model: a.b\n  pk: null\n  fields: {}\n- model: a.c\n  pk: 1\n  fields: {}\n"),
+        ("old.xml", '<django-objects><object model="A.b"/><object model="a.b"/><object model="a.c" pk="1"/></django-objects>'),
+    ],
+)  # fmt: skip
+def test_a_look_says_which_models_lack_their_primary_keys(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    (finding,) = (one for one in read(tmp_path / name).findings if one.code == "old-keys-absent")
+
+    assert (finding.count, finding.examples) == (2, ("a.b: 2 rows",))
