@@ -51,3 +51,26 @@ def test_excluded_tables_need_no_space(postgres_database: str, tmp_path: Path) -
 
     with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
         assert view.raw_bytes([]) == 0
+
+
+def test_a_column_of_any_type_can_be_estimated(postgres_database: str, tmp_path: Path) -> None:
+    """Of all types that the server has, with lengths and as arrays: an estimate that fails is a backup that cannot be made."""
+    long = ("varchar(4)", "char(3)", "numeric(5,2)", "bit(3)", "varbit(5)", "timestamp(3)", "timetz(0)", "interval(2)")
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("CREATE DOMAIN short AS varchar(5); CREATE SCHEMA s; CREATE TYPE s.text AS (a text)")
+        rows = connection.execute(
+            """
+            SELECT pg_catalog.format_type(t.oid, NULL) FROM pg_catalog.pg_type t
+            WHERE t.typnamespace IN ('pg_catalog'::regnamespace, 's'::regnamespace, 'public'::regnamespace)
+                AND t.typtype IN ('b', 'd', 'r') AND t.typname NOT IN ('_cstring', '_record') AND t.typrelid = 0
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typtype IN ('c', 'p'))
+            """
+        ).fetchall()
+        kinds = sorted({str(kind) for (kind,) in rows} | {*long, *(f"{one}[]" for one in long), "s.text", "s.text[]"})
+        columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(kinds))
+        connection.execute(f"CREATE TABLE t ({columns}); INSERT INTO t DEFAULT VALUES".encode())
+
+    with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
+        (table,) = view.tables()
+        assert len(table.columns) == len(kinds) > 100
+        assert view.raw_bytes([table]) > 0

@@ -33,9 +33,11 @@ AWKWARD = {
     "arrays_ranges_and_types_of_ones_own": """
         CREATE TYPE mood AS ENUM ('sad', 'o''k'); CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
         CREATE TYPE pair AS (a integer, b text);
-        CREATE TABLE t (id integer PRIMARY KEY, a integer[], b text[][], c int4range, d mood, e positive, f pair, g tsvector);
-        INSERT INTO t VALUES (1, '{1,NULL}', '{{"a,b","c\\"d"},{"",NULL}}', '[1,5)', 'o''k', 3, '(1,"x,y")', 'a fat cat'),
-        (2, '{}', NULL, 'empty', NULL, NULL, NULL, '')
+        CREATE TABLE t (id integer PRIMARY KEY, a integer[], b text[][], c int4range, d mood, e positive, f pair, g tsvector,
+            h varchar(40)[], i numeric(6,2)[], j char(3)[], k bit(3)[], l timestamptz(3)[], m mood[], n positive[], o json[]);
+        INSERT INTO t VALUES (1, '{1,NULL}', '{{"a,b","c\\"d"},{"",NULL}}', '[1,5)', 'o''k', 3, '(1,"x,y")', 'a fat cat',
+            '{a,NULL,"b,c"}', '{1.50,NULL}', '{ab,abc}', '{101}', '{2020-01-01 00:00:00.123+00}', '{sad}', '{4}', ARRAY['{"a": 1}'::json]),
+        (2, '{}', NULL, 'empty', NULL, NULL, NULL, '', '{}', NULL, '{}', NULL, NULL, NULL, NULL, NULL)
     """,
     "names_with_quotes_and_capitals_and_reserved_words": """
         CREATE SCHEMA "Odd ""schema";

@@ -176,6 +176,7 @@ class PostgresDialect:
         ColumnKind("bit varying", st.text("01", max_size=9)),
         ColumnKind("integer[]", st.lists(st.none() | _whole(32), max_size=3), comparable=False),
         ColumnKind("text[]", st.lists(st.none() | _TEXTS, max_size=3), comparable=False),
+        ColumnKind("varchar(40)[]", st.lists(st.none() | _TEXTS, max_size=3), comparable=False),
         ColumnKind("int8range", st.sampled_from(("empty", "[1,5)", "(,7]", "(,)", "[-9,-9]")), comparable=False),
         ColumnKind("tsvector", st.sampled_from(("", "a fat cat", "'it''s':3B")), comparable=False),
     )  # fmt: skip
