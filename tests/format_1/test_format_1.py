@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edms_tasks.erasure.ledger import Erased, Erasure, Ledger
 from tests.independent_comparison import picture
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
@@ -116,3 +120,32 @@ def test_a_damaged_old_snapshot_fails_its_verification_and_is_salvaged(old: Call
     assert refused.losses is not None
     (lost,) = [table for table in refused.losses.tables if table.label == entry["table"]["model"]]
     assert lost.lost == chunk["rows"] - chunk["superseded_rows"]
+
+
+def test_masked_copies_and_erasures_of_old_snapshots_are_proved(
+    old: Callable[[Engine], Protected], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protected, snapshot = old("sqlite"), _expected("sqlite")[0]["snapshot"]
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[columns]\n"users.User.email" = "email"\n[search]\nnot_personal = []\n', encoding="utf-8")
+    copy = str(tmp_path / "copy.sqlite3")
+    masked = protected.restore(snapshot, into=copy, into_files=tmp_path / "masked", mask=rules)
+    assert (masked.verdict, masked.failures) == ("masked", ())
+
+    whole = str(tmp_path / "whole.sqlite3")
+    protected.restore(snapshot, into=whole, into_files=tmp_path / "whole")
+    people = "SELECT id, email FROM users_user WHERE email <> '' ORDER BY id"
+    with closing(sqlite3.connect(whole)) as live, closing(sqlite3.connect(copy)) as made:
+        was, now = dict(live.execute(people)), dict(made.execute(people))
+    assert was.keys() == now.keys() and not {*was.values()} & {*now.values()}
+
+    person, email = next(iter(was.items()))
+    row = Erased(edms="", table="users_user", label="users.User", row={"id": str(person)}, columns={"email": "email"})
+    erasure = Erasure("e" * 64, datetime.now(UTC), "Ann", "request", row)
+    monkeypatch.setattr("flows.restoring.erasing.read_ledger", lambda *_, **__: Ledger((erasure,), ()))
+    erased_into = str(tmp_path / "erased.sqlite3")
+    erased = protected.restore(snapshot, into=erased_into, into_files=tmp_path / "erased")
+    assert (erased.verdict, erased.failures) == ("proved", ())
+    with closing(sqlite3.connect(erased_into)) as made:
+        left = dict(made.execute(people))
+    assert left.pop(person) != email and left == {key: value for key, value in was.items() if key != person}
