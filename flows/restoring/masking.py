@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from edms_tasks.databases.protocol import StagingDatabase
+from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.files.index_fetch import open_own_index
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex, Manifest, TableEntry
@@ -26,6 +28,7 @@ from edms_tasks.masking.pseudonyms import MaskKey, mask_key
 from edms_tasks.masking.rules import load_rules
 from edms_tasks.masking.search import Hit, search_names, search_rows
 from edms_tasks.repository import Repository
+from edms_tasks.restore import load_table
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
@@ -35,6 +38,7 @@ from flows.restoring.restore_sources import WholeSnapshot
 from flows.restoring.target import Target
 from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered
+from flows.tasks.restore_tasks import Load
 
 _TREATED = {
     "placeholder": "{files:,} replaced by placeholders{others}; their names are as they were",
@@ -70,6 +74,11 @@ class MaskedSnapshot(WholeSnapshot):
     def whole(self) -> Manifest:
         """The same: the report compares with it."""
         return self.staged_manifest
+
+    @property
+    def load(self) -> Load:
+        """Fetch, verify and load a table with pseudonyms."""
+        return load_masked
 
     def folders(self, target: Target) -> Target:
         """The target folders, with the indexes of the masked files."""
@@ -118,6 +127,22 @@ class MaskedSnapshot(WholeSnapshot):
             not_searched=(*skipped, *code),
             hits=tuple(hits),
         )
+
+
+def load_masked(staging: StagingDatabase, repository: Repository, entry: TableEntry, folder: Path) -> int:
+    """Fetch, verify and load a table; raises CheckFailed if the database refuses what the rules made of its rows."""
+    try:
+        return load_table(staging, repository, entry, folder)
+    except TerminalError as refused:
+        if type(refused) is not TerminalError:
+            raise  # such as a damaged chunk
+        raise CheckFailed(
+            refused.what,
+            where=refused.where,
+            why=refused.why,
+            fix="The live system is untouched. A pseudonym may break a CHECK or a type: choose a kind that fits, such as email for"
+            " addresses (docs/masking.md).",
+        ) from refused.__cause__
 
 
 @dataclass(frozen=True)

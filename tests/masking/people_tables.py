@@ -11,7 +11,8 @@ NAMES = ("Grete Oesterwind", "Ludmilla Quarkbrodt", "Ömer Yıldızoğlu")
 MAILS = ("grete@oesterwind.example", "lu.quark@brodt.example", "oemer@yildiz.example")
 
 _COMMON = (
-    "CREATE TABLE contact (id integer PRIMARY KEY, name varchar(80) NOT NULL, mail varchar(60) NOT NULL UNIQUE, phone text,"
+    "CREATE TABLE contact (id integer PRIMARY KEY, name varchar(80) NOT NULL, mail varchar(60) NOT NULL UNIQUE,"
+    " phone text CHECK (phone = '' OR phone LIKE '+%'),"
     " born {date}, seen {datetime}, card varchar(36), note text, doc {json}, {computed})",
     "CREATE TABLE mail_log (id integer PRIMARY KEY, mail varchar(60) NOT NULL REFERENCES contact (mail), copied text, amount integer)",
     "CREATE TABLE loose_people (name text, born {date}, salary bigint)",

@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from edms_tasks.errors import CheckFailed
 from flows.restoring.restore_result import RestoreResult
 from tests.direct_access import query
 from tests.masking.people_tables import MAILS, NAMES, RULES, add_people
@@ -182,3 +183,11 @@ def test_a_column_that_was_forgotten_stops_the_copy(made: Masked, tmp_path: Path
     else:
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(copy.database_url)
+
+
+def test_a_refused_pseudonym_shows_no_row(masked: OnePerEngine[Masked], tmp_path: Path) -> None:
+    rules = RULES.replace('"contact.phone" = "phone"', '"contact.phone" = "hash"')
+    with pytest.raises(CheckFailed, match="refused rows of contact") as refused:
+        _restore(masked("postgresql").protected, tmp_path, rules, "refused")
+    assert "contact_phone_check" in refused.value.why
+    assert not [value for value in (*NAMES, "Mondays") if value in str(refused.value)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edms_tasks.errors import CommandError, SettingsError
+from edms_tasks.errors import CheckFailed, CommandError, DamagedRepository, SettingsError, TerminalError
 from edms_tasks.inventory.model import (
     Column,
     Edms,
@@ -23,6 +23,7 @@ from edms_tasks.manifest import Manifest, NativeSchema, ObjectRef, ReferenceStat
 from edms_tasks.masking.mask_plan import plan_masks
 from edms_tasks.masking.pseudonyms import KEY_VARIABLE, mask_key
 from edms_tasks.masking.rules import MaskRules, load_rules
+from flows.restoring.masking import load_masked
 from tests.backed_up import BackedUpSystems
 
 
@@ -179,3 +180,20 @@ def test_only_a_copy_can_be_masked(
 ) -> None:
     with pytest.raises(CommandError, match=what):
         backed_up("sqlite").protected.restore(mask=tmp_path / "rules.toml", **options)
+
+
+def test_a_pseudonym_that_the_database_refuses_is_a_matter_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise TerminalError("PostgreSQL refused rows of person.", where="here", why="violates check constraint c")
+
+    def damaged(*_: object) -> int:
+        raise DamagedRepository("A chunk is damaged.")
+
+    nothing: Any = None
+    monkeypatch.setattr("flows.restoring.masking.load_table", refuse)
+    with pytest.raises(CheckFailed) as refused:
+        load_masked(nothing, nothing, nothing, Path())
+    assert "choose a kind that fits" in refused.value.fix and refused.value.why == "violates check constraint c"
+    monkeypatch.setattr("flows.restoring.masking.load_table", damaged)
+    with pytest.raises(DamagedRepository):
+        load_masked(nothing, nothing, nothing, Path())

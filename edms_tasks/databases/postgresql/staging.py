@@ -127,7 +127,7 @@ class PostgresStaging:
                 raise TerminalError(
                     f"PostgreSQL refused rows of {table.label}.",
                     where=f"{self.address.display}, table {table.id}",
-                    why=str(error).strip()[:1000],
+                    why=error.diag.message_primary or str(error).strip()[:1000],  # what else it says quotes the row
                     fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
                 ) from error
         return loaded
