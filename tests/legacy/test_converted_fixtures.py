@@ -244,11 +244,14 @@ def test_keys_that_are_texts_are_found_again_where_one_row_fits(backed_up: Backe
 
 def test_references_by_id_to_rows_that_migrations_made_are_losses(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
-    path = tmp_path / "ids.json"
+    path = tmp_path / "default-host-2024-02-29-123456.json"  # as django-dbbackup names it
     path.write_text(protected.edms.manage("dumpdata", "-e", "contenttypes", "-e", "auth.permission").stdout)
     named = [row for row in json.loads(path.read_text()) if row["fields"].get("content_type") is not None]
 
     made = converted(protected, path)
 
     counted = {one.subject: one.count for one in made.losses if one.code == "old-reference-by-id"}
+    assert made.old.recognised.format == "django-dbbackup"
+    assert made.made is not None
+    assert f"{made.made.manifest.created:%Y-%m}" == "2024-02"
     assert sum(counted.values()) == len(named) > 0
