@@ -11,6 +11,7 @@ _SPACE = re.compile(r"\s*")
 _MOST = 1000
 _DECODE = json.JSONDecoder().raw_decode
 _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)')
+_KEYS = ('"model"', '"pk"', '"fields"')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -52,6 +53,8 @@ def clean_line(text: str) -> str | None:
     line = text.replace("\n", " ").replace("\r", " ")
     if _SURROGATE.search(line) and not _is_unicode(json.loads(line)):
         return None
+    if any(line.count(key) > 1 for key in _KEYS) and _has_a_key_twice(line):
+        return None
     if "NaN" in line or "Infinity" in line:
         return _without_constants(line)
     return line
@@ -68,6 +71,19 @@ def _is_unicode(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _has_a_key_twice(line: str) -> bool:
+    """Whether a key of an object stands there twice: one parser takes the first, another the last."""
+    seen: list[bool] = []
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(found)
+        seen.append(len(made) != len(found))
+        return made
+
+    json.loads(line, object_pairs_hook=pairs)
+    return any(seen)
 
 
 def _without_constants(line: str) -> str | None:

@@ -82,7 +82,9 @@ def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
             seen.note(f"a row of {model[:80]!r} has {unknown[0][:40]!r}, which no row has")
         elif (clean := clean_line(line)) is None:
             seen.damaged += 1
-            seen.note(f"a row of {model[:80]!r} has texts that are no Unicode, or numbers that JSON does not have")
+            seen.note(
+                f"a row of {model[:80]!r} has texts that are no Unicode, numbers that JSON does not have, or a key twice"
+            )
         else:
             seen.rows += 1
             if row.get("pk") is None:

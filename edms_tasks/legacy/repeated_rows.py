@@ -64,7 +64,8 @@ def repeated_rows(
     groups = f"SELECT k FROM ({keyed}) GROUP BY k HAVING count(*) > 1"
     if not cursor.execute(f"{groups} LIMIT 1").fetchone():
         return None
-    texts = f"SELECT q.n, q.k, CAST(l.fields AS VARCHAR) AS text FROM ({keyed}) q JOIN {lines} l ON l.n = q.n WHERE q.k IN ({groups})"
+    text = "coalesce(CAST(l.pk AS VARCHAR), '') || CAST(l.fields AS VARCHAR)"
+    texts = f"SELECT q.n, q.k, {text} AS text FROM ({keyed}) q JOIN {lines} l ON l.n = q.n WHERE q.k IN ({groups})"
     whole = "PARTITION BY k ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
     found = keep(
         f"SELECT n, k, text = last_value(text) OVER ({whole}) AS same, n = max(n) OVER (PARTITION BY k) AS last FROM ({texts})"

@@ -276,3 +276,14 @@ def test_a_look_says_which_models_lack_their_primary_keys(tmp_path: Path, name: 
     (finding,) = (one for one in read(tmp_path / name).findings if one.code == "old-keys-absent")
 
     assert (finding.count, finding.examples) == (2, ("a.b: 2 rows",))
+
+
+@pytest.mark.parametrize("twice", ['"pk": 1, "pk": 2, "fields": {}', '"pk": 1, "fields": {}, "fields": {"x": 1}'])
+def test_a_key_that_stands_twice_in_json_is_damage(tmp_path: Path, twice: str) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(f'[{{"model": "a.b", {twice}}}, {{"model": "a.b", "pk": 3, "fields": {{"model": "x", "pk": 4}}}}]')
+
+    old = read(path, tmp_path)
+
+    assert [one.count for one in old.losses] == [1]
+    assert [row["pk"] for row in rows_of(old)["a.b"]] == [3]
