@@ -23,6 +23,8 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import column_types
 
 _PIECE = 2 * LONGEST_ANCHOR
+_GRAMS = (SHORTEST, 5, 8, 12)
+"""Letters of a word that are compared with as many at the beginning of an anchor: few anchors share the most that they have."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,12 @@ def _make_candidates(cursor: duckdb.DuckDBPyConnection, source: str, columns: Se
         f"CASE WHEN length(word) <= {_PIECE} THEN [word] ELSE list_concat(regexp_extract_all(word, '.{{1,{_PIECE}}}'),"
         f" regexp_extract_all(substr(word, {LONGEST_ANCHOR + 1}), '.{{1,{_PIECE}}}')) END"
     )
-    grams = f"list_distinct(list_transform(range(1, length(piece) - {SHORTEST} + 2), lambda first: substr(piece, first, {SHORTEST})))"
+    all_grams = ", ".join(
+        f"list_transform(range(1, length(piece) - {size} + 2), lambda first: substr(piece, first, {size}))"
+        for size in _GRAMS
+    )
+    grams = f"list_distinct(flatten([{all_grams}]))"
+    beginning = " ".join(f"WHEN length(anchor) >= {size} THEN left(anchor, {size})" for size in reversed(_GRAMS))
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE candidates AS
@@ -140,7 +147,7 @@ def _make_candidates(cursor: duckdb.DuckDBPyConnection, source: str, columns: Se
                 FROM (SELECT DISTINCT word FROM ({words}) WHERE length(word) >= {SHORTEST})
             )
         )
-        JOIN {ORIGINALS} ON left(anchor, {SHORTEST}) = gram
+        JOIN {ORIGINALS} ON (CASE {beginning} END) = gram
         WHERE contains(piece, anchor)
         """
     )
