@@ -10,9 +10,10 @@ from typing import Any
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, open_database
-from edms_tasks.errors import CommandError
+from edms_tasks.errors import CommandError, EdmsBackupError
 from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
 from edms_tasks.promotion.swap import describe_live
+from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
 from flows.approval.approving import after_approval
 from flows.approval.proposal import Proposal
@@ -173,7 +174,24 @@ def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
         set_aside=done.previous,
         stamp=done.stamp,
         what=choice.what,
-        notes=notes,
+        notes=(*notes, *_erased_since(run, choice)),
+    )
+
+
+def _erased_since(run: Run, choice: Choice) -> tuple[str, ...]:
+    """A note on erasures that were recorded after the system which is live again was set aside; it holds what was erased."""
+    aside = promotion.time_of_stamp(choice.stamp)
+    try:
+        records = Repository.open(run.settings.repository).records.read().erasures.values()
+    except EdmsBackupError as error:
+        return (f"Whether erasures were recorded since it was set aside is not known: {error.what}",)
+    since = sorted(one.reason for one in records if aside is None or one.at > aside)
+    if not since:
+        return ()
+    count = f"{len(since)} {'erasure' if len(since) == 1 else 'erasures'}"
+    return (
+        f"! {count} recorded since this system was set aside ({', '.join(since)}): it may hold what was erased. A rollback applies no "
+        "ledger; erase it in the EDMS again.",
     )
 
 

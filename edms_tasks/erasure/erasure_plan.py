@@ -52,6 +52,13 @@ def plan_erasure(manifest: Manifest, report: ProbeReport, edms: str, named: str,
 
 def _row(entry: TableEntry, key: str, named: str) -> Iterator[tuple[str, str]]:
     column, equals, value = key.partition("=")
+    if equals and not value:
+        raise CommandError(
+            "The value is empty.",
+            where=named,
+            why="All rows without a value in this column would be erased. In a script, perhaps a variable is not set.",
+            fix="Name the row by another column.",
+        )
     if equals:
         yield _column(entry.table, column, named), value
         return

@@ -41,6 +41,7 @@ class Erased(Value):
         row: column -> its value as text.
         columns: column -> kind of pseudonym that it gets; none: the row is deleted.
         references: "table.reference" -> what becomes of rows that refer to a deleted one.
+        withdraws: id of an entry that is no longer applied; then there is no row.
     """
 
     edms: str
@@ -49,6 +50,7 @@ class Erased(Value):
     row: dict[str, str]
     columns: dict[str, Kind] = Field(default={})
     references: dict[str, Action] = Field(default={})
+    withdraws: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,34 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The erasures of an EDMS, the oldest first, and why it is not certain that these are all."""
+    """The erasures of an EDMS, the oldest first, and why it is not certain that these are all.
+
+    Args:
+        erasures: all of them.
+        doubts: what is wrong with records of any kind.
+        lost: beginnings of the ids of entries that the repository's log names, and that are not there.
+        withdrawn: ids of those that are no longer applied.
+    """
 
     erasures: tuple[Erasure, ...]
     doubts: tuple[str, ...]
-    lost: tuple[
-        str, ...
-    ] = ()  # beginnings of the ids of entries that the repository's log names, and that are not there
+    lost: tuple[str, ...] = ()
+    withdrawn: frozenset[str] = frozenset()
 
     def before(self, manifest: Manifest) -> tuple[Erasure, ...]:
         """The erasures that a snapshot does not know of: the last one of each row."""
+        return self._last([one for one in self.erasures if one.may_be_in(manifest)])
+
+    def deleted_before(self, manifest: Manifest) -> tuple[Erasure, ...]:
+        """Erasures of whole rows that were done when the snapshot was made, so that it should not have the rows."""
+        earlier = self._last([one for one in self.erasures if not one.may_be_in(manifest)])
+        return tuple(one for one in earlier if not one.erased.columns)
+
+    def _last(self, erasures: Sequence[Erasure]) -> tuple[Erasure, ...]:
         last = {
             (one.erased.table, tuple(sorted(one.erased.row.items()))): one
-            for one in self.erasures
-            if one.may_be_in(manifest)
+            for one in erasures
+            if one.id not in self.withdrawn
         }
         return tuple(sorted(last.values(), key=lambda one: (one.at, one.id)))
 
@@ -97,8 +113,8 @@ def began(manifest: Manifest) -> datetime:
 
 
 def may_hold(manifest: Manifest, erased: datetime) -> bool:
-    """Whether a snapshot may hold what was erased at a time."""
-    return erased > began(manifest) - _CLOCKS
+    """Whether a snapshot may hold what was erased at a time. A converted one may: it is what an old backup held."""
+    return manifest.converted is not None or erased > began(manifest) - _CLOCKS
 
 
 def require_encrypted(repository: Repository) -> None:
@@ -137,14 +153,17 @@ def read_ledger(repository: Repository, workdir: Path, edms: Sequence[str], sinc
         DamagedRepository: an entry cannot be read.
     """
     records = repository.records.read()
-    found = []
+    found, withdrawn = [], set()
     for record_id, record in records.erasures.items():
         erased = _opened(repository, record_id, record.body)
-        if erased.edms in edms:
+        if erased.withdraws:
+            withdrawn.add(erased.withdraws)
+        elif erased.edms in edms:
             found.append(Erasure(record_id, record.at, record.by, record.reason, erased))
     doubts = records.doubts(known_records(workdir, repository.place))
     lost = tuple(_lost(repository, records.erasures, edms, since))
-    return Ledger(tuple(sorted(found, key=lambda one: (one.at, one.id))), doubts, lost)
+    ordered = tuple(sorted(found, key=lambda one: (one.at, one.id)))
+    return Ledger(ordered, doubts, lost, frozenset(withdrawn))
 
 
 def _lost(repository: Repository, there: Collection[str], edms: Sequence[str], since: datetime | None) -> Iterator[str]:
@@ -154,7 +173,7 @@ def _lost(repository: Repository, there: Collection[str], edms: Sequence[str], s
             return
         made = str(entry.facts.get("erasure", ""))
         ours = entry.event == "erase" and made and entry.edms in (None, *edms)
-        if ours and not any(one.startswith(made) for one in there):
+        if ours and not repository.log.why_unsigned(entry) and not any(one.startswith(made) for one in there):
             yield made
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,50 @@ def matching(
     return wanted, list(row.values())
 
 
+@dataclass(frozen=True)
+class FoundRows:
+    """Rows of a snapshot's table: how many there are, their primary keys, and rows with one of `known` keys that are others."""
+
+    rows: int = 0
+    keys: frozenset[str] = frozenset()
+    others: int = 0
+
+
+def find_rows(
+    cursor: duckdb.DuckDBPyConnection,
+    repository: Repository,
+    entry: TableEntry,
+    row: Mapping[str, str],
+    folder: Path,
+    known: Collection[str] = (),
+) -> FoundRows:
+    """The rows with these texts in their columns, and those with a primary key of `known` and other texts: renamed ones.
+
+    Keys of several columns are not compared. `folder` is created; its files are removed.
+    """
+    key = entry.table.primary_key[0] if len(entry.table.primary_key) == 1 else None
+    found = FoundRows()
+    for path in fetch_chunks(repository, entry, folder) if entry.chunks else ():
+        source = f"read_parquet({literal(str(path))})"
+        types = column_types(cursor, source)
+        if row.keys() <= types.keys():
+            wanted, values = matching(row, types, entry.encodings)
+            pk = text_value(key, types[key], entry.encodings.get(key, "native")) if key in types else "NULL"
+            ((count, keys, others),) = cursor.execute(
+                f"""
+                SELECT
+                    count(*) FILTER (WHERE matches),
+                    list(DISTINCT pk) FILTER (WHERE matches AND pk IS NOT NULL),
+                    count(*) FILTER (WHERE NOT coalesce(matches, false) AND list_contains(?, pk))
+                FROM (SELECT {wanted} AS matches, {pk} AS pk FROM {source})
+                """,
+                [list(known), *values],
+            ).fetchall()
+            found = FoundRows(found.rows + int(count), found.keys | set(keys or ()), found.others + int(others))
+        path.unlink()
+    return found
+
+
 def count_rows(
     cursor: duckdb.DuckDBPyConnection,
     repository: Repository,
@@ -31,13 +76,4 @@ def count_rows(
     folder: Path,
 ) -> int:
     """The number of rows of a snapshot's table with these texts in their columns. `folder` is created; its files are removed."""
-    found = 0
-    for path in fetch_chunks(repository, entry, folder) if entry.chunks else ():
-        source = f"read_parquet({literal(str(path))})"
-        types = column_types(cursor, source)
-        if row.keys() <= types.keys():
-            wanted, values = matching(row, types, entry.encodings)
-            ((count,),) = cursor.execute(f"SELECT count(*) FROM {source} WHERE {wanted}", values).fetchall()
-            found += int(count)
-        path.unlink()
-    return found
+    return find_rows(cursor, repository, entry, row, folder).rows

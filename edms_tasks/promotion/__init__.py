@@ -6,7 +6,7 @@ finishes interrupted swaps, `swap_around_database.py` swaps a folder that contai
 `forgetting.py` removes what was set aside.
 """
 
-from edms_tasks.promotion.forgetting import FormerSystem, find_set_aside, forget_set_aside
+from edms_tasks.promotion.forgetting import FormerSystem, find_set_aside, forget_set_aside, time_of_stamp
 from edms_tasks.promotion.journal import Evidence, Journal, Promotion
 from edms_tasks.promotion.staged_folders import check_folder, remove_staged, remove_staged_beside, staging_folder
 from edms_tasks.promotion.swap import StagedState, carry_out, pending, plan, recover
@@ -37,4 +37,5 @@ __all__ = [
     "require_movable",
     "roll_back",
     "staging_folder",
+    "time_of_stamp",
 ]

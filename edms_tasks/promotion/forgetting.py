@@ -36,7 +36,7 @@ def find_set_aside(database: Database, journal: Journal, older_than: datetime) -
     """
     found = []
     for promotion in journal.read():
-        since = _time_of(promotion.stamp)
+        since = time_of_stamp(promotion.stamp)
         if promotion.state != "done" or promotion.live != database.address.name or since is None or since > older_than:
             continue
         if promotion.replaces and not promotion.previous_identity:
@@ -77,7 +77,7 @@ def _is_ours(folder: Path, live: Path) -> bool:
     return named and not folder.is_symlink() and folder.is_dir() and not is_mount_point(folder)
 
 
-def _time_of(stamp: str) -> datetime | None:
+def time_of_stamp(stamp: str) -> datetime | None:
     """The time in a stamp such as 20261122T233000 or 20261122T233000n2; None if it has none."""
     try:
         return datetime.strptime(stamp.partition("n")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)

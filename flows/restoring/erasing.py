@@ -16,6 +16,7 @@ from edms_tasks.erasure.applied_erasures import AppliedErasure
 from edms_tasks.erasure.erased_rows import RowEraser
 from edms_tasks.erasure.ledger import Erasure, began, read_ledger
 from edms_tasks.erasure.left_files import without_files
+from edms_tasks.erasure.row_search import count_rows
 from edms_tasks.errors import CheckFailed, CommandError, DamagedRepository
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.keys.table_counts import measure_table
@@ -137,6 +138,8 @@ def apply_ledger(
     if ledger.doubts:
         notes.append(f"It is not certain that the ledger of erasures is complete: {' '.join(ledger.doubts)}")
     due = ledger.before(manifest)
+    if (done := ledger.deleted_before(manifest)) and not salvage:
+        notes += run.call(find_rows_again, run, repository, manifest, done, scratch)
     if not due:
         return ErasedSnapshot(manifest, repository)
     if salvage:
@@ -146,7 +149,7 @@ def apply_ledger(
             why="What is damaged cannot be searched for the rows.",
             fix="Salvage with --into and --without-erasures REASON, erase again in the copy, and use it after that.",
         )
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     require_space(scratch, 2 * sum(entry.room for entry in manifest.tables), "the rows without those that were erased")
     erased = run.call(erase_from_snapshot, run, repository, manifest, due, scratch)
     notes += [str(one) for one in erased.applied]
@@ -178,6 +181,25 @@ def _ids(run: Run, repository: Repository, manifest: Manifest, report: ProbeRepo
     """The ids of the EDMS: its own, and that of the snapshot."""
     own = this_edms_of(run.settings, repository, report).id
     return [one for one in (own, manifest.identity.id if manifest.identity else None) if one is not None]
+
+
+@task(name="look for erased rows", tags=["erase"], task_run_name="look for rows that were erased before")
+def find_rows_again(
+    run: Run, repository: Repository, manifest: Manifest, erasures: Sequence[Erasure], scratch: Path
+) -> list[str]:
+    """Notes on rows that a snapshot has although they had been erased when it was made: they are restored."""
+    entries = {entry.table.id: entry for entry in manifest.tables}
+    scratch.mkdir(exist_ok=True)
+    notes = []
+    with run.workspace(scratch / "again") as workspace, workspace.cursor() as cursor:
+        for number, one in enumerate(erasures):
+            entry = entries.get(one.erased.table)
+            if entry is not None and count_rows(cursor, repository, entry, one.erased.row, scratch / f"again-{number}"):
+                notes.append(
+                    f"! {one.title}: the snapshot was made after it and has such a row in {one.erased.label}. It is restored: it is a new "
+                    "one with the same key, or was not erased in the EDMS. In the second case record the erasure again."
+                )
+    return notes
 
 
 @task(name="erase again", tags=["erase"], task_run_name="apply the ledger of erasures")

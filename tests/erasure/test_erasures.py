@@ -50,7 +50,7 @@ def _made(engine: Engine, factory: ReferenceEdmsFactory, folder: Path) -> Protec
         (f"documents.Document:id={_document(edms)}", []),
     ):
         record(protected.settings, row, columns, reason="request 17", by="Ann")
-    _, person = record(protected.settings, "users.User:user0001", ["email=email"], reason="request 16", by="Ann")
+    person = record(protected.settings, "users.User:user0001", ["email=email"], reason="request 16", by="Ann").erased
     nobody = person.model_copy(update={"row": {"username": "nobody"}})
     record_erasure(
         Repository.open(protected.settings.repository), protected.settings.workdir, nobody, reason="none", by="Ann"
@@ -265,7 +265,14 @@ def test_what_protects_a_row_can_be_erased_after_it(edms_factory: ReferenceEdmsF
     protected.backup()
     ((document,),) = query(edms, "SELECT document_id FROM security_electronicsignature LIMIT 1")
     record(protected.settings, f"documents.Document:id={document}", [], reason="first", by=None)
-    record(protected.settings, f"security.ElectronicSignature:document={document}", [], reason="second", by=None)
+    record(
+        protected.settings,
+        f"security.ElectronicSignature:document={document}",
+        [],
+        reason="second",
+        by=None,
+        several=True,
+    )
     result, copy = _restored(protected, tmp_path)
     assert result.success and [one.deleted > 0 for one in result.erasures] == [True, True]
     assert query(copy, f"SELECT count(*) FROM documents_document WHERE id = {document}") == [(0,)]
@@ -276,7 +283,7 @@ def test_a_snapshot_in_which_an_erased_column_has_another_name_is_refused(
 ) -> None:
     protected = encrypt(protect(edms_factory("sqlite", documents=3, seed=1), tmp_path))
     protected.backup()
-    _, person = record(protected.settings, "users.User:user0001", ["email=email"], reason="request", by=None)
+    person = record(protected.settings, "users.User:user0001", ["email=email"], reason="request", by=None).erased
     for change in ({"columns": {"e_mail": "email"}}, {"row": {"login": "user0001"}}):
         renamed = person.model_copy(update=change)
         record_erasure(
