@@ -39,6 +39,16 @@ AWKWARD = {
             '{a,NULL,"b,c"}', '{1.50,NULL}', '{ab,abc}', '{101}', '{2020-01-01 00:00:00.123+00}', '{sad}', '{4}', ARRAY['{"a": 1}'::json]),
         (2, '{}', NULL, 'empty', NULL, NULL, NULL, '', '{}', NULL, '{}', NULL, NULL, NULL, NULL, NULL)
     """,
+    # Types of this and later servers that nobody thought of: each as a column, with NULL.
+    "every_type_of_the_server": """
+        DO $$ BEGIN EXECUTE (
+            SELECT 'CREATE TABLE t (id integer PRIMARY KEY, ' || string_agg(format('c%s %s', t.oid, format_type(t.oid, NULL)), ', ') || ')'
+            FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype IN ('b', 'r') AND t.typrelid = 0
+                AND t.typname NOT IN ('_cstring', '_record')
+                AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typtype IN ('c', 'p'))
+        ); END $$;
+        INSERT INTO t VALUES (1)
+    """,
     "names_with_quotes_and_capitals_and_reserved_words": """
         CREATE SCHEMA "Odd ""schema";
         CREATE TABLE "Odd ""schema"."Order" ("select" integer PRIMARY KEY, "a""b" text UNIQUE, "per%cent {x} :y" text);
