@@ -142,9 +142,9 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
             for one, ref in objects.items()
         )
     }
-    others = (*histories(own.survey, this_edms), *converted_histories(own.survey, this_edms))
-    ours = (own.key, f"{CONVERTED}{own.key}")
-    chosen = [own, *(one for one in others if wishes.every_edms or one.key in ours)]
+    every = (*histories(own.survey, this_edms), *converted_histories(own.survey, this_edms))
+    others = [one for one in every if one.key != own.key]
+    chosen = [own, *(one for one in others if wishes.every_edms or one.key == f"{CONVERTED}{own.key}")]
     fates = [
         fate
         for history in chosen

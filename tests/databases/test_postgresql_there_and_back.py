@@ -49,6 +49,15 @@ AWKWARD = {
         ); END $$;
         INSERT INTO t VALUES (1)
     """,
+    # Without a column that needs COPY's text form, the whole table is loaded in binary.
+    "arrays_of_limited_texts_beside_plain_types": """
+        CREATE TABLE t (id integer PRIMARY KEY, a varchar(40)[]);
+        INSERT INTO t VALUES (1, '{}'), (2, '{x,NULL,"a,b"}'), (3, NULL);
+        CREATE TABLE u (id integer PRIMARY KEY, a char(3)[]);
+        INSERT INTO u VALUES (1, '{}'), (2, '{x}'), (3, NULL);
+        CREATE TABLE v (id integer PRIMARY KEY, a varchar(3), b char(3), c timestamptz(0), d timestamp(3), e varchar[]);
+        INSERT INTO v VALUES (1, 'a', 'b', '2020-01-01 00:00:00+00', '2020-01-01 00:00:00.123', '{}')
+    """,
     "names_with_quotes_and_capitals_and_reserved_words": """
         CREATE SCHEMA "Odd ""schema";
         CREATE TABLE "Odd ""schema"."Order" ("select" integer PRIMARY KEY, "a""b" text UNIQUE, "per%cent {x} :y" text);

@@ -53,6 +53,7 @@ def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed
         "verify",
         "drill",
         "copy",
+        "convert",
         "prune",
         "restore",
         "plan-restore",

@@ -54,7 +54,9 @@ def test_rows_and_files_of_a_script_s_archive_come_back(
     name = f"{protected.edms.database_name}_back"
     restored = run_restore(protected.settings, snapshot=made.snapshot_id, into=name, into_files=tmp_path / "files")
 
-    assert not _losses(made)
+    # Some rows of this EDMS name files that it never had; of an old backup nobody can tell that from a loss.
+    assert {one.code for one in made.losses} <= {"old-files-missing"}
+    assert not [name for one in made.losses for name in one.examples if (media / name).exists()]
     assert made.made is not None
     assert made.made.verified
     assert made.made.manifest.converted is not None

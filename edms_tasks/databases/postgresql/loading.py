@@ -13,7 +13,7 @@ import pgpq
 import psycopg
 import pyarrow as pa
 
-from edms_tasks.databases.postgresql.type_encodings import NATIVE
+from edms_tasks.databases.postgresql.type_encodings import NATIVE, base_of
 from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, identifiers, literal
@@ -77,7 +77,7 @@ def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> t
     expressions: list[str] = []
     fields: list[tuple[str, pa.DataType]] = []
     for column in columns:
-        base = column.native_type.partition("(")[0]
+        base = base_of(column.native_type)
         if encodings[column.name] == "native" and column.native_type in NATIVE:
             expression, kind = "{0}", NATIVE[column.native_type]
         elif base in _FROM_TEXT:

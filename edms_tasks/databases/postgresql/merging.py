@@ -17,6 +17,7 @@ from edms_tasks.databases.lost_connection import lost_connection
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
 from edms_tasks.databases.postgresql.session_settings import SESSION
+from edms_tasks.databases.postgresql.type_encodings import base_of
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
 from edms_tasks.errors import MergeRefused, TargetInUse
@@ -238,7 +239,7 @@ class PostgresMerge:
 
 def _value(column: Column, change: TableChange) -> str:
     name = f"r.{identifier(column.name)}"
-    base = column.native_type.partition("(")[0]
+    base = base_of(column.native_type)
     if base in _TAKES_TEXT:
         return name
     return f"{name}::{column.native_type}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import psycopg
 
+from edms_tasks.databases.postgresql.type_encodings import base_of
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier
 
@@ -44,16 +45,11 @@ def rows_on_disk(connection: psycopg.Connection[tuple[object, ...]], tables: Seq
     return sum(_size(ask, table, pages.get((table.schema_name, table.name), 0)) for table in tables)
 
 
-def _kind(native_type: str) -> str:
-    """A type without its length: `character varying` of `character varying(40)`, `character varying[]` of arrays of that."""
-    return native_type.partition("(")[0] + ("[]" if native_type.endswith("[]") and "(" in native_type else "")
-
-
 def _size(ask: Ask, table: Table, pages: int) -> int:
     """The bytes of a table's values when they are read. Only the lengths are asked for, so no value is fetched or decompressed."""
     if not pages:
         return 0
-    kinds = {column.name: _kind(column.native_type) for column in table.columns}
+    kinds = {column.name: base_of(column.native_type) for column in table.columns}
     known = [identifier(name) for name, kind in kinds.items() if kind in _KNOWN_LENGTH]
     unknown = [
         identifier(name)
