@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,21 @@ def count_rows(
     cursor: duckdb.DuckDBPyConnection,
     repository: Repository,
     entry: TableEntry,
-    row: Mapping[str, str],
+    wanted: Sequence[Mapping[str, str]],
     folder: Path,
-) -> int:
-    """The number of rows of a snapshot's table with these texts in their columns. `folder` is created; its files are removed."""
-    return find_rows(cursor, repository, entry, row, folder).rows
+) -> list[int]:
+    """For each of `wanted`, the number of rows of a snapshot's table with these texts in their columns; the table is read once.
+
+    `folder` is created; its files are removed.
+    """
+    counts = [0] * len(wanted)
+    for path in fetch_chunks(repository, entry, folder) if entry.chunks else ():
+        source = f"read_parquet({literal(str(path))})"
+        types = column_types(cursor, source)
+        for number, row in enumerate(wanted):
+            if row.keys() <= types.keys():
+                condition, values = matching(row, types, entry.encodings)
+                ((count,),) = cursor.execute(f"SELECT count(*) FROM {source} WHERE {condition}", values).fetchall()
+                counts[number] += int(count)
+        path.unlink()
+    return counts

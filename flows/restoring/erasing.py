@@ -188,18 +188,20 @@ def find_rows_again(
     run: Run, repository: Repository, manifest: Manifest, erasures: Sequence[Erasure], scratch: Path
 ) -> list[str]:
     """Notes on rows that a snapshot has although they had been erased when it was made: they are restored."""
-    entries = {entry.table.id: entry for entry in manifest.tables}
     scratch.mkdir(exist_ok=True)
-    notes = []
+    there: set[str] = set()
     with run.workspace(scratch / "again") as workspace, workspace.cursor() as cursor:
-        for number, one in enumerate(erasures):
-            entry = entries.get(one.erased.table)
-            if entry is not None and count_rows(cursor, repository, entry, one.erased.row, scratch / f"again-{number}"):
-                notes.append(
-                    f"! {one.title}: the snapshot was made after it and has such a row in {one.erased.label}. It is restored: it is a new "
-                    "one with the same key, or was not erased in the EDMS. In the second case record the erasure again."
-                )
-    return notes
+        for number, entry in enumerate(manifest.tables):
+            if of_table := [one for one in erasures if one.erased.table == entry.table.id]:
+                wanted = [one.erased.row for one in of_table]
+                counts = count_rows(cursor, repository, entry, wanted, scratch / f"again-{number}")
+                there |= {one.id for one, count in zip(of_table, counts, strict=True) if count}
+    return [
+        f"! {one.title}: the snapshot was made after it and has such a row in {one.erased.label}. It is restored: it is a new "
+        "one with the same key, or was not erased in the EDMS. In the second case record the erasure again."
+        for one in erasures
+        if one.id in there
+    ]
 
 
 @task(name="erase again", tags=["erase"], task_run_name="apply the ledger of erasures")
