@@ -13,7 +13,6 @@ from edms_tasks.erasure.row_search import find_rows
 from edms_tasks.errors import CommandError
 from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, own_history, this_edms_of
-from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.records import whoever_runs_this
@@ -127,11 +126,7 @@ def record(
             why="Every restore of an earlier snapshot would leave all of them out.",
             fix="If that is meant, run it again with --several. Otherwise name one row.",
         )
-    made = record_erasure(repository, settings.workdir, erased, reason=reason, by=by or whoever_runs_this())
-    append_entry(
-        repository, settings, "erase", "success", LogFacts(True, facts={"erasure": made[:12], "model": erased.label})
-    )
-    return replace(found, id=made)
+    return replace(found, id=_add(settings, repository, erased, reason=reason, by=by))
 
 
 def withdraw(settings: Settings, erasure: str, *, reason: str, by: str | None) -> str:
@@ -143,7 +138,7 @@ def withdraw(settings: Settings, erasure: str, *, reason: str, by: str | None) -
     _require_reason(reason)
     repository = Repository.open(settings.repository)
     require_encrypted(repository)
-    found = _ledger(settings, repository)
+    found = _ledger(settings, repository, _own_manifests(settings, repository))
     chosen = [one for one in found.erasures if one.id.startswith(erasure)]
     if len(chosen) != 1 or chosen[0].id in found.withdrawn:
         raise CommandError(
@@ -153,10 +148,18 @@ def withdraw(settings: Settings, erasure: str, *, reason: str, by: str | None) -
         )
     one = chosen[0]
     said = Erased(edms=one.erased.edms, table=one.erased.table, label=one.erased.label, row={}, withdraws=one.id)
-    made = record_erasure(repository, settings.workdir, said, reason=reason, by=by or whoever_runs_this())
-    facts = {"erasure": made[:12], "withdraws": one.id[:12], "model": said.label}
-    append_entry(repository, settings, "erase", "success", LogFacts(True, facts=facts))
+    _add(settings, repository, said, reason=reason, by=by)
     return one.id
+
+
+def _add(settings: Settings, repository: Repository, erased: Erased, *, reason: str, by: str | None) -> str:
+    """Put an entry into the ledger, and one without the row into the log; returns its id."""
+    made = record_erasure(repository, settings.workdir, erased, reason=reason, by=by or whoever_runs_this())
+    facts = {"erasure": made[:12], "model": erased.label}
+    if erased.withdraws:
+        facts["withdraws"] = erased.withdraws[:12]
+    append_entry(repository, settings, "erase", "success", LogFacts(True, facts=facts))
+    return made
 
 
 def _require_reason(reason: str) -> None:
@@ -167,7 +170,7 @@ def _require_reason(reason: str) -> None:
 def _searched(settings: Settings, repository: Repository, erased: Erased) -> RecordedErasure:
     """The rows in the EDMS's snapshots that an erasure is about. All are searched, the newest first."""
     run = Run(settings)
-    manifests = sorted(_own_manifests(own_history(settings, repository)), key=lambda one: one.created, reverse=True)
+    manifests = sorted(_own_manifests(settings, repository), key=lambda one: one.created, reverse=True)
     rows, keys, column, renamed = 0, frozenset[str](), "", []
     with run_folder(settings.workdir, "erase") as folder, run.workspace(folder / "workspace") as workspace:
         for number, manifest in enumerate(manifests):
@@ -184,7 +187,8 @@ def _searched(settings: Settings, repository: Repository, erased: Erased) -> Rec
     return RecordedErasure("", erased, rows, tuple(renamed), shown)
 
 
-def _own_manifests(history: SnapshotHistory) -> list[Manifest]:
+def _own_manifests(settings: Settings, repository: Repository) -> list[Manifest]:
+    history = own_history(settings, repository)
     return [
         manifest for name, manifest in history.survey.intact.items() if history.key in (None, history.owner.get(name))
     ]
@@ -193,8 +197,8 @@ def _own_manifests(history: SnapshotHistory) -> list[Manifest]:
 def listed(settings: Settings) -> ListedErasures:
     """The erasures of the EDMS that the settings describe."""
     repository = Repository.open(settings.repository)
-    manifests = _own_manifests(own_history(settings, repository))
-    ledger = _ledger(settings, repository)
+    manifests = _own_manifests(settings, repository)
+    ledger = _ledger(settings, repository, manifests)
     return ListedErasures(
         tuple(
             ListedErasure(
@@ -206,8 +210,7 @@ def listed(settings: Settings) -> ListedErasures:
     )
 
 
-def _ledger(settings: Settings, repository: Repository) -> Ledger:
-    manifests = _own_manifests(own_history(settings, repository))
+def _ledger(settings: Settings, repository: Repository, manifests: Sequence[Manifest]) -> Ledger:
     ids = {one.identity.id for one in manifests if one.identity is not None}
     own = this_edms_of(settings, repository).id
     return read_ledger(repository, settings.workdir, sorted(ids | ({own} if own else set())))
