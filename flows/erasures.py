@@ -188,9 +188,13 @@ def _searched(settings: Settings, repository: Repository, erased: Erased) -> Rec
 
 
 def _own_manifests(settings: Settings, repository: Repository) -> list[Manifest]:
+    """The EDMS's snapshots, also those that were converted from its old backups."""
     history = own_history(settings, repository)
+    converted = {*history.converted}
     return [
-        manifest for name, manifest in history.survey.intact.items() if history.key in (None, history.owner.get(name))
+        manifest
+        for name, manifest in history.survey.intact.items()
+        if history.key in (None, history.owner.get(name)) or name in converted
     ]
 
 

@@ -10,11 +10,14 @@ import pytest
 from edms_tasks.erasure.ledger import Erased, Erasure, Ledger
 from edms_tasks.errors import CommandError
 from edms_tasks.manifest import ConvertedFrom, Manifest, ObjectRef
+from edms_tasks.repository import Repository
 from flows.erasures import listed, record, withdraw
 from tests.direct_access import execute, query
 from tests.reference_system import ReferenceEdmsFactory
 from tests.repository.samples import manifest_of
 from tests.running import Protected, encrypt, protect
+
+OLD = ConvertedFrom(format="dumpdata", name="old.json", bytes=1, exact=False, losses=0)
 
 
 @pytest.fixture
@@ -112,8 +115,23 @@ def test_a_converted_snapshot_is_of_before_every_erasure() -> None:
     backup = Manifest.from_json(manifest_of(ObjectRef(sha256="0" * 64, size=1)), where="").model_copy(
         update={"created": at + timedelta(days=9)}
     )
-    old = ConvertedFrom(format="dumpdata", name="old.json", bytes=1, exact=False, losses=0)
-    converted = backup.model_copy(update={"converted": old})
+    converted = backup.model_copy(update={"converted": OLD})
 
     assert (ledger.before(backup), ledger.deleted_before(backup)) == ((), ledger.erasures)
     assert (ledger.before(converted), ledger.deleted_before(converted)) == (ledger.erasures, ())
+
+
+def test_snapshots_converted_from_old_backups_are_searched_and_counted(person: Protected) -> None:
+    repository = Repository.open(person.settings.repository)
+    (made,) = repository.snapshots()
+    converted = repository.read_manifest(made).model_copy(update={"converted": OLD, "previous": None, "number": None})
+    execute(person.edms, "DELETE FROM users_user WHERE id = 900")
+    person.backup()
+    repository.write_snapshot(converted.to_json())
+    with repository.lock("prune"):
+        repository.remove_snapshot(made)
+
+    record(person.settings, "users.User:olga", [], reason="request 28", by=None)
+
+    (line,) = listed(person.settings).lines
+    assert converted.created in line.older
