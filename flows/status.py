@@ -140,7 +140,8 @@ def read_status(
     """
     limits = limits_of(settings, max_age=max_age, max_proof_age=max_proof_age, max_drill_age=max_drill_age)
     repository = Repository.open(settings.repository)
-    return status_of(settings, repository, state_of(settings, repository), limits, now or datetime.now(UTC))
+    state = state_of(settings, repository)
+    return status_of(settings, repository, state, repository.log.backwards(), limits, now or datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -170,13 +171,18 @@ def limits_of(
 
 
 def status_of(
-    settings: Settings, repository: Repository, state: RepositoryState, limits: Limits, now: datetime
+    settings: Settings,
+    repository: Repository,
+    state: RepositoryState,
+    log: Iterable[LogEntry],
+    limits: Limits,
+    now: datetime,
 ) -> Status:
-    """The same for a repository that is open, and whose snapshots were read."""
+    """The same for a repository that is open, and whose snapshots were read. `log`: its entries, newest first."""
     own = state.own
     newest = own.newest
     # Each entry is read once, however many look for it.
-    of_backups, of_proofs, of_drills = itertools.tee(repository.log.backwards(), 3)
+    of_backups, of_proofs, of_drills = itertools.tee(log, 3)
     entries = _backups_since(of_backups, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
@@ -224,13 +230,10 @@ def status_of(
 def _filling(settings: Settings, state: RepositoryState, now: datetime) -> str:
     """A sentence if the repository's disk is expected to be full within `[status] full_within`; else ""."""
     free = free_bytes(settings.repository.url)
+    if free is None:
+        return ""
     growth = recent_growth(state.survey, free)
-    if (
-        free is None
-        or growth is None
-        or growth.full is None
-        or growth.full - now > period_of(settings.status.full_within)
-    ):
+    if growth is None or growth.full is None or growth.full - now > period_of(settings.status.full_within):
         return ""
     left = in_words(max(growth.full - now, timedelta(0)))
     return (

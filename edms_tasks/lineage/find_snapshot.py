@@ -26,10 +26,12 @@ def chosen_snapshot(
     return choose(repository, name, this_edms, _here(settings, repository, this_edms), passing_over=passing_over)
 
 
-def own_history(settings: Settings, repository: Repository, report: ProbeReport | None = None) -> SnapshotHistory:
-    """The snapshots of the EDMS that the settings describe."""
+def own_history(
+    settings: Settings, repository: Repository, report: ProbeReport | None = None, *, survey: Survey | None = None
+) -> SnapshotHistory:
+    """The snapshots of the EDMS that the settings describe. `survey`: the repository's, if there is one already."""
     this_edms = this_edms_of(settings, repository, report)
-    return history_of(repository, this_edms, _here(settings, repository, this_edms))
+    return history_of(repository, this_edms, _here(settings, repository, this_edms), survey)
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class RepositoryState:
     proofs: ProvedSnapshots
 
 
-def state_of(settings: Settings, repository: Repository) -> RepositoryState:
-    """Check the order and completeness of all snapshots in a repository."""
-    own = own_history(settings, repository)
+def state_of(settings: Settings, repository: Repository, survey: Survey | None = None) -> RepositoryState:
+    """Check the order and completeness of all snapshots in a repository. `survey`: its own, if there is one already."""
+    own = own_history(settings, repository, survey=survey)
     found: dict[tuple[str, str, str], Finding] = {}
     for history in (own, *histories(own.survey, own.this_edms)):
         for one in history.findings():

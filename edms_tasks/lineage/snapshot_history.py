@@ -185,9 +185,12 @@ def repository_findings(survey: Survey) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def history_of(repository: Repository, this_edms: KnownEdms, here: Mark | None = None) -> SnapshotHistory:
-    """The history of `this_edms`; if it is unknown, of the only EDMS in the repository."""
-    found = repository.survey()
+def history_of(
+    repository: Repository, this_edms: KnownEdms, here: Mark | None = None, found: Survey | None = None
+) -> SnapshotHistory:
+    """The history of `this_edms`; if it is unknown, of the only EDMS in the repository. `found`: the survey, if there is one already."""
+    if found is None:
+        found = repository.survey()
     owner = _owners(found, this_edms)
     key = this_edms.id if this_edms.id is not None else _only(owner, found.intact, this_edms)
     return _history(found, this_edms, owner, key, here)

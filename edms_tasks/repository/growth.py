@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 
+from edms_tasks.manifest import Manifest
 from edms_tasks.repository.survey import Survey
 
 _DAY = 86_400.0
@@ -58,17 +60,19 @@ def free_bytes(url: str) -> int | None:
 
 def recent_growth(survey: Survey, free: int | None) -> Growth | None:
     """The growth of a repository by its snapshots of the last 90 days."""
-    created = {name: manifest.created for name, manifest in survey.intact.items()}
-    order = [name for name in survey.order if name in created]
-    points: list[tuple[datetime, int]] = []
+    manifests = [survey.intact[name] for name in survey.order if name in survey.intact]
+    recent = [one for one in manifests if manifests[-1].created - one.created <= _LOOKED_AT]
+    totals = accumulate(added_bytes(recent))
+    return growth_of([(one.created, total) for one, total in zip(recent, totals, strict=True)], free)
+
+
+def added_bytes(manifests: Iterable[Manifest]) -> Iterator[int]:
+    """What each snapshot added to a repository, oldest first: the bytes of the objects that none before it has."""
     known: set[str] = set()
-    total = 0
-    for name in (one for one in order if created[order[-1]] - created[one] <= _LOOKED_AT):
-        objects = survey.intact[name].objects()
-        total += sum(ref.size for sha256, ref in objects.items() if sha256 not in known)
+    for manifest in manifests:
+        objects = manifest.objects()
+        yield sum(ref.size for sha256, ref in objects.items() if sha256 not in known)
         known |= objects.keys()
-        points.append((created[name], total))
-    return growth_of(points, free)
 
 
 def _slope(xs: Sequence[float], ys: Sequence[float]) -> float:

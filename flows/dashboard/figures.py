@@ -15,7 +15,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.periods import seconds_of
 from edms_tasks.repository import Repository, is_encrypted
 from edms_tasks.repository.audit_log import LogEntry
-from edms_tasks.repository.growth import Growth, free_bytes, growth_of
+from edms_tasks.repository.growth import Growth, added_bytes, free_bytes, growth_of
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
 from flows.auditing.one_report import approvers_of
@@ -146,37 +146,51 @@ class Collected:
     reports: Mapping[str, tuple[Repository, ReportRefs]]  # SHA-256 of the page -> where it is
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A repository and what was read of it."""
+
+    repository: Repository
+    state: RepositoryState
+    settings: Settings  # of the first EDMS that named it
+    log: tuple[LogEntry, ...]  # newest first
+
+
 def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Collected:
-    """Read the log and the manifests of each repository once, and the status of each EDMS.
+    """The dashboard of these EDMSs. The log and the manifests of a repository are read once, however many EDMSs share it.
 
     Raises:
         RepositoryUnreachable, …: a repository cannot be read.
     """
     now = now or datetime.now(UTC)
-    opened: dict[str, tuple[Repository, RepositoryState, Settings]] = {}
+    opened: dict[str, _Read] = {}
     systems = []
     for settings in all_settings:
         repository = Repository.open(settings.repository)
-        state = state_of(settings, repository)  # whose snapshots are its own, the settings say
-        opened.setdefault(repository.identity, (repository, state, settings))
-        systems.append(_system(settings, repository, state, now))
+        known = opened.get(repository.identity)
+        if known is not None and known.settings.repository == settings.repository:  # the same place, and the same keys
+            survey, log = known.state.survey, known.log
+        else:
+            survey, log = repository.survey(), tuple(repository.log.backwards())
+        state = state_of(settings, repository, survey)  # whose snapshots are its own, the settings say
+        opened.setdefault(repository.identity, _Read(repository, state, settings, log))
+        systems.append(_system(settings, repository, state, log, now))
     runs: list[RunFigures] = []
     snapshots: list[SnapshotFigures] = []
     findings: list[OpenFinding] = []
     reports: dict[str, tuple[Repository, ReportRefs]] = {}
     repositories = []
-    for repository, state, settings in opened.values():
-        entries = list(repository.log.backwards())[::-1]
-        whose = whose_run(entries, {name: _edms_of(one) for name, one in state.survey.intact.items()})
-        for entry in entries:
+    for one in opened.values():
+        whose = whose_run(one.log[::-1], {name: _edms_of(its) for name, its in one.state.survey.intact.items()})
+        for entry in reversed(one.log):
             refs = report_of(entry)
             if refs is not None:
-                reports[refs.page.sha256] = (repository, refs)
-            runs.append(_run(repository, entry, refs, whose(entry)))
-        listed = _snapshots(repository, state)
+                reports[refs.page.sha256] = (one.repository, refs)
+            runs.append(_run(one.repository, entry, refs, whose(entry)))
+        listed = _snapshots(one.repository, one.state)
         snapshots += listed
-        findings += _findings(state)
-        repositories.append(_repository(repository, state, settings, listed))
+        findings += _findings(one.state)
+        repositories.append(_repository(one.repository, one.state, one.settings, listed))
     dashboard = Dashboard(
         made=now,
         systems=tuple(systems),
@@ -188,10 +202,12 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
     return Collected(dashboard, reports)
 
 
-def _system(settings: Settings, repository: Repository, state: RepositoryState, now: datetime) -> SystemFigures:
+def _system(
+    settings: Settings, repository: Repository, state: RepositoryState, log: Sequence[LogEntry], now: datetime
+) -> SystemFigures:
     status, problem = None, ""
     try:
-        status = status_of(settings, repository, state, limits_of(settings), now)
+        status = status_of(settings, repository, state, log, limits_of(settings), now)
     except EdmsBackupError as error:
         problem = f"{error.what} {error.why}".rstrip()
     newest = state.survey.intact.get(state.own.newest or "")
@@ -234,16 +250,15 @@ def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None, whose
 
 def _snapshots(repository: Repository, state: RepositoryState) -> list[SnapshotFigures]:
     survey = state.survey
-    known: set[str] = set()
+    # Without those that no key here reads, and those that are no backups of the live system.
+    backups = {
+        name: survey.intact[name]
+        for name in survey.order
+        if name in survey.intact and survey.intact[name].converted is None
+    }
     total = 0
     found = []
-    for name in survey.order:
-        manifest = survey.intact.get(name)
-        if manifest is None or manifest.converted is not None:
-            continue  # there is no key here to read it; or it is no backup of the live system
-        objects = manifest.objects()
-        new = sum(ref.size for sha256, ref in objects.items() if sha256 not in known)
-        known |= objects.keys()
+    for (name, manifest), new in zip(backups.items(), added_bytes(backups.values()), strict=True):
         total += new
         found.append(
             SnapshotFigures(
@@ -253,7 +268,7 @@ def _snapshots(repository: Repository, state: RepositoryState) -> list[SnapshotF
                 at=manifest.created,
                 rows=manifest.rows,
                 files=sum(index.files for index in manifest.files),
-                bytes=sum(ref.size for ref in objects.values()),
+                bytes=sum(ref.size for ref in manifest.objects().values()),
                 new=new,
                 total=total,
                 tags=survey.tags_of(name),
