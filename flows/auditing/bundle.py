@@ -110,7 +110,9 @@ class _Bundling:
                 "Set [edms] id, and make the bundle again."
             )
         own = [entry for entry in runs if edms is None or whose(entry) == edms]
-        found = gaps(self._period, own)
+        # What proves a snapshot that was converted from an old backup proves no backup of the EDMS.
+        converted = {*state.own.converted}
+        found = gaps(self._period, [entry for entry in own if entry.snapshot not in converted])
         self._log(checked.entries)
         rows = [self._run(entry, whose(entry), edms) for entry in runs]
         witness = str(checked.last or "")

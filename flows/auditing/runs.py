@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from edms_tasks.manifest import CONVERTED
 from edms_tasks.repository.audit_log import LogEntry
 
 WhoseRun = Callable[[LogEntry], str | None]
@@ -14,11 +15,11 @@ _WRITE_TO_LIVE = ("merge", "rollback")
 def whose_run(entries: Sequence[LogEntry], owner: Mapping[str, str]) -> WhoseRun:
     """A function that tells the id of the EDMS of an entry; None for runs that concern the repository as a whole.
 
-    A run about one snapshot belongs to that snapshot's EDMS, whichever settings it was started with. `owner`: snapshots that are
-    there -> id; the log itself tells the owners of those that were pruned.
+    A run about one snapshot belongs to that snapshot's EDMS, whichever settings it was started with; also if the snapshot was converted
+    from an old backup. `owner`: snapshots that are there -> id; the log itself tells the owners of those that were pruned.
     """
     made = {one.snapshot: one.edms for one in entries if one.event == "backup" and one.snapshot and one.edms}
-    known = {**made, **owner}
+    known = {**made, **{snapshot: edms.removeprefix(CONVERTED) for snapshot, edms in owner.items()}}
     return lambda entry: known.get(entry.snapshot or "") or entry.edms
 
 

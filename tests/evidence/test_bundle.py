@@ -19,12 +19,16 @@ import pytest
 from typer.testing import CliRunner
 
 from edms_tasks.errors import CommandError, EdmsBackupError, ToolMissing
+from edms_tasks.evidence.log_facts import LogFacts
+from edms_tasks.manifest import ConvertedFrom
+from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
 from flows.auditing.bundle import bundle_evidence
 from flows.auditing.one_report import approvers_of
 from flows.auditing.period import Period, gaps, period_from
 from flows.auditing.runs import what_it_touched, whose_run
 from flows.cli.app import app
+from flows.evidence.repository_log import append_entry
 from tests.reference_system import EdmsTemplates
 from tests.running import Protected, encrypt, protect, run_backup, run_verify
 
@@ -365,6 +369,31 @@ def test_other_edms_of_the_repository_close_no_gap(signed: Protected, tmp_path: 
     assert today in made.gaps.unverified[-1]
     page = (tmp_path / "other" / "index.html").read_text()
     assert "of other EDMSs in the same repository are listed too" in page
+
+
+def test_a_restore_of_a_converted_snapshot_is_a_run_of_the_edms_and_closes_no_gap(
+    signed: Protected, tmp_path: Path
+) -> None:
+    own = signed.settings.repository
+    url, copies = tmp_path / "repository", tmp_path / "copies"
+    shutil.copytree(own.url, url)
+    shutil.copytree(str(own.copies), copies)
+    place = own.model_copy(update={"url": str(url), "copies": copies})
+    settings = signed.settings.model_copy(update={"repository": place})
+    repository = Repository.open(place)
+    (backup,) = repository.survey().intact.values()
+    old = ConvertedFrom(format="dumpdata", name="old.json", bytes=1, exact=False, losses=0)
+    apart = backup.model_copy(update={"converted": old, "previous": None, "number": None})
+    snapshot = repository.write_snapshot(apart.to_json())
+    facts = LogFacts(True, snapshot=snapshot, facts={"promoted": True, "verdict": "proved"})
+    append_entry(repository, settings, "restore", "success", facts)
+
+    made = bundle_evidence(settings, *DAYS, tmp_path / "evidence")
+
+    page = (tmp_path / "evidence" / "index.html").read_text()
+    assert "of other EDMSs" not in page
+    assert "<b>1</b><span>replaced or changed the live system</span>" in page
+    assert str(made.period.last) in made.gaps.unproved[-1]
 
 
 def test_days_to_come_are_no_gaps() -> None:
