@@ -27,9 +27,8 @@ from edms_tasks.repository.stored_reports import report_of
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.audit_trail import missing_reports
-from flows.auditing.one_report import approvers_of
 from flows.auditing.period import Gaps, Period, gaps, period_from
-from flows.auditing.runs import what_it_touched, whose_run
+from flows.auditing.runs import approvers_of, what_it_touched, whose_run
 
 _HOW_TO_CHECK = Path(__file__).with_name("VERIFY.md")
 

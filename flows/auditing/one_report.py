@@ -28,22 +28,6 @@ class FoundReport:
         return {"entry": self.entry.model_dump(mode="json"), "report": dict(self.report) or None}
 
 
-def approvers_of(entry: LogEntry) -> list[str]:
-    """Who approved a run, by its entry. An entry may be forged, so anything may stand there."""
-    found = entry.facts.get("approved_by")
-    return [_approval(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _approval(one: Mapping[str, Any]) -> str:
-    how = "confirmed by a code" if one.get("checked") is True else "as typed, not checked"
-    said = [
-        f"{one.get('by', '')} ({how})",
-        f"on {str(one['at'])[:16]}" if one.get("at") else "",
-        str(one.get("note") or ""),
-    ]
-    return ", ".join(part for part in said if part)
-
-
 def read_report(settings: Settings, number: int) -> FoundReport:
     """The entry of that number, and its report, both checked.
 

@@ -1,8 +1,9 @@
-"""What an entry of the log says of a run: whose it was, and whether the live system was changed."""
+"""What an entry of the log says of a run: whose it was, who approved it, and whether the live system was changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from edms_tasks.manifest import CONVERTED
 from edms_tasks.repository.audit_log import LogEntry
@@ -28,3 +29,19 @@ def what_it_touched(entry: LogEntry) -> str:
     if entry.event == "restore" and "promoted" in entry.facts:
         return "live" if entry.facts["promoted"] else "copy"
     return "live" if entry.event in _WRITE_TO_LIVE and entry.outcome == "success" else ""
+
+
+def approvers_of(entry: LogEntry) -> list[str]:
+    """Who approved a run, by its entry. An entry may be forged, so anything may stand there."""
+    found = entry.facts.get("approved_by")
+    return [_approval(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _approval(one: Mapping[str, Any]) -> str:
+    how = "confirmed by a code" if one.get("checked") is True else "as typed, not checked"
+    said = [
+        f"{one.get('by', '')} ({how})",
+        f"on {str(one['at'])[:16]}" if one.get("at") else "",
+        str(one.get("note") or ""),
+    ]
+    return ", ".join(part for part in said if part)

@@ -18,8 +18,7 @@ from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.growth import Growth, added_bytes, free_bytes, growth_of
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
-from flows.auditing.one_report import approvers_of
-from flows.auditing.runs import what_it_touched, whose_run
+from flows.auditing.runs import approvers_of, what_it_touched, whose_run
 from flows.status import Status, limits_of, status_of
 
 _COMMENT = 300

@@ -24,9 +24,8 @@ from edms_tasks.manifest import ConvertedFrom
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
 from flows.auditing.bundle import bundle_evidence
-from flows.auditing.one_report import approvers_of
 from flows.auditing.period import Period, gaps, period_from
-from flows.auditing.runs import what_it_touched, whose_run
+from flows.auditing.runs import approvers_of, what_it_touched, whose_run
 from flows.cli.app import app
 from flows.evidence.repository_log import append_entry
 from tests.reference_system import EdmsTemplates

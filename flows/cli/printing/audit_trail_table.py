@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows.auditing.runs import what_it_touched
+from flows.auditing.runs import approvers_of, what_it_touched
 from flows.cli.printing.layout import line, print_table
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ def _row(entry: LogEntry) -> tuple[object, ...]:
 def print_report(console: Console, found: FoundReport, written: Sequence[Path]) -> None:
     """Print an entry of the log, and the most important of its report."""
     entry, report = found.entry, found.report
-    from flows.auditing.one_report import approvers_of
 
     line(console, f"entry     {entry.number}, {entry.at:%Y-%m-%d %H:%M:%S} UTC: {entry.event}, {entry.outcome}")
     line(
