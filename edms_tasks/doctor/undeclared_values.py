@@ -75,8 +75,8 @@ def _beside(sample: Sample, column: Column) -> Iterator[tuple[str, str]]:
 def _assessed(subject: str, column: str, suspects: Sequence[Suspect], targets: Sequence[Table]) -> Iterator[Assessment]:
     told = _told_apart(suspects, targets)
     if told:
-        lines = "\n".join(_lines(subject, targets[one.targets[0]], one.place.name) for one in told)
-        kinds = ", ".join(f"{one.place.name.partition(' where ')[2]}: {targets[one.targets[0]].label}" for one in told)
+        lines = "\n".join(_lines(subject, targets[one.targets[0]], *_condition(one)) for one in told)
+        kinds = ", ".join(f"{' is '.join(_condition(one))}: {targets[one.targets[0]].label}" for one in told)
         yield _finding(
             subject,
             f"Another column seems to say of which model ({kinds}).",
@@ -103,16 +103,23 @@ def _told_apart(suspects: Sequence[Suspect], targets: Sequence[Table]) -> list[S
     by_column: dict[str, list[Suspect]] = {}
     for one in suspects:
         if one.place.form == _CHOSEN:
-            by_column.setdefault(one.place.name.partition(" where ")[2].partition(" is ")[0], []).append(one)
+            by_column.setdefault(_condition(one)[0], []).append(one)
     apart = [ones for ones in by_column.values() if len({one.targets[0] for one in ones}) > 1]
     return max(apart, key=lambda ones: sum(one.hits for one in ones), default=[])
 
 
-def _lines(subject: str, target: Table, name: str) -> str:
-    beside, _, kind = name.partition(" where ")[2].partition(" is ")
+def _condition(one: Suspect) -> tuple[str, str]:
+    """The column that says of which model the ids are, and what it says: `collect_by_kind` has them in the name of the place."""
+    beside, _, kind = one.place.name.partition(" where ")[2].partition(" is ")
+    return beside, kind
+
+
+def _lines(subject: str, target: Table, beside: str, kind: str) -> str:
+    import tomlkit  # only where there is something to suggest
+
     declaration = Declaration(section="soft_references", entries=(("column", subject), ("target", target.label)))
-    quoted = kind.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{declaration_text(declaration).rstrip()}\nwhere = {{ {beside} = "{quoted}" }}'
+    where = f"{tomlkit.key(beside).as_string()} = {tomlkit.string(kind).as_string()}"
+    return f"{declaration_text(declaration).rstrip()}\nwhere = {{ {where} }}"
 
 
 def _finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from tests.inventory.small_project import small_project
@@ -45,3 +46,20 @@ def test_named_values_come_first_and_each_kind_of_row_has_its_model(tmp_path: Pa
     assert 'target = "small.Device"\nwhere = { table_name = "small_device" }' in poly
     assert 'pattern = "device #%d"' in said["small.Entry.text"].fix
     assert [one.subject for one in examined.suggestions][-1] == "small.Case.shelf_mark"
+
+
+def test_what_is_suggested_can_be_pasted_whatever_the_column_and_its_values_are_called(tmp_path: Path) -> None:
+    models = MODELS.replace("max_length=20)", 'max_length=20, db_column="table of row")')
+    kinds = {"small_case": 'case "old"\\n', "small_device": "device\\\\2"}
+    rows = ROWS
+    for kind, hostile in kinds.items():
+        rows = rows.replace(f'"{kind}"', f"'{hostile}'")
+
+    examined = run_doctor(small_project(tmp_path / "edms", models, rows))
+
+    (found,) = [one for one in examined.diagnosis.assessments if one.subject == "small.Entry.row_id"]
+    pasted = tomllib.loads(found.fix[found.fix.index("[[") :])["soft_references"]
+    assert {one["target"]: one["where"] for one in pasted} == {
+        "small.Case": {"table of row": 'case "old"\n'},
+        "small.Device": {"table of row": "device\\2"},
+    }
