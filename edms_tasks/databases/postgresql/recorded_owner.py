@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from edms_tasks.databases.address import DatabaseAddress
@@ -33,7 +34,6 @@ def with_recorded_owner(address: DatabaseAddress, schema: CapturedSchema) -> Cap
     archive.write(schema.path, entries)
     settings = dict(schema.settings)
     for key in ("roles", KEY):
-        # In JSON between quotation marks.
-        named = owner if key == "roles" else owner.replace("\\", "\\\\").replace('"', '\\"')
+        named = owner if key == "roles" else json.dumps(owner, ensure_ascii=False)[1:-1]  # inside a text of JSON
         settings[key] = settings[key].replace(address.user, named)
     return replace(schema, settings=settings)

@@ -66,7 +66,7 @@ def throwaway_database(
     made_for = fitting(live.name, _SUFFIX)
     with advisory_lock(maintenance, made_for, "work", shared=False, purpose="convert a dump", wait=wait):
         with connected(maintenance) as connection:
-            is_superuser = _require_may_create(connection, live)
+            creator, is_superuser = _require_may_create(connection, live)
             remove_made_for(maintenance, made_for, _SUFFIX)
             _remove_left_roles(connection)
             name, role = unique_name(made_for, _SUFFIX), f"{_ROLE}{secrets.token_hex(8)}"
@@ -81,7 +81,7 @@ def throwaway_database(
             _require_login(address)
             if is_superuser:
                 _install(maintenance.renamed(name), extensions)
-            yield replace(address, recorded_owner=_current_role(maintenance))
+            yield replace(address, recorded_owner=creator)
         finally:
             _drop(maintenance, name, role)
 
@@ -115,15 +115,15 @@ def _create(
     connection.execute(f"ALTER DATABASE {quoted} ALLOW_CONNECTIONS true".encode())
 
 
-def _require_may_create(connection: _Connection, live: DatabaseAddress) -> bool:
-    """Whether the role is a superuser. Raises MayNotCreateDatabases if it may not create what is needed."""
+def _require_may_create(connection: _Connection, live: DatabaseAddress) -> tuple[str, bool]:
+    """The current role, and whether it is a superuser. Raises MayNotCreateDatabases if it may not create what is needed."""
     row = connection.execute(
         "SELECT rolsuper, rolcreaterole, rolname FROM pg_catalog.pg_roles WHERE rolname = current_user"
     ).fetchone()
     assert row is not None  # the current role exists
     superuser, createrole, name = bool(row[0]), bool(row[1]), str(row[2])
     if superuser or (createrole and may_create(connection)):
-        return superuser
+        return name, superuser
     raise MayNotCreateDatabases(
         "The role may not create a database and a role for the dump.",
         where=live.display,
@@ -160,12 +160,6 @@ def _install(address: DatabaseAddress, extensions: Sequence[str]) -> None:
         for name in dict.fromkeys(extensions):
             if name in HARMLESS_EXTENSIONS:
                 attempt(connection, f"CREATE EXTENSION IF NOT EXISTS {identifier(name)} SCHEMA public".encode())
-
-
-def _current_role(maintenance: DatabaseAddress) -> str:
-    with connected(maintenance) as connection:
-        row = connection.execute("SELECT current_user").fetchone()
-    return str(row[0]) if row else ""
 
 
 def _drop(maintenance: DatabaseAddress, name: str, role: str) -> None:
