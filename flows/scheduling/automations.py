@@ -60,10 +60,18 @@ def register_alarms(api: PrefectApi, systems: Sequence[DeployedEdms]) -> list[Al
     return [alarm for edms in systems for alarm in _register(api, edms, existing)]
 
 
-def without_teller(systems: Sequence[DeployedEdms]) -> list[str]:
-    """The names of EDMSs of whose alarms nobody is told: they only show in Prefect's UI."""
-    silent = [one for one in systems if not one.settings.notify.prefect_block]
-    return [one.name for one in silent if not one.settings.notify.tells_people]
+def what_became_of(alarms: Sequence[Alarm], systems: Sequence[DeployedEdms]) -> Iterator[str]:
+    """Lines for people: what became of the alarms, and whose alarms nobody is told of."""
+    for one in alarms:
+        if one.change != "unchanged":
+            yield f"alarm     {one.change}: {one.name}"
+    if same := sum(one.change == "unchanged" for one in alarms):
+        yield f"alarms    {same} unchanged"
+    for edms in systems if alarms else ():
+        notify = edms.settings.notify
+        if not notify.prefect_block and not notify.tells_people:
+            yield f"! Nobody is told of the alarms of {edms.name}; they only show in Prefect's UI."
+            yield "  fix: set webhook or email_to in [notify], or prefect_block, and run this command again"
 
 
 def _register(api: PrefectApi, edms: DeployedEdms, existing: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]:

@@ -24,7 +24,7 @@ from edms_tasks.errors import TerminalError, TransientError
 from edms_tasks.settings import CONFIG_FOLDERS
 from flows.running.prefect_api import ADDRESS, LOGIN, without_proxy_for
 from flows.running.temporary_server import ends_with_its_parent, health_of
-from flows.scheduling.automations import without_teller
+from flows.scheduling.automations import what_became_of
 from flows.scheduling.deploying import POOL, deploy
 from flows.scheduling.prefect_deployments import DeployedEdms
 
@@ -105,12 +105,9 @@ class PrefectService:
                 signal.signal(number, handler)
 
     def _deploy(self, environ: Mapping[str, str]) -> None:
-        for alarm in deploy(self.systems, POOL, "process", environ, automations=self.automations):
-            if alarm.change != "unchanged":
-                self.say(f"alarm {alarm.change}: {alarm.name}")
-        if self.automations:
-            for name in without_teller(self.systems):
-                self.say(f"! Nobody is told of the alarms of {name}: set webhook or email_to in [notify].")
+        alarms = deploy(self.systems, POOL, "process", environ, automations=self.automations)
+        for told in what_became_of(alarms, self.systems):
+            self.say(told)
 
     def _environment(self) -> Mapping[str, str]:
         login = self._login()

@@ -59,11 +59,12 @@ def deploy(
 
         def show(console: Console) -> None:
             from flows.cli.printing.layout import line
-            from flows.cli.printing.schedules import print_alarms
+            from flows.scheduling.automations import what_became_of
 
             for one in systems:
                 line(console, f"deployed  {one.name}  ({one.config})")
-            print_alarms(console, systems, alarms)
+            for told in what_became_of(alarms, systems):
+                line(console, told)
             line(console, f"now run   prefect worker start --pool {pool}, where the EDMS can be reached")
 
         facts = {
