@@ -84,20 +84,22 @@ def units(
             command=command.replace("%", "%%").replace("$", "$$"),
         )
         if job.cron:
-            skipped = [
-                f"OnCalendar={at:%Y-%m-%d %H:%M}:00 {zone}\n" for at in skipped_runs(job.cron, zone, datetime.now(UTC))
-            ]
             made[f"{base}.timer"] = _TIMER.format(
                 title=f"{job.name} of {name}",
                 calendar=calendar(job.cron),
                 zone=zone,
-                hours_that_do_not_exist="".join(
-                    ["# systemd leaves out a night whose hour summer time skips; these make up for it.\n", *skipped]
-                    if skipped
-                    else []
-                ),
+                hours_that_do_not_exist=_made_up_for(job.cron, zone),
             )
     return made
+
+
+def _made_up_for(cron: str, zone: str) -> str:
+    """Further times of a timer, for the nights whose hour does not exist; "" if there are none."""
+    skipped = skipped_runs(cron, zone, datetime.now(UTC))
+    if not skipped:
+        return ""
+    told = "# systemd leaves out a night whose hour summer time skips; these make up for it.\n"
+    return told + "".join(f"OnCalendar={at:%Y-%m-%d %H:%M}:00 {zone}\n" for at in skipped)
 
 
 def skipped_runs(cron: str, zone: str, now: datetime) -> list[datetime]:
