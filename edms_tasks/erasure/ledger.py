@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from edms_tasks.encryption.codec import NotDecodable
 from edms_tasks.errors import CommandError, DamagedRepository
 from edms_tasks.inventory.model import Value
-from edms_tasks.lineage.known_records import known_records, remember_records
+from edms_tasks.lineage.known_records import known_records, remember_written
 from edms_tasks.manifest import Manifest
 from edms_tasks.masking.rules import Kind
 from edms_tasks.repository import Repository
@@ -139,9 +139,7 @@ def record_erasure(repository: Repository, workdir: Path, erased: Erased, *, rea
     plain = erased.model_dump_json().encode()
     body = base64.b64encode(b"".join(repository.keys.codec.encode([plain]))).decode()
     made = repository.records.write("erasure", by=by, reason=reason, body=body)
-    records = repository.records.read()
-    if not records.lost(known_records(workdir, repository.place)):  # what is missed is not forgotten
-        remember_records(workdir, repository.place, records)
+    remember_written(workdir, repository)
     return made
 
 

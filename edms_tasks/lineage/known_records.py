@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.json_text import parsed_json
+from edms_tasks.repository import Repository
 from edms_tasks.repository.records import Records
 
 _FOLDER = "records"
@@ -31,6 +32,13 @@ def remember_records(workdir: Path, repository: str, records: Records) -> None:
     path = _path(workdir, repository)
     private_folder(path.parent)
     write_durably(path, json.dumps(records.last))
+
+
+def remember_written(workdir: Path, repository: Repository) -> None:
+    """Remember a record that was just written; not while one is missing, because what is missed must not be forgotten."""
+    records = repository.records.read()
+    if not records.lost(known_records(workdir, repository.place)):
+        remember_records(workdir, repository.place, records)
 
 
 def _path(workdir: Path, repository: str) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.errors import CommandError, PruneRefused, UnknownSnapshot
-from edms_tasks.lineage.known_records import known_records, remember_records
+from edms_tasks.lineage.known_records import known_records, remember_records, remember_written
 from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.records import Hold, Kind, NamedSnapshot
@@ -119,9 +119,7 @@ def _write(
     """Write a record, and remember outside the repository that there is one."""
     named = [_named(repository.survey(), snapshot_id)]
     made = repository.records.write(kind, by=by, reason=reason, tag=tag, of=of, snapshots=named)
-    records = repository.records.read()
-    if not records.lost(known_records(workdir, repository.place)):  # what is missed is not forgotten
-        remember_records(workdir, repository.place, records)
+    remember_written(workdir, repository)
     return made
 
 
