@@ -87,10 +87,10 @@ def restore_snapshot(
         with run.stage("open"):
             opened = open_restore(run, request, notes, cleanup, throwaway=trial is not None)
         scratch = cleanup.enter_context(run_folder(run.settings.workdir, "restore"))
-        erased, chosen = without_erased(run, request, opened, scratch, notes)
-        source = choose_source(run, request, chosen, scratch, cleanup)
+        erased, left = without_erased(run, request, opened, scratch, notes)
+        source = choose_source(run, request, left, scratch, cleanup)
         notes += source.notes
-        target = source.folders(chosen.target)
+        target = opened.target.with_files_of(source.manifest)
         cleanup.enter_context(run.runner.tagged(target.database.address.engine))
 
         with run.stage("stage"):

@@ -93,10 +93,6 @@ class ConvertedSnapshot:
         """The schema that the EDMS's migrations created."""
         return self.made
 
-    def folders(self, target: Target) -> Target:
-        """The folders of files, unchanged."""
-        return target
-
     def examine(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path
     ) -> MaskingFacts | None:

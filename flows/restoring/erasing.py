@@ -76,14 +76,10 @@ def without_erased(
         without=request.without_erasures,
         salvage=request.salvage,
     )
-    indexes = {index.root.name: index for index in erased.manifest.files}
-    folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in opened.target.folders)
-    target = replace(opened.target, folders=folders)
     return erased, replace(
         opened,
         manifest=erased.manifest,
         repository=erased.repository,
-        target=target,
         like=erased.like,
         indexed=frozenset(shadow for index in erased.indexes for shadow in index.shadows),
     )

@@ -35,7 +35,6 @@ from edms_tasks.scratch.workspace import Workspace
 from flows.restoring.full_text import full_text_indexes, without_indexes
 from flows.restoring.open_restore import Opened
 from flows.restoring.restore_sources import WholeSnapshot
-from flows.restoring.target import Target
 from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered
 from flows.tasks.restore_tasks import Load
@@ -79,13 +78,6 @@ class MaskedSnapshot(WholeSnapshot):
     def load(self) -> Load:
         """Fetch, verify and load a table with pseudonyms."""
         return load_masked
-
-    def folders(self, target: Target) -> Target:
-        """The target folders, with the indexes of the masked files."""
-        indexes = {index.root.name: index for index in self.manifest.files}
-        return replace(
-            target, folders=tuple((indexes[i.root.name], final, staged) for i, final, staged in target.folders)
-        )
 
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path

@@ -1,4 +1,4 @@
-"""The sources of a restore: a whole snapshot, a salvaged one, or one converted to another engine.
+"""The sources of a restore: a whole snapshot, a salvaged one, a masked one, or one converted to another engine.
 
 The stages of a restore are the same for all; these provide what differs.
 """
@@ -21,7 +21,6 @@ from edms_tasks.restore import fetch_schema, load_table
 from edms_tasks.salvage import Losses
 from edms_tasks.scratch.raw_table import RawTable
 from flows.restoring.migrate_to_code import Validated, migrate_to_code
-from flows.restoring.target import Target
 from flows.running.run import Run
 from flows.tasks.restore_tasks import Load
 
@@ -70,9 +69,6 @@ class RestoreSource(Protocol):
 
     def schema(self, folder: Path) -> CapturedSchema:
         """The schema of the staging database, fetched into `folder`."""
-
-    def folders(self, target: Target) -> Target:
-        """The target folders, with the indexes of the files to restore."""
 
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
@@ -123,10 +119,6 @@ class WholeSnapshot:
     def schema(self, folder: Path) -> CapturedSchema:
         """The snapshot's own schema."""
         return fetch_schema(self.repository, self.manifest.native_schema, folder)
-
-    def folders(self, target: Target) -> Target:
-        """The target folders, unchanged."""
-        return target
 
     def bring_back(
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path

@@ -33,7 +33,6 @@ from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.restoring.restore_sources import WholeSnapshot
-from flows.restoring.target import Target
 from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered
 from flows.tasks.validate_tasks import tabulate_keys
@@ -60,12 +59,6 @@ class SalvagedSnapshot(WholeSnapshot):
     def whole(self) -> Manifest:
         """The undamaged snapshot's manifest."""
         return self.of or self.manifest
-
-    def folders(self, target: Target) -> Target:
-        """The target folders, with the indexes of the files that are left."""
-        indexes = {index.root.name: index for index in self.manifest.files}
-        folders = tuple((indexes[index.root.name], final, staged) for index, final, staged in target.folders)
-        return replace(target, folders=folders)
 
     def keep_lists(self, folder: Path) -> None:
         """Put the lists beside the report."""

@@ -35,6 +35,13 @@ class Target:
     converts: bool = False  # whether the target is of another engine than the snapshot
     throwaway: bool = False  # whether the copy is removed when the restore ends, as by a drill
 
+    def with_files_of(self, manifest: Manifest) -> Target:
+        """The same with the indexes of a manifest that has the same roots and perhaps other files in them."""
+        indexes = {index.root.name: index for index in manifest.files}
+        return replace(
+            self, folders=tuple((indexes[was.root.name], final, staged) for was, final, staged in self.folders)
+        )
+
 
 def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
     """The EDMS's report; None if its code does not run and the settings name a database instead."""
