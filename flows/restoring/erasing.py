@@ -32,7 +32,7 @@ from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 from flows.requests import RestoreRequest
-from flows.restoring.full_text import full_text_indexes, without_indexes
+from flows.restoring.full_text import full_text_indexes, shadows_of, without_indexes
 from flows.restoring.open_restore import Opened
 from flows.running.flow_decorators import task
 from flows.running.run import Run
@@ -81,7 +81,7 @@ def without_erased(
         manifest=erased.manifest,
         repository=erased.repository,
         like=erased.like,
-        indexed=frozenset(shadow for index in erased.indexes for shadow in index.shadows),
+        indexed=shadows_of(erased.indexes),
     )
 
 

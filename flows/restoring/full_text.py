@@ -26,7 +26,7 @@ def full_text_indexes(repository: Repository, manifest: Manifest, folder: Path) 
 def without_indexes(manifest: Manifest, indexes: Sequence[SearchIndex]) -> Manifest:
     """The manifest without the tables that indexes are stored in, and without what was found out about them."""
     names = {index.name for index in indexes}
-    shadows = {shadow for index in indexes for shadow in index.shadows}
+    shadows = shadows_of(indexes)
     return manifest.model_copy(
         update={
             "tables": tuple(entry for entry in manifest.tables if entry.table.id not in shadows),
@@ -35,3 +35,8 @@ def without_indexes(manifest: Manifest, indexes: Sequence[SearchIndex]) -> Manif
             ),
         }
     )
+
+
+def shadows_of(indexes: Sequence[SearchIndex]) -> frozenset[str]:
+    """The ids of the tables that indexes are stored in."""
+    return frozenset(shadow for index in indexes for shadow in index.shadows)

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.protocol import StagingDatabase
@@ -32,7 +33,7 @@ from edms_tasks.restore import load_table
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
-from flows.restoring.full_text import full_text_indexes, without_indexes
+from flows.restoring.full_text import full_text_indexes, shadows_of, without_indexes
 from flows.restoring.open_restore import Opened
 from flows.restoring.restore_sources import WholeSnapshot
 from flows.running.flow_decorators import task
@@ -47,32 +48,33 @@ _TREATED = {
 _ERASED_BEFORE = "Rows were erased from this snapshot before it was masked: what they held is not searched for."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaskedSnapshot(WholeSnapshot):
     """A snapshot with masked rows and files, to be restored and validated like a whole one; and what to search it for.
 
     Args:
-        staged: the manifest with the columns that the database computes, which `manifest` lacks where a table is masked.
+        staged: the manifest as the staging database has it: with the columns that the database computes, which `manifest` lacks where
+            a table is masked.
         plan: what is masked.
         facts: the evidence so far.
         originals: the values that masked columns held.
     """
 
-    staged: Manifest | None = None
-    plan: MaskPlan | None = None
-    facts: MaskingFacts | None = None
-    originals: tuple[OriginalColumn, ...] = ()
-    _workspace: Workspace | None = field(default=None, repr=False)
+    staged: Manifest
+    plan: MaskPlan
+    facts: MaskingFacts
+    originals: tuple[OriginalColumn, ...]
+    workspace: Workspace = field(repr=False)
 
     @property
     def staged_manifest(self) -> Manifest:
         """The masked manifest as the staging database has it."""
-        return self.staged or self.manifest
+        return self.staged
 
     @property
     def whole(self) -> Manifest:
         """The same: the report compares with it."""
-        return self.staged_manifest
+        return self.staged
 
     @property
     def load(self) -> Load:
@@ -83,7 +85,6 @@ class MaskedSnapshot(WholeSnapshot):
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], folder: Path
     ) -> tuple[Sequence[Table], Mapping[str, RawTable]]:
         """Tables and rows without what is not compared: computed columns of masked tables, and search indexes."""
-        assert self.plan is not None
         kept, raws = super().bring_back(run, tables, raws, folder)
         found = {}
         for place, table in numbered(kept):
@@ -96,16 +97,15 @@ class MaskedSnapshot(WholeSnapshot):
         self, run: Run, tables: Sequence[Table], raws: Mapping[str, RawTable], scratch: Path
     ) -> MaskingFacts | None:
         """Search all columns that were read back, and the names of files, for the original values."""
-        assert self.plan is not None and self.facts is not None and self._workspace is not None
-        with self._workspace.cursor() as cursor:
+        with self.workspace.cursor() as cursor:
             searchable = collect_originals(cursor, self.originals, self.plan.search)
         # By the models' names, where there are models.
-        named = {entry.table.id: entry.table for entry in self.staged_manifest.tables}
+        named = {entry.table.id: entry.table for entry in self.staged.tables}
         searched = [named.get(table.id, table) for table in tables if table.id not in CODE_TABLES]
         reads = [SearchedRows(table, raws[table.id]) for table in searched]
-        hits = [hit for found in run.map(search_table, reads, self.plan, self._workspace) for hit in found]
+        hits = [hit for found in run.map(search_table, reads, self.plan, self.workspace) for hit in found]
         for index in self.manifest.files:
-            hits += run.call(search_file_names, index, self.repository, self._workspace, scratch)
+            hits += run.call(search_file_names, index, self.repository, self.workspace, scratch)
         labels = {table.id: named.get(table.id, table).label for table in tables}
         skipped = [f"{labels.get(table, table)}.{column}" for table, column in sorted(self.plan.may_hold)]
         code = [f"{labels[table]} (names from the EDMS's code)" for table in sorted(CODE_TABLES & labels.keys())]
@@ -203,20 +203,21 @@ def mask_snapshot(run: Run, opened: Opened, rules_file: Path, scratch: Path, cle
     masked = {mask.entry.table.id: one for mask, one in zip(masks, made, strict=True)}
     roots = [run.call(mask_root, index, plan, own, scratch) for index in numbered(manifest.files)]
     indexes = full_text_indexes(repository, manifest, scratch / "schema")
-    indexed = opened.indexed | {shadow for index in indexes for shadow in index.shadows}
+    indexed = opened.indexed | shadows_of(indexes)
     manifest = without_indexes(manifest, indexes)
     changed = {
         "files": tuple(root.index for root in roots),
         "file_names": (),  # they count contents of files
     }
     entries = manifest.tables
-    measured = tuple(_entry(entry, plan, masked, "measured") for entry in entries)
-    staged = tuple(_entry(entry, plan, masked, "staged") for entry in entries)
+    empty = {entry.table.id: emptied(entry) for entry in entries if entry.table.id in plan.emptied}
+    measured = {table_id: one.measured for table_id, one in masked.items()} | empty
+    staged = {table_id: one.staged for table_id, one in masked.items()} | empty
     facts = MaskingFacts(
         columns=tuple(line for mask in masks for line in mask.described),
-        emptied={entry.table.label: entry.state.rows for entry in entries if entry.table.id in plan.emptied},
+        emptied={entry.table.label: entry.state.rows for entry in entries if entry.table.id in empty},
         files={root.index.root.name: _treated(root) for root in roots},
-        untouched=sum(entry.table.id not in plan.tables and entry.table.id not in plan.emptied for entry in entries),
+        untouched=sum(entry.table.id not in measured for entry in entries),
         key=key.source,
         computed=tuple(f"{mask.entry.table.label}.{name}" for mask in masks for name in mask.computed),
         left_out=tuple(index.name for index in indexes),
@@ -233,26 +234,22 @@ def mask_snapshot(run: Run, opened: Opened, rules_file: Path, scratch: Path, cle
         for column in mask.columns
     )
     return MaskedSnapshot(
-        manifest=manifest.model_copy(update={**changed, "tables": measured}),
+        manifest=manifest.model_copy(update={**changed, "tables": _with(entries, measured)}),
         repository=own,
         notes=facts.notes(),
         like={**opened.like, **{table_id: one.like for table_id, one in masked.items() if one.like is not None}},
-        staged=manifest.model_copy(update={**changed, "tables": staged}),
+        staged=manifest.model_copy(update={**changed, "tables": _with(entries, staged)}),
         plan=plan,
         facts=facts,
         indexed=indexed,
         originals=originals,
-        _workspace=workspace,
+        workspace=workspace,
     )
 
 
-def _entry(entry: TableEntry, plan: MaskPlan, masked: Mapping[str, MaskedTable], form: str) -> TableEntry:
-    if entry.table.id in plan.emptied:
-        return emptied(entry)
-    one = masked.get(entry.table.id)
-    if one is None:
-        return entry
-    return one.measured if form == "measured" else one.staged
+def _with(entries: Sequence[TableEntry], others: Mapping[str, TableEntry]) -> tuple[TableEntry, ...]:
+    """The entries with others in the place of some, by table id."""
+    return tuple(others.get(entry.table.id, entry) for entry in entries)
 
 
 def _treated(root: MaskedRoot) -> str:
@@ -267,10 +264,8 @@ def _without(raw: RawTable, names: Sequence[str], folder: Path) -> RawTable:
     for number, path in enumerate(raw.files):
         files.append(folder / f"{number:06d}.parquet")
         with pq.ParquetFile(path) as file:
-            kept = [name for name in file.schema_arrow.names if name not in names]
-            with pq.ParquetWriter(
-                files[-1], file.read_row_group(0, kept).schema if file.num_row_groups else file.schema_arrow
-            ) as writer:
+            kept = [column for column in file.schema_arrow if column.name not in names]
+            with pq.ParquetWriter(files[-1], pa.schema(kept, file.schema_arrow.metadata)) as writer:
                 for group in range(file.num_row_groups):
-                    writer.write_table(file.read_row_group(group, kept))
+                    writer.write_table(file.read_row_group(group, [column.name for column in kept]))
     return replace(raw, files=tuple(files))
