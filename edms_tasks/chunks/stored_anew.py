@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,11 @@ from edms_tasks.proof.table_proof import cut_anew, ordering_of, own_columns, typ
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
+
+
+def keeps_its_order(entry: TableEntry, changed: Set[str]) -> bool:
+    """Whether the rows stay in their blocks if these columns change: none is of the key by which they are ordered."""
+    return entry.blocks is not None and bool(entry.ordered_by) and changed.isdisjoint(entry.ordered_by or ())
 
 
 def stored_anew(

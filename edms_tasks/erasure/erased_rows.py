@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from edms_tasks.chunks.stored_anew import stored_anew
+from edms_tasks.chunks.stored_anew import keeps_its_order, stored_anew
 from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.digests.chunk_columns import reference_column
 from edms_tasks.digests.value_text import text_value
@@ -23,7 +23,7 @@ from edms_tasks.erasure.ledger import Action, Erasure
 from edms_tasks.erasure.parent_links import parent_links
 from edms_tasks.erasure.row_search import matching
 from edms_tasks.errors import CheckFailed
-from edms_tasks.inventory.model import ROW_ID, ForeignReference, Table
+from edms_tasks.inventory.model import ForeignReference, Table
 from edms_tasks.manifest import Block, Chunk, Manifest, TableEntry
 from edms_tasks.masking.column_masks import column_mask
 from edms_tasks.masking.mask_plan import MaskedColumn, table_mask
@@ -246,7 +246,7 @@ class RowEraser:
             f"SELECT file, place, action, what FROM {_MARKS} WHERE table_id = ? ORDER BY file, place", [entry.table.id]
         ).fetchall()
         touched = {name for _, _, action, what in marks for name in self._touched(entry, action, what)}
-        in_order = entry.blocks is not None and bool(entry.ordered_by) and not touched & set(entry.ordered_by or ())
+        in_order = keeps_its_order(entry, touched)
         blocks: list[Block] = []
         chunks: list[Chunk] = []
         kept: list[Path] = []
@@ -309,13 +309,12 @@ class RowEraser:
         return rows.filter(pc.invert(_places(count, gone))) if gone else rows
 
     def _masked(self, entry: TableEntry, rows: pa.Table, columns: Sequence[MaskedColumn], chosen: pa.Array) -> pa.Table:
-        subject = entry.table.primary_key or ((ROW_ID,) if entry.table.row_ids else ())
         placed = rows.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64()))
         self._cursor.register("erasure_rows", placed)
         try:
             types = column_types(self._cursor, "erasure_rows")
             for column in columns:
-                how = column_mask(entry.table, column, entry.encodings.get(column.name, "native"), types, subject)
+                how = column_mask(entry.table, column, entry.encodings.get(column.name, "native"), types)
                 made: pa.Table = self._cursor.execute(
                     f"SELECT {how.made} AS made FROM erasure_rows ORDER BY {identifier(_PLACE)}"
                 ).to_arrow_table()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.storage_classes import classes_of, in_form
 from edms_tasks.errors import SettingsError
-from edms_tasks.inventory.model import Table
+from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.manifest import Encoding
 from edms_tasks.masking.mask_plan import MaskedColumn
 from edms_tasks.masking.masked_texts import STRINGS, WITH_STRINGS
@@ -29,9 +29,7 @@ class ColumnMask:
     shown: str
 
 
-def column_mask(
-    table: Table, column: MaskedColumn, encoding: Encoding, types: Mapping[str, str], subject: Sequence[str]
-) -> ColumnMask:
+def column_mask(table: Table, column: MaskedColumn, encoding: Encoding, types: Mapping[str, str]) -> ColumnMask:
     """How a column is masked.
 
     Args:
@@ -39,7 +37,6 @@ def column_mask(
         column: the column and its rule.
         encoding: of the column in the chunk.
         types: column of the chunk -> DuckDB type.
-        subject: the columns that identify a row.
 
     Raises:
         SettingsError: the rule does not suit how the values are stored.
@@ -60,7 +57,8 @@ def column_mask(
         made = f"CAST({number(stored, _DIGITS[form])} AS {form})"
         return ColumnMask(made, f"[CAST({stored} AS VARCHAR)]", f"CAST({made} AS VARCHAR)")
     if kind == "shift":
-        return _shifted(column, stored, text, form, encoding, types, subject)
+        by = (column.rule.by,) if column.rule.by else subject_of(table)
+        return _shifted(column, stored, text, form, encoding, [name for name in by if name in types])
     if not is_text:
         raise SettingsError(
             f"{table.label}.{column.name} cannot be masked: the kind {column.what!r} needs texts, and it holds {form.lower()} values.",
@@ -75,6 +73,11 @@ def column_mask(
         made = f"rpad({made}, {column.limit}, ' ')"  # as PostgreSQL reads it back
     made = f"CASE WHEN {text} IS NOT NULL THEN {made} END"
     return ColumnMask(_stored(made, encoding, form), f"[{text}]", made)
+
+
+def subject_of(table: Table) -> tuple[str, ...]:
+    """The columns that identify a row."""
+    return table.primary_key or ((ROW_ID,) if table.row_ids else ())
 
 
 def _in_json(column: MaskedColumn, text: str, encoding: Encoding) -> ColumnMask:
@@ -93,11 +96,9 @@ def _shifted(
     text: str,
     form: str,
     encoding: Encoding,
-    types: Mapping[str, str],
-    subject: Sequence[str],
+    by: Sequence[str],
 ) -> ColumnMask:
-    by = (column.rule.by,) if column.rule.by else subject
-    whose = " || '|' || ".join(f"coalesce(CAST({identifier(name)} AS VARCHAR), '')" for name in by if name in types)
+    whose = " || '|' || ".join(f"coalesce(CAST({identifier(name)} AS VARCHAR), '')" for name in by)
     moved = days(whose or "''", column.rule.days)
     if form == "VARCHAR":  # SQLite: a text that begins with the date
         date = f"TRY_CAST({text}[1:10] AS DATE)"

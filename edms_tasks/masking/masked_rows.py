@@ -14,12 +14,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edms_tasks.chunks.stored_anew import stored_anew
+from edms_tasks.chunks.stored_anew import keeps_its_order, stored_anew
 from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.errors import CheckFailed
-from edms_tasks.inventory.model import ROW_ID, Table
+from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Block, Chunk, ReferenceState, TableEntry
-from edms_tasks.masking.column_masks import column_mask
+from edms_tasks.masking.column_masks import column_mask, subject_of
 from edms_tasks.masking.mask_plan import MaskedColumn, TableMask
 from edms_tasks.masking.pseudonyms import MaskKey, keyed_cursor
 from edms_tasks.proof.block_hash import hash_columns, hash_table
@@ -70,7 +70,7 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
     chunks: list[Chunk] = []
     files: list[Path] = []
     like = None
-    in_order = _keeps_its_order(mask)
+    in_order = keeps_its_order(entry, {*(column.name for column in mask.columns), *mask.computed})
     for number, path in enumerate(fetch_chunks(repository, entry, folder / "chunks")):
         rows = pq.read_table(path)
         if like is None:  # a column of which only NULLs are left would be read in another form
@@ -144,12 +144,6 @@ def without_columns(table: Table, names: Sequence[str]) -> Table:
     return table.model_copy(update={"columns": tuple(column for column in table.columns if column.name not in names)})
 
 
-def _keeps_its_order(mask: TableMask) -> bool:
-    """Whether the rows stay in the snapshot's order: it is that of a key with no masked column."""
-    entry, changed = mask.entry, {*(column.name for column in mask.columns), *mask.computed}
-    return entry.blocks is not None and bool(entry.ordered_by) and not changed & set(entry.ordered_by or ())
-
-
 def _masked(
     workspace: Workspace,
     key: MaskKey,
@@ -161,8 +155,11 @@ def _masked(
 ) -> pa.Table:
     """A block's rows with masked columns; adds the files with its original values."""
     table = mask.entry.table
-    subject = table.primary_key or ((ROW_ID,) if table.row_ids else ())
-    used = {*(column.name for column in mask.columns), *subject, *(one.rule.by for one in mask.columns if one.rule.by)}
+    used = {
+        *(column.name for column in mask.columns),
+        *subject_of(table),
+        *(one.rule.by for one in mask.columns if one.rule.by),
+    }
     needed = rows.select([name for name in rows.column_names if name in used])
     needed = needed.append_column(_PLACE, pa.array(range(rows.num_rows), pa.int64()))
     with keyed_cursor(workspace, key) as cursor:
@@ -170,11 +167,11 @@ def _masked(
         try:
             types = column_types(cursor, "masked_rows")
             masks = [
-                column_mask(table, column, mask.entry.encodings.get(column.name, "native"), types, subject)
+                column_mask(table, column, mask.entry.encodings.get(column.name, "native"), types)
                 for column in mask.columns
             ]
-            for column, how in zip(mask.columns, masks, strict=True):
-                path = folder / f"originals-{len(originals)}-{list(originals).index(column.name)}-{part}.parquet"
+            for number, (column, how) in enumerate(zip(mask.columns, masks, strict=True)):
+                path = folder / f"originals-{number}-{part}.parquet"
                 cursor.execute(_WRITE_ORIGINALS.format(how=how, path=literal(str(path))))
                 originals[column.name].append(path)
             made = ", ".join(

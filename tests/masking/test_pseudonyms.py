@@ -31,10 +31,8 @@ def cursor(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _masked(cursor: duckdb.DuckDBPyConnection, rule: dict[str, Any], values: str, form: str, kind: LogicalType) -> Any:
     column = Column(name="c", native_type=form, logical_type=kind, nullable=True)
-    table = Table(id="t", schema_name=None, name="t", columns=(column,))
-    how = column_mask(
-        table, MaskedColumn(column, ColumnRule.model_validate(rule), None, False), "native", {"c": form}, ("c",)
-    )
+    table = Table(id="t", schema_name=None, name="t", columns=(column,), primary_key=("c",))
+    how = column_mask(table, MaskedColumn(column, ColumnRule.model_validate(rule), None, False), "native", {"c": form})
     rows = cursor.execute(
         f"SELECT c, {how.made}, {how.original} FROM (SELECT CAST(unnest({values}) AS {form}) AS c)"
     ).fetchall()
