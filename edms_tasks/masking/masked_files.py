@@ -18,8 +18,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from edms_tasks.files.index import PARTS, SCHEMA, digest_of, write_index
+from edms_tasks.files.index import PARTS, SCHEMA
 from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.stored_index import stored_index
 from edms_tasks.manifest import FileIndex
 from edms_tasks.masking.rules import Treatment
 from edms_tasks.repository import Repository
@@ -41,7 +42,6 @@ def mask_files(index: FileIndex, treatment: Treatment, repository: Repository, s
     """Make the index of a root's files as the copy has them. `repository` takes it; not the repository of the snapshot."""
     if treatment == "keep" or not index.files:
         return MaskedRoot(index, treatment, index.files, 0)
-    scratch.mkdir(parents=True)
     contents = [content for _, content in _PLACEHOLDERS]
     pack = b"".join(contents)
     stored = repository.put_bytes(zstd.compress(pack))
@@ -52,49 +52,30 @@ def mask_files(index: FileIndex, treatment: Treatment, repository: Repository, s
         offset = sum(map(len, contents[:number]))
         parts.append([{"object": stored.sha256, "offset": offset, "length": len(content)}])
     table = pa.table({"size": pa.array(sizes, pa.int64()), "sha256": hashes, "parts": pa.array([*parts, []], PARTS)})
-    totals = _Totals()
+    others = 0
+
+    def masked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        nonlocal others
+        for batch in batches:
+            kept = batch.filter(pc.not_equal(batch["kind"], "file")) if treatment == "leave-out" else batch
+            if not kept.num_rows:
+                continue
+            chosen = _choice(kept)
+            others += pc.sum(pc.equal(chosen, _OTHER)).as_py() or 0
+            new = table.take(chosen)
+            columns = {name: kept[name] for name in kept.schema.names} | {
+                name: new[name].combine_chunks() for name in new.column_names
+            }
+            yield pa.RecordBatch.from_arrays([columns[field.name] for field in SCHEMA], schema=SCHEMA)
+
     with open_index(index, repository, scratch) as opened:
-        paths = write_index(_masked(opened.batches(), treatment, table, totals), scratch)
-        with opened.workspace() as connection:
-            digest = digest_of(paths, connection)
-    masked = index.model_copy(
-        update={
-            "files": totals.files,
-            "bytes": totals.bytes,
-            "digest": digest,
-            "index": tuple(repository.put_file(path) for path in paths),
-            "packs": (stored,) if totals.files else (),
-            "pack_bytes": {stored.sha256: len(pack)} if totals.files else {},
-        }
+        made = stored_index(index, masked(opened.batches()), repository, scratch / "masked")
+    packs = (
+        {"packs": (stored,), "pack_bytes": {stored.sha256: len(pack)}}
+        if made.files
+        else {"packs": (), "pack_bytes": {}}
     )
-    return MaskedRoot(masked, treatment, index.files, totals.others)
-
-
-@dataclass
-class _Totals:
-    files: int = 0
-    bytes: int = 0
-    others: int = 0
-
-
-def _masked(
-    batches: Iterator[pa.RecordBatch], treatment: Treatment, table: pa.Table, totals: _Totals
-) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        is_file = pc.equal(batch["kind"], "file")
-        rows = batch.filter(pc.invert(is_file)) if treatment == "leave-out" else batch
-        if not rows.num_rows:
-            continue
-        chosen = _choice(rows)
-        new = table.take(chosen)
-        columns = {name: rows[name] for name in rows.schema.names} | {
-            name: new[name].combine_chunks() for name in new.column_names
-        }
-        is_file = pc.equal(rows["kind"], "file")
-        totals.files += pc.sum(is_file).as_py() or 0
-        totals.bytes += pc.sum(columns["size"]).as_py() or 0
-        totals.others += pc.sum(pc.equal(chosen, _OTHER)).as_py() or 0
-        yield pa.RecordBatch.from_arrays([columns[field.name] for field in SCHEMA], schema=SCHEMA)
+    return MaskedRoot(made.model_copy(update=packs), treatment, index.files, others)
 
 
 def _choice(rows: pa.RecordBatch) -> pa.Array:

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.errors import DamagedRepository
-from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, OpenedIndex, digest_of, file_workspace, readable, write_index
+from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, OpenedIndex, file_workspace, readable
 from edms_tasks.files.index_fetch import folders_of, open_index
 from edms_tasks.files.pack_check import NAMES_SHOWN, assess_contents
 from edms_tasks.files.progress import Meter, Progress
+from edms_tasks.files.stored_index import stored_index
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
@@ -69,7 +70,7 @@ def survey_files(
     try:
         if lost:
             bridge = _Bridge(made_up_at_ns)
-            left = _stored(index, bridge.over(pieces), repository, folder / "pieces-left")
+            left = stored_index(index, bridge.over(pieces), repository, folder / "pieces-left")
             made_up = bridge.made_up
             if left.files > index.files or left.bytes > index.bytes:
                 raise DamagedRepository("", why="its pieces hold more files than the snapshot says")
@@ -112,7 +113,8 @@ def _assessed(
     if packs or assessed.wrong:
         with opened.workspace() as connection:
             kept = _kept(connection, opened.paths, blame)
-            left = _stored(opened.index, kept, repository, folder / "files-left", without=frozenset(packs))
+            left = stored_index(opened.index, kept, repository, folder / "files-left")
+            left = left.model_copy(update={"packs": tuple(ref for ref in left.packs if ref.sha256 not in packs)})
         with open_index(left, repository, folder):
             pass  # what was written is read and checked as any index is
     loss = FilesLoss(
@@ -243,32 +245,3 @@ class _Bridge:
         made |= {"mode": _PRIVATE, "uid": first["uid"], "gid": first["gid"], "sha256": "", "parts": []}
         if missing:
             yield pa.RecordBatch.from_pylist([{"path": folder, **made} for folder in missing], schema=SCHEMA)
-
-
-def _stored(
-    index: FileIndex,
-    rows: Iterator[pa.RecordBatch],
-    repository: Repository,
-    folder: Path,
-    without: frozenset[str] = frozenset(),
-) -> FileIndex:
-    """Store these rows as the index of what is left, with the packs of `index` except those in `without`."""
-    folder.mkdir()
-    paths = write_index(rows, folder)
-    with file_workspace(folder) as connection:
-        files = total = 0
-        if paths:
-            ((files, total),) = connection.execute(
-                "SELECT count(*) FILTER (kind = 'file'), coalesce(sum(size), 0) FROM read_parquet($paths)",
-                {"paths": [str(path) for path in paths]},
-            ).fetchall()
-        digest = digest_of(paths, connection)
-    return index.model_copy(
-        update={
-            "files": int(files),
-            "bytes": int(total),
-            "digest": digest,
-            "index": tuple(repository.put_file(path) for path in paths),
-            "packs": tuple(ref for ref in index.packs if ref.sha256 not in without),
-        }
-    )

@@ -220,7 +220,7 @@ def erase_from_snapshot(
         for number, index in enumerate(manifest.files):
             names = done.file_names.get(index.root.name, frozenset())
             names -= _still_named(index.root.name, counted, raws, workspace) if names else frozenset()
-            files.append(without_files(index, names, own, scratch / f"files-{number}")[0] if names else index)
+            files.append(without_files(index, names, own, scratch / f"files-{number}") if names else index)
     changed = left.model_copy(update={"tables": tuple(counted), "files": tuple(files)})
     like = {table_id: raws[table_id] for table_id in done.entries if raws[table_id].files}
     return ErasedSnapshot(changed, own, done.applied, like=like, indexes=indexes)
