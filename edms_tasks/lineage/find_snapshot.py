@@ -49,7 +49,7 @@ def state_of(settings: Settings, repository: Repository, survey: Survey | None =
     """Check the order and completeness of all snapshots in a repository. `survey`: its own, if there is one already."""
     own = own_history(settings, repository, survey=survey)
     found: dict[tuple[str, str, str], Finding] = {}
-    for history in (own, *histories(own.survey, own.this_edms)):
+    for history in (own, *histories(own)):
         for one in history.findings():
             found.setdefault((one.code, one.subject, one.message), one)
     for doubt in own.survey.records.doubts(known_records(settings.workdir, repository.place)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edms_tasks.findings import make_finding
@@ -196,18 +196,19 @@ def history_of(
     return _history(found, this_edms, owner, key, here)
 
 
-def histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...]:
-    """The history of every other EDMS in the repository."""
-    owner = _owners(found, this_edms)
-    keys = sorted(key for key in {*owner.values(), *found.heads} - {this_edms.id} if not key.startswith(CONVERTED))
-    return tuple(_history(found, this_edms, owner, key, None) for key in keys)
+def histories(own: SnapshotHistory) -> tuple[SnapshotHistory, ...]:
+    """The history of every other EDMS in the repository than that of the settings."""
+    keys = {*own.owner.values(), *own.survey.heads} - {own.this_edms.id}
+    return _beside(own, (key for key in keys if not key.startswith(CONVERTED)))
 
 
-def converted_histories(found: Survey, this_edms: KnownEdms) -> tuple[SnapshotHistory, ...]:
+def converted_histories(own: SnapshotHistory) -> tuple[SnapshotHistory, ...]:
     """The snapshots converted from old backups, by the EDMS whose they are. They have no order."""
-    owner = _owners(found, this_edms)
-    keys = sorted({key for key in owner.values() if key.startswith(CONVERTED)})
-    return tuple(_history(found, this_edms, owner, key, None) for key in keys)
+    return _beside(own, {key for key in own.owner.values() if key.startswith(CONVERTED)})
+
+
+def _beside(own: SnapshotHistory, keys: Iterable[str]) -> tuple[SnapshotHistory, ...]:
+    return tuple(_history(own.survey, own.this_edms, own.owner, key, None) for key in sorted(keys))
 
 
 def _owners(found: Survey, this_edms: KnownEdms) -> dict[str, str]:

@@ -142,8 +142,7 @@ def plan_prune(repository: Repository, this_edms: KnownEdms, wishes: Wishes, now
             for one, ref in objects.items()
         )
     }
-    every = (*histories(own.survey, this_edms), *converted_histories(own.survey, this_edms))
-    others = [one for one in every if one.key != own.key]
+    others = [one for one in (*histories(own), *converted_histories(own)) if one.key != own.key]
     chosen = [own, *(one for one in others if wishes.every_edms or one.key == f"{CONVERTED}{own.key}")]
     fates = [
         fate
