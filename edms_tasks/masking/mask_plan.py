@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edms_tasks.errors import SettingsError
@@ -98,38 +98,34 @@ def plan_masks(manifest: Manifest, rules: MaskRules, where: str) -> MaskPlan:
     names = _Names(manifest, where)
     emptied = {names.table(name, "empty").id for name in rules.empty}
     given = {names.column(name, "columns"): rule for name, rule in rules.columns.items()}
-    if rules.defaults:
-        emptied |= set(_DEFAULT_EMPTY) & names.tables.keys() - {table for table, _ in given}
-        given = {**_defaults(names.tables), **given}
-    ignored = sorted(f"{names.tables[table].label}.{column}" for table, column in given if table in emptied)
-    if ignored and (named := [one for one in ignored if _is_named(one, rules)]):
+    if both := sorted(f"{names.tables[table].label}.{column}" for table, column in given if table in emptied):
         raise SettingsError(
-            f"{named[0]} is masked, but all rows of its table are left out.",
+            f"{both[0]} is masked, but all rows of its table are left out.",
             where=where,
             fix="Remove one of the two rules.",
         )
+    if rules.defaults:
+        emptied |= set(_DEFAULT_EMPTY) & names.tables.keys() - {table for table, _ in given}
+        defaults = _defaults(names.tables)
+        given = {**{key: rule for key, rule in defaults.items() if key[0] not in emptied}, **given}
     _require_no_soft_target(names.tables, given, where)
-    spread = _with_references(
-        names.tables, {key: rule for key, rule in given.items() if key[0] not in emptied}, emptied, where
-    )
-    masks = {
-        table_id: table_mask(entry, {name: rule for (owner, name), rule in spread.items() if owner == table_id}, where)
-        for entry in manifest.tables
-        if (table_id := entry.table.id) in {owner for owner, _ in spread}
-    }
-    masks = {table_id: mask for table_id, mask in masks.items() if mask.columns}
-    _require_nothing_points_at(names.tables, emptied, {e.table.id: e for e in manifest.tables}, where)
+    masked = _with_references(names.tables, given, emptied, where)
+    _require_nothing_points_at(manifest.tables, emptied, where)
     roots = {index.root.name for index in manifest.files}
     for root in rules.files:
         if root not in roots:
             raise unknown_name(f"{where}: [files]", "folder", root, roots)
     return MaskPlan(
-        tables=masks,
+        tables={
+            entry.table.id: table_mask(entry, own, where)
+            for entry in manifest.tables
+            if (own := {name: rule for (table, name), rule in masked.items() if table == entry.table.id})
+        },
         emptied=frozenset(emptied),
         files={root: rules.files.get(root, "placeholder") for root in sorted(roots)},
         may_hold=frozenset(names.column(name, "search.may_hold") for name in rules.search.may_hold),
         search=rules.search,
-        warnings=tuple(_warnings(manifest, {**given, **spread}, emptied)),
+        warnings=_warnings(manifest, {*given, *masked}, emptied),
     )
 
 
@@ -160,10 +156,6 @@ class _Names:
                 return table.id, one.name
         known = {one.name for one in table.columns} | {one.field for one in table.columns if one.field}
         raise unknown_name(f"{self._where}: {place}, {table.label}", "column", column, known)
-
-
-def _is_named(column: str, rules: MaskRules) -> bool:
-    return column in rules.columns
 
 
 def _defaults(tables: Mapping[str, Table]) -> dict[tuple[str, str], ColumnRule]:
@@ -312,38 +304,29 @@ def _limit(column: Column) -> int | None:
     return int(found[1]) if found and column.logical_type in ("text", "uuid", "other") else None
 
 
-def _require_nothing_points_at(
-    tables: Mapping[str, Table], emptied: Collection[str], entries: Mapping[str, TableEntry], where: str
-) -> None:
-    for table in tables.values():
+def _require_nothing_points_at(entries: Sequence[TableEntry], emptied: Collection[str], where: str) -> None:
+    labels = {entry.table.id: entry.table.label for entry in entries}
+    for entry in entries:
+        table, states = entry.table, {state.name: state for state in entry.state.references}
         if table.id in emptied:
             continue
-        states = {state.name: state for state in entries[table.id].state.references}
         for reference in table.references:
             if isinstance(reference, GenericReference) or not set(reference.targets) & set(emptied):
                 continue
             if reference.name in states and states[reference.name].filled:
                 raise SettingsError(
-                    f"The rows of {tables[reference.target].label} cannot be left out: {table.label}.{reference.name} refers to them.",
+                    f"The rows of {labels[reference.target]} cannot be left out: {table.label}.{reference.name} refers to them.",
                     where=where,
-                    fix=f"Add {table.label} to `empty`, or mask the columns of {tables[reference.target].label} instead.",
+                    fix=f"Add {table.label} to `empty`, or mask the columns of {labels[reference.target]} instead.",
                 )
 
 
-def _warnings(
-    manifest: Manifest, masked: Mapping[tuple[str, str], ColumnRule], emptied: Collection[str]
-) -> Iterator[str]:
-    found: list[str] = []
-    for entry in manifest.tables:
-        table = entry.table
-        if table.id in emptied or table.id in CODE_TABLES or not entry.state.rows:
-            continue
-        found += [
-            f"{table.label}.{column.name}" for column in _unmasked(table, masked) if looks_personal(table, column)
-        ]
-    if found:
-        yield f"{len(found):,} columns look personal and are not masked: {', '.join(sorted(found))}."
-
-
-def _unmasked(table: Table, masked: Mapping[tuple[str, str], ColumnRule]) -> Sequence[Column]:
-    return [column for column in table.columns if (table.id, column.name) not in masked]
+def _warnings(manifest: Manifest, looked_at: Collection[tuple[str, str]], emptied: Collection[str]) -> tuple[str, ...]:
+    found = sorted(
+        f"{entry.table.label}.{column.name}"
+        for entry in manifest.tables
+        if entry.state.rows and entry.table.id not in emptied and entry.table.id not in CODE_TABLES
+        for column in entry.table.columns
+        if (entry.table.id, column.name) not in looked_at and looks_personal(entry.table, column)
+    )
+    return (f"{len(found):,} columns look personal and are not masked: {', '.join(found)}.",) if found else ()

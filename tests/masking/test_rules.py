@@ -130,6 +130,11 @@ def test_rows_that_others_refer_to_cannot_be_left_out() -> None:
     assert _plan({}, empty=["people.Person", "letter"]).emptied == {"person", "letter"}
 
 
+def test_a_table_that_is_left_out_cannot_have_masked_columns_whatever_it_is_called() -> None:
+    with pytest.raises(SettingsError, match=r"people\.Person\.mail is masked, but all rows of its table are left out"):
+        _plan({"person.mail": "email"}, empty=["people.Person", "letter"])
+
+
 def test_personal_columns_that_are_not_named_are_listed_and_kept_ones_are_not() -> None:
     (warning,) = _plan({"letter.body": "keep", "people.Person.nick": "name"}).warnings
     assert "people.Person.mail" in warning and "people.Person.papers" in warning and "people.Person.born" in warning
