@@ -29,6 +29,7 @@ _CONSONANTS = "bdfghjklmnprstvz"
 _VOWELS = "aeiouaeiouaeioua"
 _SYLLABLES = 5  # ten letters, so no pseudonym is one of the short names that are searched for as whole words
 _DOMAIN = "@masked.invalid"
+_EMAIL = 16  # characters before the @, where there is room
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,8 @@ def keyed_cursor(workspace: Workspace, key: MaskKey) -> Iterator[duckdb.DuckDBPy
 def pseudonym(kind: Kind, value: str, limit: int | None) -> str:
     """SQL of the pseudonym of a text (`value`, SQL) in at most `limit` characters; NULL and the empty text stay as they are."""
     made = _MADE[kind](value)
-    if kind == "email" and limit is not None:
-        # The beginning of the hash is shortened, so that the address stays one.
-        made = f"left({_hashed('email', _folded(value))}, {max(1, min(16, limit - len(_DOMAIN)))}) || '{_DOMAIN}'"
+    if kind == "email" and limit is not None:  # the beginning is shortened, so that the address stays one
+        made = _email(value, max(1, min(_EMAIL, limit - len(_DOMAIN))))
     cut = made if limit is None else f"rtrim(left({made}, {limit}))"
     return f"CASE WHEN {value} = '' THEN '' ELSE {cut} END"
 
@@ -90,14 +90,14 @@ def number(value: str, most_digits: int) -> str:
     """SQL of an integer with as many digits as `value` (SQL), at most `most_digits`."""
     digits = f"least(length(CAST(abs(CAST({value} AS HUGEINT)) AS VARCHAR)), {most_digits})"
     lowest = f"CAST(pow(10, {digits} - 1) AS BIGINT)"
-    drawn = f"CAST('0x' || left({_hashed('number', f'CAST({value} AS VARCHAR)')}, 15) AS BIGINT)"
+    drawn = _integer(_hashed("number", f"CAST({value} AS VARCHAR)"), 1, 15)
     return f"CAST(sign({value}) AS BIGINT) * ({lowest} + {drawn} % (9 * {lowest}))"
 
 
 def days(subject: str, most: int) -> str:
     """SQL of a number of days for a subject (SQL of a text): from 1 to `most`, or the same backwards."""
     hashed = _hashed("shift", subject)
-    drawn = f"(1 + CAST('0x' || left({hashed}, 12) AS BIGINT) % {most})"
+    drawn = f"(1 + {_integer(hashed, 1, 12)} % {most})"
     return f"CAST({drawn} * (CASE WHEN substr({hashed}, 13, 1) < '8' THEN 1 ELSE -1 END) AS INTEGER)"
 
 
@@ -106,8 +106,9 @@ def _hashed(purpose: str, text: str) -> str:
     return f"sha256({_KEY} || sha256({_KEY} || '{purpose}:' || {text}))"
 
 
-def _folded(value: str) -> str:
-    return f"lower(trim({value}))"
+def _integer(hashed: str, first: int, last: int) -> str:
+    """SQL of the number that some digits of a hash are."""
+    return f"CAST('0x' || {hashed}[{first}:{last}] AS BIGINT)"
 
 
 def _hash(value: str) -> str:
@@ -133,8 +134,8 @@ def _name(value: str) -> str:
     )
 
 
-def _email(value: str) -> str:
-    return f"left({_hashed('email', _folded(value))}, 16) || '{_DOMAIN}'"
+def _email(value: str, characters: int = _EMAIL) -> str:
+    return f"left({_hashed('email', f'lower(trim({value}))')}, {characters}) || '{_DOMAIN}'"
 
 
 def _phone(value: str) -> str:
@@ -156,9 +157,7 @@ def _digits(value: str) -> str:
 
 def _ip(value: str) -> str:
     hashed = _hashed("ip", value)
-    numbers = " || '.' || ".join(
-        f"CAST(CAST('0x' || {hashed}[{at}:{at + 1}] AS INTEGER) AS VARCHAR)" for at in (1, 3, 5)
-    )
+    numbers = " || '.' || ".join(f"CAST({_integer(hashed, at, at + 1)} AS VARCHAR)" for at in (1, 3, 5))
     return f"'10.' || {numbers}"
 
 
