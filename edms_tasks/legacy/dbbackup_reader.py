@@ -5,7 +5,6 @@ One file holds the database or the media. A folder may have both: its newest of 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveTrouble, is_archive, members
+from edms_tasks.legacy.backup_metadata import facts_in, metadata_object
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.engine_dump_reader import form_of, read_dump
 from edms_tasks.legacy.fixture_reader import kind_of, read_fixture
@@ -223,9 +223,4 @@ def _metadata(path: Path) -> dict[str, str]:
     if not beside.is_file():
         return {}
     with beside.open("rb") as stream:
-        try:
-            said = json.loads(stream.read(_LONGEST))
-        except ValueError:
-            return {}
-    names = ("engine", "connector")
-    return {name: str(said[name])[:200] for name in names if name in said} if isinstance(said, dict) else {}
+        return facts_in(metadata_object(stream.read(_LONGEST)) or {}, ("engine", "connector"))

@@ -10,9 +10,9 @@ from typing import IO
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.backup_metadata import metadata_beside, rows_differ
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.json_rows import Splitting, split_rows
-from edms_tasks.legacy.metadata_counts import metadata_beside, rows_differ
 from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source

@@ -6,7 +6,6 @@ holds a list of tables and no row, although the job was reported as completed.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,10 +16,10 @@ from typing import Any
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_names, members, opened
+from edms_tasks.legacy.backup_metadata import facts_in, metadata_object, number_in, read_metadata, rows_differ
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.fixture_reader import read_rows
-from edms_tasks.legacy.metadata_counts import number_in, rows_differ
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
@@ -183,13 +182,10 @@ class _Parts:
             self._hashes[member.name] = (member.size, member.sha256)
 
     def _about(self, name: str, text: bytes) -> None:
-        said = _document(text)
-        if said is None:
-            self._found.append(make_finding("old-rows-damaged", name, "What the backup says of itself cannot be read."))
-            return
-        for key in _SAID:
-            if isinstance(value := said.get(key), (str, int, float)):
-                self.facts.setdefault(key, " ".join(str(value).split())[:200])
+        said, unreadable = read_metadata(text, name)
+        self._found += unreadable
+        for key, text_of in facts_in(said, _SAID).items():
+            self.facts.setdefault(key, text_of)
         self._said |= {key: said[key] for key in ("total_records", "model_counts") if key in said}
 
     def _expect_checksums(self, text: str) -> None:
@@ -204,16 +200,14 @@ class _Parts:
             self._found.append(make_finding("old-checksum-differs", _CHECKSUMS, what))
 
     def _expect(self, text: bytes) -> None:
-        said = _document(text) or {}
-        files = said.get("files")
+        files = (metadata_object(text) or {}).get("files")
         if not isinstance(files, dict):
             self._found.append(make_finding("old-rows-damaged", _FILES_MANIFEST, "The list of files cannot be read."))
             return
         self._expected = {str(name): one if isinstance(one, dict) else {} for name, one in files.items()}
 
     def _compare_rows(self) -> None:
-        found = [*rows_differ(self._said, self.rows.counts)]
-        self._found += found
+        self._found += rows_differ(self._said, self.rows.counts)
         for path, wanted in self._checksums.items():
             known = self._hashes.get(path) or self._hashes.get(f"database/{path}")
             if known is None:
@@ -241,20 +235,8 @@ class _Parts:
             self._found.append(make_finding("old-checksum-differs", "files", count=len(changed), examples=shown))
 
 
-def _document(text: bytes) -> dict[str, Any] | None:
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None
-
-
 def _time(text: str) -> datetime | None:
-    for form in ("%Y%m%d_%H%M%S",):
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            pass  # another form
+    """A time as ISO 8601 has it, or as names of jobs do (20240102_030405); of UTC if it names no zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -5,7 +5,6 @@ Three layouts are known. They differ in names only, so one reader reads them; pa
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,10 @@ from typing import Any
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_names, members
+from edms_tasks.legacy.backup_metadata import facts_in, number_in, read_metadata
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.engine_dump_reader import read_dump
-from edms_tasks.legacy.metadata_counts import number_in
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import Source
@@ -32,7 +31,6 @@ _CONFIGURATION = re.compile(r"config(?:uration)?(?:_\d{8}_\d{6})?\.(?:tar|tar\.g
 _TOP = re.compile(r"(?:tmp_\d{8}_\d{6}|backup_\d{8}_\d{6}|[\w.-]*\d{8}_\d{6}[\w.-]*)/")
 _FOLDERS = ("storage", "media", "documents")
 _LONGEST_TEXT = 4 << 20
-_SHOWN = 200
 # What is said of a backup to people; everything else in its metadata may be anything.
 _FACTS = (
     "backup_type", "backup_name", "timestamp", "created_at", "created_by", "hostname", "version", "method", "postgres_version",
@@ -153,7 +151,7 @@ class _Parts:
                 continue
             stamp = re.search(r"\d{8}_\d{6}", said)
             try:
-                found = datetime.strptime(stamp[0], "%Y%m%d_%H%M%S") if stamp else datetime.fromisoformat(said)
+                found = datetime.fromisoformat(stamp[0] if stamp else said)
             except ValueError:
                 continue
             return found.astimezone()
@@ -174,19 +172,11 @@ class _Parts:
         return [*self._found, *self._secrets.findings()]
 
     def _about(self, text: bytes) -> None:
-        try:
-            said = json.loads(text)
-        except ValueError:
-            said = None
-        if not isinstance(said, dict):
-            self._found.append(
-                make_finding("old-rows-damaged", "metadata", "What the backup says of itself cannot be read.")
-            )
-            return
-        self._said = said
-        for name in _FACTS:
-            if isinstance(value := said.get(name), (str, int, float)) and str(value):
-                self.facts[name] = " ".join(str(value).split())[:_SHOWN]
+        said, unreadable = read_metadata(text, "metadata")
+        self._found += unreadable
+        if not unreadable:
+            self._said = said
+        self.facts |= facts_in(said, _FACTS)
 
     def _unpack(self, member: ArchiveMember, name: str) -> None:
         """Unpack an archive of files that is a member itself."""

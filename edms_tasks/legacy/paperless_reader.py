@@ -17,6 +17,7 @@ from typing import Any
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, clean_name, members, opened
+from edms_tasks.legacy.backup_metadata import read_metadata
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.fixture_reader import read_rows
 from edms_tasks.legacy.not_converted import not_converted
@@ -68,7 +69,7 @@ class PaperlessReader:
         about, found = _read_manifests(source, rows)
         found += check_beside(source)[0]
         models = rows.finish()
-        files = _Files(scratch, _documents(models))
+        files = _Files(scratch, _rows_of(models, _DOCUMENTS))
         trouble = ArchiveTrouble(source.path.name)
         for member in members(source, trouble):
             files.take(member)
@@ -229,25 +230,15 @@ def _read_manifests(source: Source, rows: RowFiles) -> tuple[dict[str, Any], lis
     trouble = ArchiveTrouble(source.path.name)
     for member in members(source, trouble):
         if member.name in _ABOUT:
-            about |= _parsed(member.text())
+            said, unreadable = read_metadata(member.text(), member.name)
+            about |= said
+            found += unreadable
         elif member.name == _MANIFEST or member.name.endswith(_OF_ONE):
             with opened(member) as stream:
                 found += read_rows(stream, "JSON", member.name, rows, checked=trouble.is_checked)
     # An export with split manifests has one for each document: one sentence on all of them is enough.
     unproved = [one for one in found if one.code == "old-unproved"]
     return about, [one for one in found if one.code != "old-unproved"] + unproved[:1]
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _documents(models: tuple[ModelRows, ...]) -> Iterator[dict[str, Any]]:
-    return _rows_of(models, _DOCUMENTS)
 
 
 def _rows_of(models: tuple[ModelRows, ...], name: str) -> Iterator[dict[str, Any]]:

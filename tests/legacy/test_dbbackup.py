@@ -93,6 +93,17 @@ def test_a_fixture_gives_its_rows(tmp_path: Path) -> None:
     assert old.cut_times
 
 
+def test_metadata_that_are_nested_too_deeply_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "default-edms1-2026-11-30-083857.dump.gz"
+    shutil.copy(FILES / path.name, path)
+    Path(f"{path}.metadata").write_text("[" * 100_000)
+
+    old = read(path, tmp_path / "scratch")
+
+    assert "connector" not in old.facts
+    assert not losses(old)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of a run, with an earlier backup beside it."""

@@ -173,6 +173,13 @@ def test_fewer_files_than_it_says_are_a_loss(dumps: Mapping[str, bytes], tmp_pat
     assert losses(read(path, tmp_path / "scratch")) == {"old-counts-differ"}
 
 
+@pytest.mark.parametrize("text", [b'{"storage_file_count": 3', b"[" * 100_000], ids=["cut", "deep"])
+def test_metadata_that_cannot_be_read_are_a_loss(text: bytes, dumps: Mapping[str, bytes], tmp_path: Path) -> None:
+    path = hybrid(dumps, tmp_path, **{"manifest.json": text})
+
+    assert losses(read(path, tmp_path / "scratch")) == {"old-rows-damaged"}
+
+
 def test_members_that_climb_out_are_refused(dumps: Mapping[str, bytes], tmp_path: Path) -> None:
     hostile = tar({"storage/../../../evil": b"x", "/etc/evil": b"x", "storage/good": b"y"})
 

@@ -198,6 +198,16 @@ def test_a_cut_zip_never_passes_for_a_whole_one(keep: float, tmp_path: Path) -> 
     assert old is None or losses(old)
 
 
+@pytest.mark.parametrize("text", ['{"version": "2.14.7", "__crypto__": {', "[" * 100_000])
+def test_metadata_that_cannot_be_read_are_a_loss(text: str, tmp_path: Path) -> None:
+    path = export(tmp_path / "export", [document(1)])
+    (path / "metadata.json").write_text(text)
+
+    (unreadable,) = read(path, tmp_path / "scratch").losses
+
+    assert (unreadable.code, unreadable.subject) == ("old-rows-damaged", "metadata.json")
+
+
 def test_an_export_before_version_2_has_its_version_elsewhere(tmp_path: Path) -> None:
     path = export(tmp_path / "export", [document(1)])
     (path / "metadata.json").rename(path / "version.json")

@@ -1,17 +1,40 @@
-"""The numbers of rows that an old backup's own metadata names, compared with those that it holds."""
+"""What an old backup says of itself: read from its JSON, shown to people, and its numbers of rows compared with those that it holds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
+from edms_tasks.json_text import parsed_json
 from edms_tasks.legacy.source import Source
 
 _EXAMPLES = 5
 _LONGEST = 4 << 20
+_SHOWN = 200
+_UNREADABLE = "What the backup says of itself cannot be read."
+
+
+def metadata_object(text: bytes) -> dict[str, Any] | None:
+    """The JSON object that metadata is; None if the text is none."""
+    try:
+        said = parsed_json(text)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def read_metadata(text: bytes, name: str) -> tuple[dict[str, Any], list[Finding]]:
+    """What metadata says, empty if it cannot be read, and the finding on that."""
+    said = metadata_object(text)
+    return ({}, [make_finding("old-rows-damaged", name, _UNREADABLE)]) if said is None else (said, [])
+
+
+def facts_in(said: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """What metadata says under these names, in one line each; metadata may hold anything else too, passwords included."""
+    found = {name: " ".join(str(said[name]).split()) for name in names if isinstance(said.get(name), (str, int, float))}
+    return {name: text[:_SHOWN] for name, text in found.items() if text}
 
 
 def metadata_beside(source: Source) -> tuple[dict[str, Any], list[Finding]]:
@@ -20,12 +43,8 @@ def metadata_beside(source: Source) -> tuple[dict[str, Any], list[Finding]]:
     if source.is_folder or beside == source.path or not beside.is_file():
         return {}, []
     with beside.open("rb") as stream:
-        text = stream.read(_LONGEST)
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        said = None
-    if isinstance(said, dict):
+        said = metadata_object(stream.read(_LONGEST))
+    if said is not None:
         return said, []
     what = "What the backup says of itself cannot be read: its numbers of rows were not compared."
     return {}, [make_finding("old-rows-damaged", beside.name, what)]
