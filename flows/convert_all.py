@@ -12,6 +12,7 @@ from typing import Any
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.json_text import parsed_json
+from edms_tasks.legacy.checksum_beside import SUFFIXES_OF_CHECKSUMS
 from edms_tasks.legacy.formats import recognise
 from flows.convert import convert
 from flows.evidence.repository_log import LogFacts
@@ -19,7 +20,7 @@ from flows.requests import ConvertRequest
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
 
-_BESIDE = (".sha256", ".sha512", ".sha1", ".md5", "_metadata.json", ".metadata")
+_BESIDE = (*SUFFIXES_OF_CHECKSUMS, "_metadata.json", ".metadata")
 _FORMAT_OF_MANY = "dumpdata"  # a folder of fixtures may be one backup in parts, or a hundred backups
 
 

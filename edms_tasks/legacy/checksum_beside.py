@@ -11,6 +11,8 @@ from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.source import Source
 
 _KINDS = ("sha256", "sha512", "sha1", "md5")
+SUFFIXES_OF_CHECKSUMS = tuple(f".{kind}" for kind in _KINDS)
+"""What the name of a file of a checksum ends with."""
 _LONGEST = 1 << 16
 
 

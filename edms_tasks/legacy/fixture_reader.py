@@ -11,7 +11,8 @@ from typing import IO
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.backup_metadata import metadata_beside, rows_differ
-from edms_tasks.legacy.checksum_beside import check_beside
+from edms_tasks.legacy.checksum_beside import SUFFIXES_OF_CHECKSUMS, check_beside
+from edms_tasks.legacy.json_levels import ROW_BEGINS
 from edms_tasks.legacy.json_rows import Splitting, split_rows
 from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
@@ -19,11 +20,10 @@ from edms_tasks.legacy.source import Source
 from edms_tasks.legacy.xml_rows import split_xml
 from edms_tasks.legacy.yaml_rows import split_yaml
 
-_JSON = re.compile(rb'\{\s*"(?:model|pk|fields)"\s*:')
+_JSON = re.compile(ROW_BEGINS.pattern.encode())
 _XML = re.compile(rb"<django-objects\b")
 _YAML = re.compile(rb"(?m)^- (?:model|fields|pk): ")
 _SUFFIXES = (".json", ".jsonl", ".xml", ".yaml", ".yml")
-_CHECKSUMS = (".sha256", ".sha512", ".sha1", ".md5")
 _EXAMPLES = 5
 _FALLBACK = re.compile(
     rb'"backup_type"\s*:\s*"(?:edms_metadata_fallback|django_metadata_fallback|django_native_database)"|"tables_info"\s*:'
@@ -121,7 +121,7 @@ def _not_read(folder: Path, read: set[Path]) -> Iterator[Finding]:
             lost.append(f"{name}: it holds rows")
         elif source.name.endswith(_SUFFIXES) and not source.name.endswith("metadata.json"):
             lost.append(f"{name}: it is empty" if not source.size else f"{name}: no rows are recognised in it")
-        elif path.suffix not in _CHECKSUMS:
+        elif path.suffix not in SUFFIXES_OF_CHECKSUMS:
             others.append(name)
     if lost:
         what = "Files that hold rows, or should, stand in the folder and were not read."

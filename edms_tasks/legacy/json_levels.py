@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-_BEGIN = re.compile(r'\{\s*"(?:model|pk|fields)"\s*:')
+ROW_BEGINS = re.compile(r'\{\s*"(?:model|pk|fields)"\s*:')
 _SPACE = re.compile(r"\s*")
 _MOST = 1000
 _DECODE = json.JSONDecoder().raw_decode
@@ -36,7 +36,7 @@ def stands_among_rows(text: str, begin: int, at: int) -> bool:
             at = _behind_space(text, at + 1)
         elif text[at : at + 1] == "]":
             return text[(after := _behind_space(text, at + 1)) : after + 1] not in (",", "}", "]")
-        if not _BEGIN.match(text, at):
+        if not ROW_BEGINS.match(text, at):
             return text[at : at + 1] != "}"
     return True
 

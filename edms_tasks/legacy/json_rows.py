@@ -14,14 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from edms_tasks.legacy.json_levels import clean_line, stands_among_rows
+from edms_tasks.legacy.json_levels import ROW_BEGINS, clean_line, stands_among_rows
 from edms_tasks.legacy.source import read_block
 
 _BLOCK = 1 << 20
 _LONGEST = 32 << 20
 _BEGINNING = 1 << 16
 _GIVEN_UP = 4 << 20
-_BEGIN = re.compile(r'\{\s*"(?:model|pk|fields)"\s*:')
 _ROW = re.compile(r'\{\s*"model"\s*:\s*"[^"]{1,200}"\s*,\s*"(?:pk|fields)"\s*:')
 _NEAR = 16  # a parser notices the end of a text a few characters before it, inside an escape or a number
 _REMAINS = re.compile(r'"(?:model|pk|fields)"|\x00')
@@ -54,6 +53,20 @@ class Splitting:
         """Whether the stream ends as a whole one does."""
         return not self.cut and not self.stream_damage and (self.closed or not self.is_array)
 
+    def row(self, model: str, line: str, *, has_key: bool) -> Iterator[tuple[str, str]]:
+        """Count a row, and give it as every parser of JSON reads it; one that cannot be given so is damaged."""
+        clean = clean_line(line)
+        if clean is None:
+            self.damaged += 1
+            self.note(
+                f"a row of {model[:80]!r} has texts that are no Unicode, numbers that JSON does not have, or a key twice"
+            )
+            return
+        self.rows += 1
+        if not has_key:
+            self.keyless[model.lower()] += 1
+        yield model, clean
+
     def note(self, what: str) -> None:
         """Keep an example of a damaged place."""
         if len(self.examples) < _EXAMPLES:
@@ -80,16 +93,8 @@ def split_rows(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
         elif unknown := unknown_keys(row):
             seen.not_rows += 1
             seen.note(f"a row of {model[:80]!r} has {unknown[0][:40]!r}, which no row has")
-        elif (clean := clean_line(line)) is None:
-            seen.damaged += 1
-            seen.note(
-                f"a row of {model[:80]!r} has texts that are no Unicode, numbers that JSON does not have, or a key twice"
-            )
         else:
-            seen.rows += 1
-            if row.get("pk") is None:
-                seen.keyless[model.lower()] += 1
-            yield model, clean
+            yield from seen.row(model, line, has_key=row.get("pk") is not None)
 
 
 def _find_object(text: _Text, seen: Splitting, *, behind_damage: bool) -> bool:
@@ -97,7 +102,7 @@ def _find_object(text: _Text, seen: Splitting, *, behind_damage: bool) -> bool:
     first = seen.rows + seen.damaged + seen.not_rows == 0
     search_from = text.at
     while True:
-        found = _BEGIN.search(text.held, search_from)
+        found = ROW_BEGINS.search(text.held, search_from)
         if found is not None and len(text.held) - found.start() < _AHEAD and not text.at_end:
             found = None  # what follows it is needed as well
         elif found is not None:

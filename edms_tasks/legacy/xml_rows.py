@@ -123,7 +123,6 @@ class _Parser:
         self._expat.StartDoctypeDeclHandler = self._refuse
         self._ready: list[tuple[str, str]] = []
         self._fed = 0
-        self._depth = 0
         self._row: dict[str, Any] | None = None
         self._model = ""
         self._field: dict[str, str] | None = None
@@ -166,7 +165,6 @@ class _Parser:
         raise EntitiesRefused("it declares a document type or entities, which no fixture does: it was not read on")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
         if name == "object" and self._field is None:
             self._model = attributes.get("model", "") if attributes.keys() <= _OF_ROWS else ""
             self._row = {"fields": {}}
@@ -201,7 +199,6 @@ class _Parser:
             self._text.append(text)
 
     def _end(self, name: str) -> None:
-        self._depth -= 1
         if name == "django-objects":
             self.closed = True
         elif name == "natural" and self._natural is not None:
@@ -216,10 +213,7 @@ class _Parser:
             self._field, self._many = None, None
         elif name == "object" and self._row is not None and self._field is None:
             if self._model:
-                self._seen.rows += 1
-                if "pk" not in self._row:
-                    self._seen.keyless[self._model.lower()] += 1
-                self._ready.append((self._model, json.dumps(self._row)))
+                self._ready += self._seen.row(self._model, json.dumps(self._row), has_key="pk" in self._row)
             else:
                 self._seen.not_rows += 1
                 self._seen.note("an object has no `model`, an attribute that no row has, or a document that is no JSON")

@@ -14,17 +14,17 @@ from edms_tasks.legacy.json_rows import Splitting, unknown_keys
 from edms_tasks.legacy.source import DAMAGED, is_damage
 
 _LONGEST = 32 << 20
+_AS_TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")
 _REMAINS = re.compile(rb"\b(?:model|pk|fields)\b.*:|:\s*$|\x00")
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader without dates and floats: their text is kept, since Python's values have fewer digits."""
+    """The safe loader without times, whose text is kept with every digit, and without merged mappings (`<<`)."""
 
 
 _PlainLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in found if tag not in _AS_TEXT]
     for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    for _AS_TEXT in [("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")]
 }
 
 
@@ -121,10 +121,8 @@ def _row(item: list[bytes], seen: Splitting, *, is_last: bool) -> Iterator[tuple
         seen.not_rows += 1
         seen.note("an item has no `model` and `fields`, or a key that no row has")
         return
-    seen.rows += 1
-    if row.get("pk") is None:
-        seen.keyless[model.lower()] += 1
-    yield model, json.dumps({name: row[name] for name in ("pk", "fields") if name in row}, default=_plain)
+    line = json.dumps({name: row[name] for name in ("pk", "fields") if name in row}, default=_plain)
+    yield from seen.row(model, line, has_key=row.get("pk") is not None)
 
 
 def _plain(value: Any) -> Any:

@@ -117,7 +117,7 @@ def test_lines_of_json_and_utf16_are_read(tmp_path: Path) -> None:
 
 
 def test_yaml_and_xml_are_read_with_every_digit(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(YAML)
+    (tmp_path / "a.yaml").write_text(YAML + "- model: x.y\n  pk: 1\n  fields: {x: .nan, y: -.inf}\n")
     (tmp_path / "a.xml").write_text(XML)
     (tmp_path / "y").mkdir()
     (tmp_path / "x").mkdir()
@@ -127,6 +127,7 @@ def test_yaml_and_xml_are_read_with_every_digit(tmp_path: Path) -> None:
 
     assert yaml_rows[0]["fields"] == {"title": "on", "at": "2026-01-02 03:04:05.000006+00:00"}
     assert yaml_rows[1]["fields"] == {"name": "Draft", "text": "twolines"}
+    assert yaml_rows[2]["fields"] == {"x": "NaN", "y": "-Infinity"}
     assert xml_rows[0]["fields"] == {
         "title": "a & b",
         "metadata": {"a": [1]},

@@ -208,6 +208,8 @@ def test_carriage_returns_in_xml_are_kept_and_those_of_windows_files_are_line_br
         ('type="JSONFielx">{"a": 1}', {"a": 1}),
         ('type="JSONField">{"a"; 1}', None),
         ('type="JSONField">{"a": NaN}', None),
+        ('type="JSONField">{"a": "\\ud83d"}', None),
+        ('type="CharField">NaN', "NaN"),
         ('type="CharField">{"a": 1}', '{"a": 1}'),
     ],
 )
