@@ -81,7 +81,7 @@ class ConvertResult:
             "other_formats": [one.format for one in self.others],
             "facts": dict(old.facts),
             "rows": {rows.model: rows.rows for rows in old.rows},
-            "dump": old.dump.kind if old.dump else None,
+            "dump": old.dump.form if old.dump else None,
             "folders": {one.name: {"files": one.files, "bytes": one.bytes} for one in old.folders},
             "findings": [finding.as_json() for finding in self.findings],
             "losses": len(self.losses),

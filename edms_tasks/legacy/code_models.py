@@ -35,7 +35,6 @@ class CodeModel:
     absent_values: Mapping[str, str]  # column -> the value as JSON that a migration gives to rows that lack it
     many: Mapping[str, ManyToMany] = field(default_factory=dict)
     natural_key: tuple[Path, ...] | None = None
-    has_natural_key: bool = False  # natural_key() exists, whether or not it equals columns
     parent: str | None = None  # Table.id: its primary key is the one of this table's row
 
     @property
@@ -89,7 +88,6 @@ def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> C
         absent_values=defaults,
         many=many,
         natural_key=key.paths if key is not None else None,
-        has_natural_key=key is not None,
         parent=table.parent,
     )
 

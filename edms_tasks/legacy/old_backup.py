@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from edms_tasks.databases.dumps import DumpForm
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.source import Source
 
@@ -44,14 +45,11 @@ class ModelRows:
     longest: int = 64 << 20  # the bytes of its longest line at most
 
 
-DumpKind = Literal["pg_dump-custom", "pg_dump-directory", "pg_dump-tar", "pg_dump-plain", "sqlite-file", "sqlite-text"]
-
-
 @dataclass(frozen=True)
 class EngineDump:
     """A dump of a database engine, uncompressed in the scratch folder; `path` is None if the reader was only to look."""
 
-    kind: DumpKind
+    form: DumpForm
     path: Path | None
     facts: Mapping[str, str] = field(default_factory=dict)  # for people: server version, database
     rows: Mapping[str, int] = field(default_factory=dict)  # table -> rows

@@ -58,7 +58,7 @@ def restored_dump(run: Run, dump: EngineDump, folder: Path) -> Iterator[Describe
     """
     assert dump.path is not None  # it was read
     notes: list[str] = []
-    file = dump_in(dump.kind, dump.path)
+    file = dump_in(dump.form, dump.path)
     server = address_of(run.settings, ask_edms(run, notes)) if file.needs_a_server else None
     for note in notes:
         run.say(note)

@@ -1,6 +1,6 @@
 """Decide what becomes of a statement of a plain SQL dump: it is run, left out, or the whole dump is refused.
 
-The server enforces the rest: statements run as a role that owns nothing but the throwaway database (`throwaway_role.py`). What is
+The server enforces the rest: statements run as a role that owns nothing but the throwaway database (`throwaway_database.py`). What is
 listed here is what pg_dump, pg_dumpall and pg_restore write, from version 9.2 on. A statement that none of them writes is refused
 by name before anything is run, because nobody knows what it is there for.
 """

@@ -41,7 +41,6 @@ class DatabaseInDump:
     owners: set[str] = field(default_factory=set)
     code: list[str] = field(default_factory=list)  # functions, triggers, rules and policies
     left_out: dict[str, list[str]] = field(default_factory=dict)  # kind of statement -> beginnings
-    statements: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -107,7 +106,6 @@ class TableNames:
 def _note(survey: DumpSurvey, here: DatabaseInDump, one: Statement, names: TableNames, script: DumpScript) -> None:
     text = one.text
     verdict: Verdict = judge(one)
-    here.statements += 1
     names.note(text)
     if found := _ENCODING.match(text):
         survey.encoding = found[1].decode().upper()

@@ -42,7 +42,7 @@ def print_conversion(console: Console, result: ConvertResult) -> None:
         line(console, f"rows      {sum(rows.rows for rows in old.rows):,} of {len(old.rows)} models")
         print_table(console, ["  model", ">rows"], [(f"  {rows.model}", f"{rows.rows:,}") for rows in old.rows])
     if old.dump is not None:
-        line(console, f"dump      {old.dump.kind}" + "".join(f", {k} {v}" for k, v in old.dump.facts.items()))
+        line(console, f"dump      {old.dump.form}" + "".join(f", {k} {v}" for k, v in old.dump.facts.items()))
     for folder in old.folders:
         line(console, f"files     {folder.name}: {folder.files:,}, {filesize.decimal(folder.bytes)}")
     print_findings(console, result.findings, None)
