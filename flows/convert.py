@@ -124,7 +124,12 @@ def _read(run: Run, request: ConvertRequest, folder: Path) -> ConvertResult:
     """Recognise and read the old backup."""
     path = _existing(request.path)
     reader, others = _choose(path, request.format)
-    scratch = Scratch(folder / "old", look_only=request.inspect, database=request.database or "")
+    scratch = Scratch(
+        folder / "old",
+        look_only=request.inspect,
+        database=request.database or "",
+        client_programs=str(run.settings.edms.client_programs or ""),
+    )
     scratch.folder.mkdir()
     with run.stage("read"):
         old = run.call(read_old_backup, path, reader, scratch)

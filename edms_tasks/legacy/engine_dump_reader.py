@@ -116,11 +116,12 @@ def read_dump(source: Source, scratch: Scratch, name: str = "dump") -> tuple[Eng
         path, found = _unpacked_folder(source, scratch.folder / name)
     elif source.compression and form not in ("pg_dump-plain", "sqlite-text"):
         path, found = _decompressed(source, scratch.folder / name)
-    contents = examine_dump(dump_in(form, path), database=scratch.database)
+    dump = dump_in(form, path)
+    contents = examine_dump(dump, database=scratch.database, client_programs=scratch.client_programs)
     rows = contents.rows
     facts = {"form": _TITLES[form], **contents.facts, "tables": f"{len(rows):,}", "rows": f"{sum(rows.values()):,}"}
-    dump = EngineDump(form, None if scratch.look_only else path, facts, rows, scratch.database)
-    return dump, (*found, *contents.findings)
+    kept = None if scratch.look_only else path
+    return EngineDump(form, kept, facts, rows, scratch.database), (*found, *contents.findings)
 
 
 def archive_time(head: bytes) -> datetime | None:

@@ -93,6 +93,7 @@ class Scratch:
     folder: Path
     look_only: bool = False
     database: str = ""  # which one, of a dump of several databases
+    client_programs: str = ""  # the folder of pg_restore; "" for the best that is found
 
 
 class Reader(Protocol):

@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from edms_tasks.errors import ToolMissing
 from flows.convert import ConvertResult
 from flows.convert import convert as converting
 from flows.requests import ConvertRequest
 from flows.running.run import Run
+from tests.backed_up import BackedUpSystems
 from tests.independent_comparison import differences, picture_of_files, picture_of_postgres, picture_of_sqlite
 from tests.legacy.dumps_of import pg_dump
 from tests.legacy.test_packed_dumps import tar
@@ -88,6 +91,15 @@ def test_a_file_of_sqlite_comes_back(edms_factory: ReferenceEdmsFactory, tmp_pat
     assert not _losses(made)
     assert run_verify(protected.settings).success
     assert differences(before, picture_of_sqlite(tmp_path / "back.sqlite3")) == []
+
+
+def test_only_the_folder_of_the_settings_is_searched_for_pg_restore(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    settings = backed_up("sqlite").protected.settings
+    elsewhere = settings.model_copy(update={"edms": settings.edms.model_copy(update={"client_programs": tmp_path})})
+    dump = Path(__file__).with_name("dbbackup_files") / "default-edms1-2026-11-30-083914.psql.bin.gz"
+
+    with pytest.raises(ToolMissing, match="pg_restore"):
+        converting.fn(Run(elsewhere), ConvertRequest(path=str(dump), inspect=True))
 
 
 def test_a_dump_is_converted_without_the_edms(
