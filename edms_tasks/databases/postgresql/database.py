@@ -150,9 +150,9 @@ class PostgresDatabase:
         finally:
             staging.drop()
 
-    def restored_dump(self, dump: Dump, database: str, *, wait: Wait = give_up) -> AbstractContextManager[RestoredDump]:
+    def restored_dump(self, dump: Dump, database: str) -> AbstractContextManager[RestoredDump]:
         """See `dumps.restored_dump`; a database and a role are created on this server."""
-        return restored(dump, self.address, self._maintenance_address(), database, wait=wait)
+        return restored(dump, self.address, self._maintenance_address(), database)
 
     def preflight(
         self, schema: CapturedSchema, folder: Path, *, into: str | None = None, thorough: bool

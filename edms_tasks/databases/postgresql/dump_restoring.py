@@ -25,7 +25,6 @@ from edms_tasks.databases.postgresql.dump_survey import DatabaseInDump, DumpSurv
 from edms_tasks.databases.postgresql.throwaway_database import throwaway_database
 from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import DumpRefused, UnreadableBackup
-from edms_tasks.locking.file_locks import Wait, give_up
 
 SILENCE = 120
 """Seconds after which a pg_restore that writes nothing is ended."""
@@ -41,15 +40,13 @@ def examine(dump: Dump, database: str, client_programs: str) -> DumpContents:
 
 
 @contextmanager
-def restored(
-    dump: Dump, live: DatabaseAddress, maintenance: DatabaseAddress, database: str, *, wait: Wait = give_up
-) -> Iterator[RestoredDump]:
+def restored(dump: Dump, live: DatabaseAddress, maintenance: DatabaseAddress, database: str) -> Iterator[RestoredDump]:
     """See `dumps.restored_dump`."""
     survey, damage = _survey(dump, live.client_programs)
     name, held = _choose(survey, dump, database)
     contents = _contents(survey, name, held, damage)
     encoding = "SQL_ASCII" if survey.encoding == "SQL_ASCII" else "UTF8"
-    with throwaway_database(live, maintenance, held.extensions, encoding=encoding, wait=wait) as address:
+    with throwaway_database(live, maintenance, held.extensions, encoding=encoding) as address:
         with _Script(dump, live.client_programs) as script:
             loaded = load_dump(script.stream, address, name)
         there = count_rows(address, [*held.rows])

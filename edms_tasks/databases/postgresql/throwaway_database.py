@@ -24,7 +24,6 @@ from edms_tasks.databases.postgresql.refusable_statements import attempt
 from edms_tasks.databases.postgresql.staging_comment import mark
 from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.errors import DatabaseRefused, MayNotCreateDatabases, ServerNotReady
-from edms_tasks.locking.file_locks import Wait, give_up
 from edms_tasks.quoting import identifier, literal
 
 _Connection = psycopg.Connection[tuple[object, ...]]
@@ -47,7 +46,6 @@ def throwaway_database(
     extensions: Sequence[str],
     *,
     encoding: str = "UTF8",
-    wait: Wait = give_up,
 ) -> Iterator[DatabaseAddress]:
     """Create the database and its role, and drop both at the end; what killed runs left is dropped first.
 
@@ -56,7 +54,6 @@ def throwaway_database(
         maintenance: the address of another database of the server.
         extensions: those that the dump needs. The harmless ones are installed before anything of the dump is run.
         encoding: UTF8, or SQL_ASCII for a dump whose texts have no known encoding.
-        wait: what to do while another run converts a dump on this server.
 
     Raises:
         MayNotCreateDatabases: the role may not create databases and roles.
@@ -64,7 +61,7 @@ def throwaway_database(
         TargetLocked: another run converts a dump on this server.
     """
     made_for = fitting(live.name, _SUFFIX)
-    with advisory_lock(maintenance, made_for, "work", shared=False, purpose="convert a dump", wait=wait):
+    with advisory_lock(maintenance, made_for, "work", shared=False, purpose="convert a dump"):
         with connected(maintenance) as connection:
             creator, is_superuser = _require_may_create(connection, live)
             remove_made_for(maintenance, made_for, _SUFFIX)
