@@ -35,12 +35,17 @@ class UndamagedPart:
             taken += piece
         return bytes(taken)
 
-    def lines(self) -> Iterator[bytes]:
-        """The lines with their ends; the last one may have none."""
-        held = b""
+    def lines(self, longest: int) -> Iterator[bytes]:
+        """The lines with their ends; the last one may have none. A longer one comes in pieces, so that none fills the memory."""
+        held = bytearray()
         while piece := self.read(_PIECE):
-            *whole, held = (held + piece).split(b"\n")
+            *whole, rest = piece.split(b"\n")
             for line in whole:
-                yield line + b"\n"
+                yield b"".join((held, line, b"\n"))
+                held.clear()
+            held += rest
+            if len(held) >= longest:
+                yield bytes(held)
+                held.clear()
         if held:
-            yield held
+            yield bytes(held)

@@ -9,13 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 from edms_tasks.databases.dumps import Dump, DumpForm, examine_dump
+from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archives import ArchiveTrouble, first_names, is_archive, members
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.old_backup import EngineDump, OldBackup, Recognised, Scratch
-from edms_tasks.legacy.source import DAMAGED, Source, is_damage
+from edms_tasks.legacy.source import Source, is_damage
 
 _ARCHIVE = b"PGDMP"
 _FORM_AT = 10  # after the magic, three parts of the version, and two sizes
@@ -161,20 +162,13 @@ def _tar_form(source: Source) -> int:
 
 def _decompressed(source: Source, path: Path) -> tuple[Path, list[Finding]]:
     """Decompress into a file; where the source is damaged it ends."""
-    found: list[Finding] = []
+    damage: list[str] = []
     with source.open() as stream, path.open("wb") as target:
-        read = getattr(stream, "read1", stream.read)  # `read` loses what it has when it meets damage
-        try:
-            while piece := read(_PIECE):
-                target.write(piece)
-        except DAMAGED as error:
-            if not is_damage(error):
-                raise
-            why = str(error) or type(error).__name__
-            found.append(
-                make_finding("dump-damaged", source.path.name, f"The file cannot be decompressed to its end: {why}")
-            )
-    return path, found
+        part = UndamagedPart(stream, is_damage, damage.append)
+        while piece := part.read(_PIECE):
+            target.write(piece)
+    what = "The file cannot be decompressed to its end"
+    return path, [make_finding("dump-damaged", source.path.name, f"{what}: {why}") for why in damage]
 
 
 def _unpacked_folder(source: Source, folder: Path) -> tuple[Path, list[Finding]]:

@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal, cast
 
+from edms_tasks.databases.undamaged_part import UndamagedPart
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -40,16 +42,10 @@ def is_damage(error: BaseException) -> bool:
 
 
 def read_block(stream: IO[bytes], size: int) -> tuple[bytes, str]:
-    """Up to `size` bytes, and why there are no more if the stream is damaged: `read` alone loses what it has when it meets damage."""
-    read, held = getattr(stream, "read1", stream.read), bytearray()
-    try:
-        while len(held) < size and (block := read(size - len(held))):
-            held += block
-    except DAMAGED as error:
-        if not is_damage(error):
-            raise
-        return bytes(held), str(error) or type(error).__name__
-    return bytes(held), ""
+    """Up to `size` bytes, and why there are no more if the stream is damaged."""
+    damage: list[str] = []
+    block = UndamagedPart(stream, is_damage, damage.append).read(size)
+    return block, "".join(damage)
 
 
 @dataclass(frozen=True)

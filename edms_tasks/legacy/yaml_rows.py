@@ -10,8 +10,9 @@ from typing import IO, Any
 
 import yaml
 
+from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.legacy.json_rows import Splitting, unknown_keys
-from edms_tasks.legacy.source import DAMAGED, is_damage
+from edms_tasks.legacy.source import is_damage
 
 _LONGEST = 32 << 20
 _AS_TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:merge")
@@ -46,7 +47,8 @@ def split_yaml(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
     size = 0
     strange: bytes | None = None  # a line that is no part of any row, as long as it is not known whether rows were hit
     is_lost = False  # lines of a row whose beginning is damaged
-    for line in _lines(stream, seen):
+    damage: list[str] = []
+    for line in UndamagedPart(stream, is_damage, damage.append).lines(_LONGEST):
         if line.startswith(b"- "):
             if not _count(strange, seen):
                 yield from _row(item, seen, is_last=False)
@@ -73,6 +75,7 @@ def split_yaml(stream: IO[bytes], seen: Splitting) -> Iterator[tuple[str, str]]:
             if size > _LONGEST:
                 _damage(seen, item[0])
                 item, is_lost = [], True
+    seen.stream_damage = "".join(damage)
     if not _count(strange, seen):
         yield from _row(item, seen, is_last=strange is None and not is_lost)
 
@@ -102,8 +105,8 @@ def _row(item: list[bytes], seen: Splitting, *, is_last: bool) -> Iterator[tuple
     if not item:
         return
     text = b"".join(item)
-    if is_last and not text.endswith(b"\n"):
-        seen.cut = True  # each line of a dump ends
+    if is_last and (seen.stream_damage or not text.endswith(b"\n")):
+        seen.cut = True  # each line of a dump ends; of a damaged stream, nobody knows whether more of the row followed
         seen.note("the last row is cut")
         return
     if b"*" in text and b"&" in text and any(mark in text for mark in (b": *", b"- *")):
@@ -127,13 +130,3 @@ def _row(item: list[bytes], seen: Splitting, *, is_last: bool) -> Iterator[tuple
 
 def _plain(value: Any) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)  # as Django writes bytes
-
-
-def _lines(stream: IO[bytes], seen: Splitting) -> Iterator[bytes]:
-    try:
-        while line := stream.readline(_LONGEST):
-            yield line
-    except DAMAGED as error:
-        if not is_damage(error):
-            raise
-        seen.stream_damage = str(error) or type(error).__name__

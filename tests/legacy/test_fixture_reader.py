@@ -267,3 +267,22 @@ def test_all_rows_before_the_damage_of_a_compressed_file_are_read(tmp_path: Path
 
     there = zlib.decompressobj(31).decompress(cut).count(b"}}")
     assert there - 300 < sum(one.rows for one in read(path).rows) <= there
+
+
+def test_all_rows_before_the_damage_of_a_compressed_yaml_file_are_read(tmp_path: Path) -> None:
+    values = [random.Random(n).randbytes(40).hex() for n in range(2000)]
+    rows = [f"- model: a.b\n  pk: {n}\n  fields:\n    x: x{one}\n    y: y{one}\n" for n, one in enumerate(values)]
+    whole = gzip.compress("".join(rows).encode())
+    path = tmp_path / "old.yaml.gz"
+    for turn in range(10):
+        cut = whole[: len(whole) // 2 + 137 * turn]
+        path.write_bytes(cut)
+        (tmp_path / str(turn)).mkdir()
+
+        old = read(path, tmp_path / str(turn))
+
+        assert codes(old) == {"old-truncated"}
+        found = [row["fields"] for row in rows_of(old)]
+        assert found == [{"x": f"x{one}", "y": f"y{one}"} for one in values[: len(found)]]
+        there = zlib.decompressobj(31).decompress(cut).count(b"- model")  # and the last of them is not whole
+        assert there - 1 <= len(found) <= there

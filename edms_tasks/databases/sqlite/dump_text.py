@@ -97,7 +97,7 @@ class _Text:
 
     def _lines(self) -> Iterator[str]:
         with self.dump.opened() as stream:
-            for line in UndamagedPart(stream, self.dump.damage, self._note).lines():
+            for line in UndamagedPart(stream, self.dump.damage, self._note).lines(_LONGEST):
                 yield line.decode("utf-8", "surrogateescape")
 
     def _note(self, damage: str) -> None:
