@@ -20,9 +20,10 @@ from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.engine_dump_reader import form_of, read_dump
 from edms_tasks.legacy.fixture_reader import kind_of, read_fixture
 from edms_tasks.legacy.gpg_file import decrypted, is_encrypted
-from edms_tasks.legacy.old_backup import EngineDump, FileFolder, ModelRows, OldBackup, Recognised, Scratch
+from edms_tasks.legacy.old_backup import EngineDump, ModelRows, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source
+from edms_tasks.legacy.unpacked_folders import UnpackedFolders
 
 # {databasename}-{servername}-{datetime}.{extension} and {servername}-{datetime}.{extension}, unless the settings say otherwise.
 _NAME = re.compile(
@@ -94,7 +95,7 @@ class _Reading:
         self._facts: dict[str, str] = {}
         self._dump: EngineDump | None = None
         self._rows: tuple[ModelRows, ...] = ()
-        self._folders: list[FileFolder] = []
+        self._files = UnpackedFolders(scratch)
         self._inexact: list[str] = []
         self._cut_times = False
         self._made: datetime | None = None
@@ -107,7 +108,7 @@ class _Reading:
         if part is not None and not part.is_media:
             self._made = part.at
         if is_encrypted(source):
-            folder = self._scratch.folder / f"decrypted-{len(self._folders)}"
+            folder = self._scratch.folder / "decrypted"
             folder.mkdir(exist_ok=True)
             source = decrypted(source, folder)
         form = form_of(source)
@@ -140,7 +141,8 @@ class _Reading:
             self.findings.append(
                 make_finding("old-no-rows", "media", "The file holds media only. The database is in another file.")
             )
-        if not self._folders:
+        folders = self._files.finish()
+        if not folders:
             self.findings.append(
                 make_finding(
                     "old-root-absent", "media", "Media are in a file of their own: convert the folder that has both."
@@ -151,7 +153,7 @@ class _Reading:
             facts=self._facts,
             rows=self._rows,
             dump=self._dump,
-            folders=tuple(self._folders),
+            folders=folders,
             findings=tuple(self.findings),
             inexact=tuple(self._inexact),
             cut_times=self._cut_times,
@@ -160,16 +162,10 @@ class _Reading:
 
     def _media(self, source: Source) -> None:
         trouble = ArchiveTrouble(source.path.name)
-        folder, files, size = self._scratch.folder / "files" / "media", 0, 0
-        folder.mkdir(parents=True, exist_ok=True)
+        self._files.begin("media")
         for member in members(source, trouble):
-            if self._scratch.look_only:
-                member.skip()
-            elif member.unpack(folder) is None:
-                continue
-            files, size = files + 1, size + member.size
+            self._files.keep(member, "media", member.name)
         self.findings += trouble.findings()
-        self._folders.append(FileFolder("media", files, size, None if self._scratch.look_only else folder))
 
 
 def _parts_in(folder: Path) -> list[_Part]:

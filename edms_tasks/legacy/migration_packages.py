@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from edms_tasks.findings import make_finding
@@ -21,9 +20,10 @@ from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.fixture_reader import read_rows
 from edms_tasks.legacy.not_converted import not_converted
-from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
+from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source
+from edms_tasks.legacy.unpacked_folders import UnpackedFolders
 
 _ROWS = re.compile(r"(?:database/)?(?:database_backup(?:_\d{8}_\d{6})?\.json(?:\.gz)?|database\.(?:sql|json)(?:\.gz)?)")
 _ABOUT = re.compile(r"(?:metadata|database/backup_metadata|backup_metadata|database_backup[\w]*_metadata)\.json")
@@ -73,7 +73,7 @@ class MigrationPackageReader:
         assert recognised is not None
         found, _ = check_beside(source)
         trouble = ArchiveTrouble(source.path.name)
-        parts = _Parts(scratch, RowFiles(scratch), trouble)
+        parts = _Parts(RowFiles(scratch), UnpackedFolders(scratch), trouble)
         for member in members(source, trouble):
             parts.take(member)
         job = _JOB.fullmatch(source.path.name.lower())
@@ -84,7 +84,7 @@ class MigrationPackageReader:
             recognised,
             facts=parts.facts,
             rows=rows,
-            folders=parts.folders(),
+            folders=parts.files.finish(),
             findings=tuple(found),
             made=_time(
                 parts.facts.get("export_timestamp") or parts.facts.get("created_at") or (job["at"] if job else "")
@@ -94,25 +94,17 @@ class MigrationPackageReader:
 
 
 @dataclass
-class _Folder:
-    path: Path
-    files: int = 0
-    bytes: int = 0
-
-
-@dataclass
 class _Parts:
     """What the members of a package are, while they come by."""
 
-    scratch: Scratch
     rows: RowFiles
+    files: UnpackedFolders
     trouble: ArchiveTrouble
     facts: dict[str, str] = field(default_factory=dict)
     _said: dict[str, Any] = field(default_factory=dict)
     _expected: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # file below storage/ -> size, checksum
     _checksums: dict[str, str] = field(default_factory=dict)
     _hashes: dict[str, tuple[int, str]] = field(default_factory=dict)
-    _folders: dict[str, _Folder] = field(default_factory=dict)
     _secrets: ClearSecrets = field(default_factory=ClearSecrets)
     _others: list[str] = field(default_factory=list)
     _found: list[Finding] = field(default_factory=list)
@@ -139,13 +131,6 @@ class _Parts:
             member.skip()
             self._others.append(name)
 
-    def folders(self) -> tuple[FileFolder, ...]:
-        """The folders of files."""
-        return tuple(
-            FileFolder(name, one.files, one.bytes, None if self.scratch.look_only else one.path)
-            for name, one in sorted(self._folders.items())
-        )
-
     def conclude(self, kind: str) -> list[Finding]:
         """What is wrong with the parts. `kind` is that of the job, from its name."""
         if kind in ("incremental", "differential"):
@@ -171,14 +156,7 @@ class _Parts:
         # storage/media/… of a package is the folder media.
         inner, _, rest = below.partition("/")
         folder, name = (inner, rest) if top == "storage" and rest else (top, below)
-        one = self._folders.setdefault(folder, _Folder(self.scratch.folder / "files" / f"{len(self._folders):03d}"))
-        if self.scratch.look_only:
-            member.skip()
-        elif member.unpack(one.path, name) is None:
-            return
-        one.files += 1
-        one.bytes += member.size
-        if member.is_whole:
+        if self.files.keep(member, folder, name) and member.is_whole:
             self._hashes[member.name] = (member.size, member.sha256)
 
     def _about(self, name: str, text: bytes) -> None:

@@ -20,8 +20,9 @@ from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
 from edms_tasks.legacy.engine_dump_reader import read_dump
 from edms_tasks.legacy.not_converted import not_converted
-from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
+from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import Source
+from edms_tasks.legacy.unpacked_folders import UnpackedFolders
 
 _ABOUT = frozenset(["metadata.json", "backup_metadata.json", "manifest.json"])
 # A job of the EDMS itself writes `database.sql.gz`, which is no SQL.
@@ -68,7 +69,7 @@ class PackedDumpReader:
         """Read all parts; the dump is examined, and nothing is restored yet."""
         recognised = self.recognise(source)
         assert recognised is not None
-        parts = _Parts(scratch)
+        parts = _Parts(scratch, UnpackedFolders(scratch))
         trouble = ArchiveTrouble(source.path.name)
         found, checked = check_beside(source)
         for member in members(source, trouble):
@@ -86,17 +87,10 @@ class PackedDumpReader:
             recognised,
             facts=parts.facts | ({"checksum": "as its .sha256 file says"} if checked else {}),
             dump=dump,
-            folders=parts.folders(),
+            folders=parts.files.finish(),
             findings=(*found, *of_dump),
             made=parts.made(source.path.name),
         )
-
-
-@dataclass
-class _Folder:
-    path: Path
-    files: int = 0
-    bytes: int = 0
 
 
 @dataclass
@@ -104,10 +98,10 @@ class _Parts:
     """The parts of a backup while its members come by."""
 
     scratch: Scratch
+    files: UnpackedFolders
     facts: dict[str, str] = field(default_factory=dict)
     dump: Path | None = None
     _said: Mapping[str, Any] = field(default_factory=dict)
-    _folders: dict[str, _Folder] = field(default_factory=dict)
     _secrets: ClearSecrets = field(default_factory=ClearSecrets)
     _found: list[Finding] = field(default_factory=list)
     _others: list[str] = field(default_factory=list)
@@ -128,21 +122,13 @@ class _Parts:
             self._configuration(member)
         elif (top := name.partition("/")[0]) in _FOLDERS and "/" in name:
             self._has_files = True
-            self._keep(member, top, name.partition("/")[2])
+            self.files.keep(member, top, name.partition("/")[2])
         elif name.startswith(("config/", "configuration/")):
             self._secrets.look(name, member.text(_LONGEST_TEXT))
             self._others.append(name)
         else:
             member.skip()
             self._others.append(name)
-
-    def folders(self) -> tuple[FileFolder, ...]:
-        """The folders of files."""
-        look_only = self.scratch.look_only
-        return tuple(
-            FileFolder(name, one.files, one.bytes, None if look_only else one.path)
-            for name, one in sorted(self._folders.items())
-        )
 
     def made(self, name: str) -> datetime | None:
         """When the backup was made, by its metadata or else its name; without a zone it is this machine's time."""
@@ -159,7 +145,7 @@ class _Parts:
 
     def conclude(self) -> list[Finding]:
         """Everything that is wrong with the parts, compared with what the backup says of itself."""
-        files = sum(one.files for one in self._folders.values())
+        files = self.files.files
         said = self._said.get("storage_file_count")
         if said is not None and (number := number_in(said)) != files:
             what = f"The backup says that it has {str(said)[:20]} files, and has {files:,}."
@@ -192,7 +178,7 @@ class _Parts:
         for one in members(inner, trouble):
             # Its top folder is often its own name: storage/… in storage.tar.gz.
             top, _, below = one.name.partition("/")
-            self._keep(one, name, below if top == name and below else one.name)
+            self.files.keep(one, name, below if top == name and below else one.name)
         self._found += trouble.findings()
         inner.path.unlink()
 
@@ -211,15 +197,6 @@ class _Parts:
         self._nested += 1
         path = member.unpack(self.scratch.folder, f"nested-{self._nested}")
         return Source(path) if path is not None else None
-
-    def _keep(self, member: ArchiveMember, folder: str, name: str) -> None:
-        one = self._folders.setdefault(folder, _Folder(self.scratch.folder / "files" / folder))
-        if self.scratch.look_only:
-            member.skip()
-        elif member.unpack(one.path, name) is None:
-            return
-        one.files += 1
-        one.bytes += member.size
 
 
 def _without_top(name: str) -> str:
