@@ -6,194 +6,23 @@ ends without a word where a header is damaged: here it is noticed, since a whole
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import os
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
-from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import Finding
-from edms_tasks.legacy.source import DAMAGED, Source, compression_of, decompressed, is_damage
+from edms_tasks.legacy.archive_members import BLOCK, BROKEN, ArchiveMember, ArchiveTrouble, UnexplainedSize
+from edms_tasks.legacy.source import Source
 
-_BLOCK = 1 << 20
 _LONGEST_READ = 16 << 20  # a header that claims more is hostile or damaged
 _MOST_MEMBERS = 20_000_000
+_MOST_NAMES = 1_000_000
 _EXPANSION, _ALLOWED = 1100, 1 << 30  # gzip cannot make more than 1032 bytes of one
-_EXAMPLES = 5
-_BROKEN = (*DAMAGED, tarfile.TarError, zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError)
-
-
-@dataclass
-class ArchiveTrouble:
-    """What is wrong with an archive."""
-
-    name: str
-    refused: dict[str, int] = field(default_factory=dict)  # why -> number of members
-    examples: list[str] = field(default_factory=list)
-    damage: str = ""  # why it could not be read to its end
-    members: int = 0
-    bytes: int = 0  # unpacked
-    is_checked: bool = False  # whether a checksum covers its bytes
-
-    def refuse(self, name: str, why: str) -> None:
-        """Count a member that is not unpacked."""
-        self.refused[why] = self.refused.get(why, 0) + 1
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{name[:200]!r}: {why}")
-
-    def findings(self) -> list[Finding]:
-        """The findings on it."""
-        found = []
-        if self.refused:
-            reasons = "; ".join(f"{count:,} × {why}" for why, count in sorted(self.refused.items()))
-            found.append(
-                make_finding(
-                    "old-member-refused",
-                    self.name,
-                    f"Members of the archive were not unpacked: {reasons}.",
-                    count=sum(self.refused.values()),
-                    examples=tuple(self.examples),
-                )
-            )
-        if self.damage:
-            found.append(
-                make_finding(
-                    "old-truncated",
-                    self.name,
-                    f"The archive cannot be read to its end: {self.damage}. {self.members:,} members were read; "
-                    f"what stood behind is lost.",
-                )
-            )
-        return found
-
-
-@dataclass
-class ArchiveMember:
-    """A file in an archive; its bytes can be read once, while it is the current one."""
-
-    name: str  # a relative path without dots
-    size: int
-    mode: int
-    modified: float
-    _stream: IO[bytes]
-    _trouble: ArchiveTrouble
-    _limit: int
-    sha256: str = ""  # after it was read to its end
-    is_whole: bool = True
-    _length: int = 0
-    _digest: Any = field(default_factory=hashlib.sha256)
-
-    def blocks(self) -> Iterator[bytes]:
-        """Its bytes. Where it is damaged they end, `is_whole` is False, and the archive's damage is set."""
-        digest = self._digest
-        try:
-            while block := self._stream.read(_BLOCK):
-                self._length += len(block)
-                self._trouble.bytes += len(block)
-                if self._trouble.bytes > self._limit:
-                    raise ValueError("it unpacks to more than its size can explain")
-                digest.update(block)
-                yield block
-            if self._length != self.size:
-                raise EOFError(f"{self.name!r} ends after {self._length:,} of {self.size:,} bytes")
-        except _BROKEN as error:
-            if isinstance(error, OSError) and not is_damage(error):
-                raise
-            self.is_whole = False
-            self._trouble.damage = self._trouble.damage or _said(error)
-        self.sha256 = digest.hexdigest()
-
-    def skip(self) -> None:
-        """Read it to its end, for its checksum."""
-        for _ in self.blocks():
-            pass
-
-    def text(self, most: int = 64 << 20) -> bytes:
-        """All its bytes, if it is a small one; more than `most` are dropped."""
-        held = bytearray()
-        for block in self.blocks():
-            if len(held) < most:
-                held += block
-        return bytes(held[:most])
-
-    def unpack(self, folder: Path, name: str | None = None) -> Path | None:
-        """Write it below a folder that only we write to; None if it could not be written there, which is counted."""
-        target = folder / (name or self.name)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as file:
-                for block in self.blocks():
-                    file.write(block)
-            if not self.is_whole:
-                target.unlink()
-                self._trouble.refuse(self.name, "it is cut or damaged")
-                return None
-            os.utime(target, (self.modified, self.modified))
-            target.chmod(stat.S_IMODE(self.mode) & 0o777 | 0o600)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            self._trouble.refuse(self.name, "its name clashes with another member's")
-            return None
-        except (ValueError, OverflowError):
-            self._trouble.refuse(self.name, "its name or time is not valid")
-            return None
-        except OSError as error:
-            if error.errno is None or error.strerror is None or "too long" not in error.strerror:
-                raise
-            self._trouble.refuse(self.name, "its name is too long")
-            return None
-        return target
-
-
-class _MemberStream:
-    """A member's blocks with the interface of a file; never longer than the member."""
-
-    def __init__(self, member: ArchiveMember) -> None:
-        self._blocks = member.blocks()
-        self._held = b""
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._held) < size:
-            block = next(self._blocks, b"")
-            if not block:
-                break
-            self._held += block
-        size = len(self._held) if size < 0 else size
-        taken, self._held = self._held[:size], self._held[size:]
-        return taken
-
-    def readline(self, size: int = -1) -> bytes:
-        while b"\n" not in self._held and (size < 0 or len(self._held) < size):
-            block = next(self._blocks, b"")
-            if not block:
-                break
-            self._held += block
-        end = self._held.find(b"\n") + 1 or len(self._held)
-        return self.read(min(end, size) if size >= 0 else end)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self._blocks.close()  # type: ignore[attr-defined]
-
-
-@contextmanager
-def opened(member: ArchiveMember) -> Iterator[IO[bytes]]:
-    """A member's bytes as a stream, decompressed if it is a compressed file itself (`x.json.gz`)."""
-    raw: Any = _MemberStream(member)
-    raw._held = next(raw._blocks, b"")
-    with decompressed(raw, compression_of(raw._held[:8])) as stream:
-        yield stream
 
 
 def is_archive(source: Source) -> str:
@@ -238,6 +67,16 @@ def members(source: Source, trouble: ArchiveTrouble) -> Iterator[ArchiveMember]:
             return
 
 
+def zip_names(source: Source) -> frozenset[str]:
+    """The names in a zip, folders included; none if its directory is damaged."""
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            return frozenset(archive.namelist()[:_MOST_NAMES])
+    except BROKEN as error:
+        ArchiveTrouble("").end(error)
+        return frozenset()
+
+
 def clean_name(name: str) -> str | None:
     """A member's name as a relative path; None if it leads out of the folder."""
     if not name or "\0" in name or name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
@@ -270,10 +109,8 @@ def _of_tar(source: Source, trouble: ArchiveTrouble, limit: int) -> Iterator[Arc
                     yield ArchiveMember(name, info.size, info.mode, info.mtime, content, trouble, limit)
                 if not trouble.damage:
                     trouble.damage = _end_of_tar(guarded, archive.offset)
-        except _BROKEN as error:
-            if isinstance(error, OSError) and not is_damage(error):
-                raise
-            trouble.damage = trouble.damage or _said(error)
+        except BROKEN as error:
+            trouble.end(error)
 
 
 def _why_refused(info: tarfile.TarInfo) -> str:
@@ -291,7 +128,7 @@ def _end_of_tar(stream: _Guarded, offset: int) -> str:
     stream.seek(offset)
     block = stream.read(512)
     if len(block) == 512 and not block.strip(b"\0"):
-        while stream.read(_BLOCK):  # to the end, where a compressed stream's checksum stands
+        while stream.read(BLOCK):  # to the end, where a compressed stream's checksum stands
             pass
         return ""
     return "it ends without the block that ends an archive" if len(block) < 512 else "the header of a member is damaged"
@@ -301,7 +138,7 @@ def _of_zip(source: Source, trouble: ArchiveTrouble, limit: int) -> Iterator[Arc
     try:
         with zipfile.ZipFile(source.path) as archive:
             for info in archive.infolist():
-                if info.is_dir():
+                if info.filename.endswith("/"):  # is_dir() fails for a name that is empty
                     continue
                 name = clean_name(info.filename)
                 kind = stat.S_IFMT(info.external_attr >> 16)
@@ -314,15 +151,11 @@ def _of_zip(source: Source, trouble: ArchiveTrouble, limit: int) -> Iterator[Arc
                     modified = _zip_time(info)
                     mode = (info.external_attr >> 16) & 0o777 or 0o644
                     yield ArchiveMember(name, info.file_size, mode, modified, content, trouble, limit)
-    except (*_BROKEN, RuntimeError) as error:
-        if isinstance(error, OSError) and not is_damage(error):
-            raise
-        trouble.damage = trouble.damage or _said(error)
+    except BROKEN as error:
+        trouble.end(error)
 
 
 def _zip_time(info: zipfile.ZipInfo) -> float:
-    import calendar
-
     try:
         return float(calendar.timegm((*info.date_time, 0, 0, 0)))
     except (ValueError, OverflowError):
@@ -359,12 +192,6 @@ def _is_old_tar(head: bytes) -> bool:
         return False
 
 
-def _said(error: BaseException) -> str:
-    if isinstance(error, (zlib.error, EOFError)) and not str(error):
-        return "it ends too early"
-    return str(error)[:200] or type(error).__name__
-
-
 class _Guarded:
     """A stream that refuses single reads of headers without bound, and more bytes than the archive can explain."""
 
@@ -377,7 +204,7 @@ class _Guarded:
         block = self._stream.read(size)
         self._at += len(block)
         if self._at > self._limit:
-            raise tarfile.ReadError("it unpacks to more than its size can explain")
+            raise UnexplainedSize
         return block
 
     def tell(self) -> int:
@@ -392,7 +219,7 @@ class _Guarded:
                 return position
             raise tarfile.ReadError("a member stands before the place it was sought from")
         while self._at < position:
-            block = self.read(min(_BLOCK, position - self._at))
+            block = self.read(min(BLOCK, position - self._at))
             if not block:
                 break
         return self._at

@@ -14,7 +14,8 @@ from pathlib import Path
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.legacy.archives import ArchiveTrouble, is_archive, members
+from edms_tasks.legacy.archive_members import ArchiveTrouble
+from edms_tasks.legacy.archives import is_archive, members
 from edms_tasks.legacy.backup_metadata import facts_in, metadata_object
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.engine_dump_reader import form_of, read_dump

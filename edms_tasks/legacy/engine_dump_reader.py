@@ -13,7 +13,8 @@ from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.legacy.archives import ArchiveTrouble, first_names, is_archive, members
+from edms_tasks.legacy.archive_members import ArchiveTrouble
+from edms_tasks.legacy.archives import first_names, is_archive, members
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.old_backup import EngineDump, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import Source, is_damage

@@ -14,7 +14,8 @@ from typing import Any
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, first_names, members
+from edms_tasks.legacy.archive_members import ArchiveMember, ArchiveTrouble
+from edms_tasks.legacy.archives import first_names, members
 from edms_tasks.legacy.backup_metadata import facts_in, number_in, read_metadata
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
-from edms_tasks.legacy.archives import ArchiveMember, ArchiveTrouble, clean_name, members, opened
+from edms_tasks.legacy.archive_members import ArchiveMember, ArchiveTrouble, opened
+from edms_tasks.legacy.archives import clean_name, is_archive, members, zip_names
 from edms_tasks.legacy.backup_metadata import read_metadata
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.fixture_reader import read_rows
@@ -39,7 +39,6 @@ _NOT_EXPORTED = (
     "consumer and AnonymousUser."
 )
 _EXAMPLES = 5
-_MOST_NAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -205,13 +204,7 @@ def _top_names(source: Source) -> frozenset[str]:
     """The names at the top of a folder or zip; none for anything else."""
     if source.is_folder:
         return frozenset(path.name for path in source.path.iterdir() if path.is_file())
-    if not source.head.startswith(b"PK\x03\x04"):
-        return frozenset()
-    try:
-        with zipfile.ZipFile(source.path) as archive:
-            return frozenset(archive.namelist()[:_MOST_NAMES])
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return frozenset()
+    return zip_names(source) if is_archive(source) == "zip" else frozenset()
 
 
 def _is_of_paperless(source: Source) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.legacy.archives import ArchiveMember
+from edms_tasks.legacy.archive_members import ArchiveMember
 from edms_tasks.legacy.old_backup import FileFolder, Scratch
 
 
