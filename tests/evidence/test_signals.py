@@ -1,4 +1,4 @@
-"""How runs end is told: to a real web server, a real mail server, in a file for Prometheus; and what cannot be told fails no run."""
+"""How runs end is told: to a real web server and a real mail server; and what cannot be told fails no run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from edms_tasks.errors import CommandError, EdmsBackupError
-from edms_tasks.settings import Settings
 from edms_tasks.signal_settings import MetricsSettings, NotifySettings
-from edms_tasks.signalling.metrics import HELP, Gauge, exposition, update_metrics
 from edms_tasks.signalling.unsent import unsent
 from flows.cli.app import app
 from flows.prune import prune
@@ -33,11 +31,11 @@ from flows.requests import PruneRequest
 from flows.running.run import Run
 from flows.status import read_status
 from tests.backed_up import BackedUpSystems
+from tests.evidence.telling import break_database, section, telling
 from tests.running import Protected, run_backup, run_verify
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret-token"
 
 
@@ -131,15 +129,6 @@ def protected(backed_up: BackedUpSystems) -> Protected:
     return backed_up("sqlite").protected
 
 
-def telling(protected: Protected, metrics: Path | None = None, **notify: Any) -> Settings:
-    told = NotifySettings.model_validate({"timeout": 5, **notify})
-    return protected.settings.model_copy(update={"notify": told, "metrics": MetricsSettings(file=metrics)})
-
-
-def break_database(protected: Protected) -> None:
-    protected.edms.database_path.write_bytes(b"no database")
-
-
 def test_a_webhook_gets_failures_as_json_and_successes_if_asked(protected: Protected, web: WebServer) -> None:
     hook = {"webhook": f"{web.url}/hook?token={SECRET}", "webhook_headers": {"Authorization": f"Bearer {SECRET}"}}
     run_backup(telling(protected, **hook))
@@ -161,12 +150,8 @@ def test_a_webhook_gets_failures_as_json_and_successes_if_asked(protected: Prote
     assert len(said["snapshot"]) == 64
     assert said["log_entry"] > 0
     assert (failed["level"], failed["what"]) == ("failure", caught.value.what)
-    assert set(said) == set(re.findall(r"^\| `(\w+)` \|", _section("## The webhook"), flags=re.MULTILINE))
+    assert set(said) == set(re.findall(r"^\| `(\w+)` \|", section("## The webhook"), flags=re.MULTILINE))
     assert SECRET not in good.decode() + bad.decode()
-
-
-def _section(heading: str) -> str:
-    return (ROOT / "docs" / "signals.md").read_text().split(heading, 1)[1].split("\n## ", 1)[0]
 
 
 def test_new_findings_are_a_warning_once(protected: Protected, web: WebServer) -> None:
@@ -299,90 +284,12 @@ def test_a_signal_that_cannot_be_sent_fails_no_run_and_shows_in_status(
     assert read_status(settings).success
 
 
-def test_metrics_are_kept_for_all_verbs_and_have_the_documented_names(protected: Protected, tmp_path: Path) -> None:
-    file = tmp_path / "edms.prom"
-    settings = telling(protected, metrics=file)
-    made = run_backup(settings)
-    run_verify(settings)
-    text = file.read_text()
-
-    assert oct(file.stat().st_mode)[-3:] == "644"
-    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    names = {name.partition("{")[0] for name in samples}
-    assert names <= HELP.keys()
-    assert all(f"# TYPE {name} gauge" in text for name in names)
-    value = {re.sub(r'edms="[^"]*",?', "", name): float(number) for name, number in samples.items()}
-    assert value["edms_backup_snapshot_rows{}"] == made.manifest.rows
-    assert value["edms_backup_snapshot_stored_bytes{}"] == made.stored_bytes
-    assert value["edms_backup_snapshot_timestamp_seconds{}"] == pytest.approx(made.manifest.created.timestamp())
-    assert (
-        value['edms_backup_run_last_success{verb="backup"}']
-        == value['edms_backup_run_last_success{verb="verify"}']
-        == 1
-    )
-    good = value['edms_backup_run_last_success_timestamp_seconds{verb="backup"}']
-
-    break_database(protected)
-    with pytest.raises(EdmsBackupError):
-        run_backup(settings)
-    after = file.read_text()
-    assert re.search(r'edms_backup_run_last_success\{edms="[^"]*",verb="backup"\} 0\.0', after)
-    assert f"{good!r}" in after
-    assert not [*tmp_path.glob(".edms.prom*")]
-
-
-def test_a_restore_that_proves_is_measured(protected: Protected, tmp_path: Path) -> None:
-    from tests.running import run_restore
-
-    file = tmp_path / "edms.prom"
-    run_restore(telling(protected, metrics=file), into=str(tmp_path / "copy.sqlite3"), into_files=tmp_path / "files")
-    assert "edms_backup_proof_timestamp_seconds" in file.read_text()
-    assert "edms_backup_proved_snapshot_timestamp_seconds" in file.read_text()
-
-
-def test_metrics_that_cannot_be_written_fail_no_run(protected: Protected, tmp_path: Path) -> None:
-    assert run_verify(telling(protected, metrics=tmp_path / "none" / "edms.prom")).success
-
-
-def test_several_systems_share_a_file(tmp_path: Path) -> None:
-    file, value = tmp_path / "m.prom", Gauge("edms_backup_proof_timestamp_seconds", 1.0)
-    for edms, number in (("plant", 1.0), ("plant2", 2.0), ("plant", 3.0)):
-        update_metrics(file, tmp_path / edms, edms, {value.key: replace(value, value=number)}, frozenset())
-
-    numbers = sorted(line for line in file.read_text().splitlines() if not line.startswith("#"))
-
-    assert numbers == [
-        'edms_backup_proof_timestamp_seconds{edms="plant"} 3.0',
-        'edms_backup_proof_timestamp_seconds{edms="plant2"} 2.0',
-    ]
-    assert file.read_text().count("# TYPE") == 1
-
-
 def test_a_way_that_is_not_in_the_settings_any_more_is_forgotten(protected: Protected) -> None:
     settings = telling(protected, webhook="http://127.0.0.1:1/x", timeout=1, on=["success"])
     run_backup(settings)
 
     assert "webhook" in str(read_status(settings).problems)
     assert read_status(protected.settings).success
-
-
-def test_labels_are_escaped() -> None:
-    sample = Gauge("edms_backup_signal_failed", 1.0, (("way", 'a"b\\c\nd'),))
-    assert 'way="a\\"b\\\\c\\nd"' in exposition({sample.key: sample}, "edms")
-
-
-def test_the_board_asks_for_metrics_that_exist() -> None:
-    board = json.loads((ROOT / "deployments" / "grafana" / "edms-backup.json").read_text())
-    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
-    asked = {name for query in queries for name in re.findall(r"\bedms_backup_\w+", query)}
-    assert len(queries) >= 8
-    assert asked <= HELP.keys()
-    assert "edms_backup_proved_snapshot_timestamp_seconds" in asked
-
-
-def test_every_metric_is_documented() -> None:
-    documented = set(re.findall(r"^\| `(edms_backup_\w+)` \|", _section("## Prometheus"), flags=re.MULTILINE))
-    assert documented == HELP.keys()
 
 
 @pytest.mark.parametrize(
