@@ -11,9 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from datetime import date, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
@@ -22,10 +20,7 @@ from edms_tasks.errors import CommandError, EdmsBackupError, ToolMissing
 from edms_tasks.evidence.log_facts import LogFacts
 from edms_tasks.manifest import ConvertedFrom
 from edms_tasks.repository import Repository
-from edms_tasks.repository.audit_log import LogEntry
 from flows.auditing.bundle import bundle_evidence
-from flows.auditing.period import Period, gaps, period_from
-from flows.auditing.runs import approvers_of, what_it_touched, whose_run
 from flows.cli.app import app
 from flows.evidence.repository_log import append_entry
 from tests.reference_system import EdmsTemplates
@@ -276,26 +271,6 @@ def test_a_period_without_runs_says_so_and_can_be_checked(signed: Protected, tmp
     assert said[5] == "OK"
 
 
-def _entry_at(at: str, event: str, outcome: str = "success", number: int = 1, **facts: object) -> LogEntry:
-    said = {"repository": "r", "number": number, "before": "0" * 64, "user": "u", "machine": "m", "version": "1"}
-    return LogEntry.model_validate({**said, "at": at, "event": event, "outcome": outcome, "facts": facts})
-
-
-def test_a_bundle_begins_with_the_entry_before_the_period_so_that_nothing_can_be_cut_off() -> None:
-    period = Period(date(2026, 3, 1), date(2026, 3, 31), ZoneInfo("Europe/Berlin"))
-    entries = [
-        _entry_at("2026-02-27T10:00:00Z", "backup", number=4),
-        _entry_at("2026-02-28T22:59:59Z", "backup", number=5),
-        _entry_at("2026-02-28T23:00:00Z", "backup", number=6),  # midnight in Berlin
-        _entry_at("2026-02-20T10:00:00Z", "backup", number=7),  # the clock was wrong
-    ]
-    assert period.last_before(entries) == 5
-    assert period.last_before(entries[2:]) == 1
-    assert period.last_before(entries[:2]) == 5
-    assert period.last_before([]) == 1
-    assert period.bounds.splitlines()[1:] == ["from 2026-02-28T23:00:00Z", "until 2026-03-31T22:00:00Z"]
-
-
 @pytest.mark.parametrize(
     "days", [("2026-13-01", "2026-12-31"), ("2026-03-01", "2026-02-01"), ("2000-01-01", "2020-01-01")]
 )
@@ -303,58 +278,6 @@ def test_what_is_no_period_is_refused(signed: Protected, tmp_path: Path, days: t
     with pytest.raises(CommandError):
         bundle_evidence(signed.settings, *days, tmp_path / "none")
     assert not (tmp_path / "none").exists()
-
-
-def test_days_are_those_of_the_time_zone_and_failures_prove_nothing() -> None:
-    period = Period(date(2026, 3, 1), date(2026, 3, 5), ZoneInfo("Europe/Berlin"))
-    runs = [
-        _entry_at("2026-03-01T23:30:00Z", "backup", verified=True),  # the 2nd in Berlin
-        _entry_at("2026-03-03T10:00:00Z", "backup", "failed", verified=True),
-        _entry_at("2026-03-04T10:00:00Z", "backup", verified=False),
-        _entry_at("2026-03-05T10:00:00Z", "drill", verdict="proved"),
-        _entry_at("2026-03-03T10:00:00Z", "drill", "failed", verdict="proved"),
-    ]
-    found = gaps(period, runs)
-    assert found.unverified == ("2026-03-01", "2026-03-03 to 2026-03-05 (3 days)")
-    assert found.unproved == ("2026-03-01 to 2026-03-04 (4 days)",)
-
-
-def test_a_run_is_of_the_edms_whose_snapshot_it_is_about_whichever_settings_started_it() -> None:
-    made = _entry_at("2026-03-01T10:00:00Z", "backup").model_copy(update={"edms": "plant", "snapshot": "a" * 64})
-    pruned = _entry_at("2026-03-01T11:00:00Z", "backup").model_copy(update={"edms": "office", "snapshot": "b" * 64})
-    drill = _entry_at("2026-03-02T10:00:00Z", "drill")
-    key = _entry_at("2026-03-02T10:00:00Z", "key-add")
-    whose = whose_run([made, pruned], {"a" * 64: "plant", "c" * 64: "archive"})
-
-    assert whose(drill.model_copy(update={"edms": "office", "snapshot": "a" * 64})) == "plant"
-    assert whose(drill.model_copy(update={"edms": None, "snapshot": "b" * 64})) == "office"
-    assert whose(drill.model_copy(update={"edms": None, "snapshot": "c" * 64})) == "archive"
-    assert whose(drill.model_copy(update={"edms": "office"})) == "office"
-    assert whose(key) is None
-
-
-def test_an_entry_tells_whether_the_live_system_was_changed() -> None:
-    at = "2026-03-01T10:00:00Z"
-    assert what_it_touched(_entry_at(at, "restore", promoted=True)) == "live"
-    assert what_it_touched(_entry_at(at, "restore", "failed", promoted=True)) == "live"  # its evidence was not written
-    assert what_it_touched(_entry_at(at, "restore", promoted=False)) == "copy"
-    assert what_it_touched(_entry_at(at, "restore", "failed")) == ""
-    assert what_it_touched(_entry_at(at, "merge")) == what_it_touched(_entry_at(at, "rollback")) == "live"
-    assert what_it_touched(_entry_at(at, "drill", promoted=False)) == what_it_touched(_entry_at(at, "backup")) == ""
-
-
-def test_a_typed_name_does_not_look_like_one_that_a_code_confirmed() -> None:
-    people = [
-        {"by": "anna", "checked": True},
-        {"by": "ben (confirmed by a code)", "checked": False},
-        {"by": "eve", "checked": "yes"},
-    ]
-    assert approvers_of(_entry_at("2026-03-01T10:00:00Z", "restore", approved_by=people)) == [
-        "anna (confirmed by a code)",
-        "ben (confirmed by a code) (as typed, not checked)",
-        "eve (as typed, not checked)",
-    ]
-    assert approvers_of(_entry_at("2026-03-01T10:00:00Z", "restore", approved_by="anna")) == []
 
 
 def test_other_edms_of_the_repository_close_no_gap(signed: Protected, tmp_path: Path) -> None:
@@ -393,10 +316,3 @@ def test_a_restore_of_a_converted_snapshot_is_a_run_of_the_edms_and_closes_no_ga
     assert "of other EDMSs" not in page
     assert "<b>1</b><span>replaced or changed the live system</span>" in page
     assert str(made.period.last) in made.gaps.unproved[-1]
-
-
-def test_days_to_come_are_no_gaps() -> None:
-    today = date(2026, 3, 10)
-    period = period_from("2026-03-01", "2026-03-31", "UTC", today)
-    assert period.days[-1] == today
-    assert period.days[0] == today - timedelta(days=9)
