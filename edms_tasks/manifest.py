@@ -201,9 +201,7 @@ class ConvertedFrom(Value):
     made: datetime | None = None  # when it was made, if that is known; then it is the snapshot's time, too
     facts: dict[str, str] = Field(default={})  # what it says of itself: when it was made, by which versions
     exact: bool  # whether its values can be those of the EDMS to the last digit
-    losses: int = Field(
-        ge=0
-    )  # findings of severity error: something that it held, or should have held, is not in the snapshot
+    losses: int = Field(ge=0)  # findings of severity error: what it held, or should have held, is not in the snapshot
 
 
 class Manifest(Value):

@@ -26,9 +26,7 @@ class ProbeField(Value):
     max_length: int | None = None
     max_digits: int | None = None
     decimal_places: int | None = None
-    default: str | None = (
-        None  # the value that a migration gives to existing rows, as JSON; None if it is not a constant
-    )
+    default: str | None = None  # what a migration gives to existing rows, as JSON; None if it is not a constant
     reference_table: str | None = None  # db_table of a foreign key's target
     reference_column: str | None = None
     reference_kind: Literal["foreign", "one_to_one"] | None = None

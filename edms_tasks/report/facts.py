@@ -36,9 +36,7 @@ class RecoveryFacts:
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     losses: Losses | None = None  # what a salvage could not restore
-    masking: MaskingFacts | None = (
-        None  # of a masked copy: what was masked, and what the search for the originals found
-    )
+    masking: MaskingFacts | None = None  # of a masked copy: what was masked, and which originals were found in it
     erasures: Sequence[str] = ()  # a sentence for each erasure of the ledger that was applied again
     # Result of migrating to the EDMS's code after validation, if the snapshot was made under another version.
     code_migration: CodeMigration | None = None

@@ -63,12 +63,16 @@ _PART_WRITTEN = "No snapshot was made. The next backup uses or removes what was 
 
 @dataclass(frozen=True)
 class LoadedBackup:
-    """An old backup of another tool that was loaded into a database."""
+    """An old backup of another tool that was loaded into a database.
+
+    Args:
+        origin: what it was.
+        folders: name of a root of files -> where its files were unpacked; roots that it lacks are left out.
+        findings: about it.
+    """
 
     origin: ConvertedFrom
-    folders: Mapping[
-        str, Path
-    ]  # name of a root of files -> where its files were unpacked; roots that it lacks are left out
+    folders: Mapping[str, Path]
     findings: tuple[Finding, ...]
 
 

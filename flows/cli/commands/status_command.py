@@ -21,22 +21,6 @@ EXAMPLES = (
 )
 
 
-@contextmanager
-def _one_line(options: Options) -> Iterator[None]:
-    """Say in one line on standard output that it cannot be said, because monitoring shows that; the error follows on standard error."""
-    from edms_tasks.errors import EdmsBackupError
-    from flows.cli.output import write_out
-    from flows.running.printable import printable
-
-    try:
-        yield
-    except EdmsBackupError as error:
-        if not options.as_json:
-            told = " ".join(f"{error.what} {error.where}{': ' if error.where and error.why else ''}{error.why}".split())
-            write_out(f"NOT OK: it is not known how the backups are. {printable(told)[:400]}\n")
-        raise
-
-
 def status(
     context: typer.Context,
     max_age: Annotated[
@@ -75,3 +59,19 @@ def status(
             line(console, found.line)
 
         options.finish(found.as_json(), show, 0 if found.success else 1, only_prints=True)
+
+
+@contextmanager
+def _one_line(options: Options) -> Iterator[None]:
+    """Say in one line on standard output that it cannot be said, because monitoring shows that; the error follows on standard error."""
+    from edms_tasks.errors import EdmsBackupError
+    from flows.cli.output import write_out
+    from flows.running.printable import printable
+
+    try:
+        yield
+    except EdmsBackupError as error:
+        if not options.as_json:
+            told = " ".join(f"{error.what} {error.where}{': ' if error.where and error.why else ''}{error.why}".split())
+            write_out(f"NOT OK: it is not known how the backups are. {printable(told)[:400]}\n")
+        raise
