@@ -37,7 +37,7 @@ demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no se
 test: $(STAMP) demo ## the demo, then the test suite
 	$(BIN)/python -m pytest $(PYTEST)
 
-test-long: $(STAMP) ## what the suite leaves out for its length: the benchmark itself, every world on every engine
+test-long: $(STAMP) ## what the suite leaves out for its length: the benchmark itself, each fault at each point, on every engine
 	$(BIN)/python -m pytest $(PYTEST) -m long
 
 other-pythons: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv

@@ -105,7 +105,7 @@ def import_package(run: Run, request: ImportRequest) -> PackageResult:
         objects = manifest.objects().values()
         with run.progress("objects of the snapshot", len(objects)) as advance:
             for ref in objects:
-                # Also if it is there: what is damaged in either is found, and in the repository mended.
+                # Also if the repository has it: damage in the package is found, and damage in the repository is repaired.
                 fetched = folder / "object"
                 package.fetch(ref, fetched)
                 repository.put_file(fetched)

@@ -24,20 +24,20 @@ class LeftOutTable:
         label: the model's label, the table's or the index's name; of a column with the model's label before it.
         rows: the number of its rows in the snapshot.
         index: whether it is a search index of SQLite, whose rows are those of its shadow tables.
-        remedy: who makes it again, and how; a sentence or two.
+        fix: who makes it again, and how; a sentence or two.
         open: whether the administrator has to do so.
     """
 
     label: str
     rows: int
     index: bool
-    remedy: str
+    fix: str
     open: bool
 
     def __str__(self) -> str:
         what = "is a search index of SQLite" if self.index else "is derived"
         rows = f" ({self.rows:,} row{'s' if self.rows != 1 else ''})" if not self.index else ""
-        return f"{self.label}{rows} {what} and was not converted. {self.remedy}"
+        return f"{self.label}{rows} {what} and was not converted. {self.fix}"
 
     def finding(self) -> Finding:
         """It as a finding of the restore."""
@@ -67,7 +67,7 @@ class Omissions:
                 f"{pair.entry.table.label}.{name}",
                 pair.entry.state.rows,
                 index=False,
-                remedy=_by_command(rebuild) or _BY_OWNER,
+                fix=_by_command(rebuild) or _BY_OWNER,
                 open=not rebuild,
             )
             for pair in pairs
@@ -119,7 +119,7 @@ def omissions(
     by_command = _by_command(rebuild)
     rows = {entry.table.id: entry.state.rows for entry in entries}
     listed = [
-        LeftOutTable(table.label, rows[table.id], index=False, remedy=by_command or _BY_OWNER, open=not rebuild)
+        LeftOutTable(table.label, rows[table.id], index=False, fix=by_command or _BY_OWNER, open=not rebuild)
         for table in derived.values()
         if table.id not in shadows
     ]
@@ -144,11 +144,11 @@ def _of_indexes(
     for index in left:
         source = index.over or ", ".join(index.fed_by)
         over = f"It is made from {source}. " if source else ""
-        remedy = by_command or (
+        fix = by_command or (
             "PostgreSQL has none of that kind: if the EDMS has an index of its own there, run its command that makes it."
         )
         found = sum(rows[shadow] for shadow in index.shadows)
-        yield LeftOutTable(index.name, found, index=True, remedy=over + remedy, open=not by_command)
+        yield LeftOutTable(index.name, found, index=True, fix=over + fix, open=not by_command)
     for index in made:
         by_owner = f"It is empty: run {index.rebuild}." if index.over else _BY_OWNER
-        yield LeftOutTable(index.name, 0, index=True, remedy=by_command or by_owner, open=not by_command)
+        yield LeftOutTable(index.name, 0, index=True, fix=by_command or by_owner, open=not by_command)

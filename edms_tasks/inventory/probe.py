@@ -193,7 +193,7 @@ class Copy:
                 if "dbname" in (other.get("OPTIONS") or {}):  # in Django it wins over NAME
                     other["OPTIONS"]["dbname"] = self.database
             else:
-                only_read(other)
+                make_read_only(other)
         for name in dir(settings):
             if name.endswith("BROKER_URL"):
                 setattr(settings, name, "memory://")
@@ -330,7 +330,7 @@ def _word_of_routers(action, model):
     return None
 
 
-def only_read(database):
+def make_read_only(database):
     # type: (dict) -> None
     """Let a database setting allow no writes: what a drill does must not reach another database of the EDMS."""
     options = database.setdefault("OPTIONS", {})

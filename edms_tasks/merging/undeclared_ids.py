@@ -210,10 +210,10 @@ def _is_path_to_itself(cursor: duckdb.DuckDBPyConnection, source: Identified, co
         return False
     value, pk = source.text(column.name, "s"), source.text(table.primary_key[0], "s")
     last = f"regexp_extract({value}, '^.*[,;|/.]([0-9A-Fa-f-]+)[,;|/.]?$', 1)"
-    parted = f"regexp_matches({value}, '[0-9A-Fa-f][,;|/.][0-9A-Fa-f]')"
+    separated = f"regexp_matches({value}, '[0-9A-Fa-f][,;|/.][0-9A-Fa-f]')"
     own = " OR ".join(f"{one} = {pk}" for one in (last, f"ltrim({last}, '0')", value, f"ltrim({value}, '0')"))
     (same, filled, deep) = cursor.execute(
-        f"SELECT count(*) FILTER ({own}), count(nullif({value}, '')), count(*) FILTER ({parted}) "
+        f"SELECT count(*) FILTER ({own}), count(nullif({value}, '')), count(*) FILTER ({separated}) "
         f"FROM {source.relation} s"
     ).fetchall()[0]
     return bool(deep and same == filled)

@@ -119,7 +119,9 @@ class RestoreResult:
                 for one in self.erasures
             ],
             "without_erasures": self.without_erasures,
-            "left_out": [{"name": one.label, "rows": one.rows, "remedy": one.remedy} for one in self.left_out],
+            "left_out": [
+                {"name": one.label, "rows": one.rows, "fix": one.fix, "remedy": one.fix} for one in self.left_out
+            ],
             "not_rebuilt": list(self.not_rebuilt),
             "code_migration": code_migration,
             "following": code_migration,  # its older name
