@@ -11,7 +11,7 @@ BROWSER := $(VENV)/browser
 BROWSER_STAMP := $(BROWSER)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick bench-server pictures browser lock clean
+.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick bench-server pictures browser lock dist dist-check sbom changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,8 +103,22 @@ $(BROWSER_STAMP): $(STAMP)
 # uv resolves for all Python versions and platforms at once, which pip cannot. It is needed here only.
 lock: ## renew requirements.lock within the bounds of pyproject.toml (needs uv); UPGRADE=1 takes the newest
 	@command -v uv >/dev/null || { echo "error: no uv found; only this target needs it: pip install uv" >&2; exit 2; }
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	uv pip compile pyproject.toml --extra dev --extra docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--quiet $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock" --output-file requirements.lock
+
+dist: $(STAMP) ## build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+
+dist-check: $(STAMP) ## install the wheel with its extras from a package index into a new environment, and use it from there
+	tests/real/installed.sh
+
+sbom: $(STAMP) ## dist/sbom.cdx.json: every library of an installation, with version, licence and hashes (CycloneDX)
+	mkdir -p dist
+	$(BIN)/python -m release.sbom dist/sbom.cdx.json
+
+changelog: $(STAMP) ## CHANGELOG.md anew; VERSION=1.0.0 DATE=2026-12-01 moves what is unreleased into that release
+	$(BIN)/python -m release.changelog $(VERSION) $(DATE)
 
 clean: ## remove what the tools made, .venv included
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
