@@ -37,9 +37,26 @@ class Declaration(Value):
 
     section: str
     entries: tuple[tuple[str, str], ...]
+    where: tuple[tuple[str, str], ...] = ()  # the rows that it is about, by the values of their other columns
+
+    @property
+    def as_toml(self) -> dict[str, Any]:
+        """The section as `tomllib` reads it."""
+        return dict(self.entries) | ({"where": dict(self.where)} if self.where else {})
 
 
-Fix = SettingsFix | SettingsTable | Declaration
+class Declarations(Value):
+    """Declarations that only make sense together: ids of several models in one column, each with its `where`."""
+
+    each: tuple[Declaration, ...]
+
+    @property
+    def section(self) -> str:
+        """The section that all of them are in."""
+        return self.each[0].section
+
+
+Fix = SettingsFix | SettingsTable | Declaration | Declarations
 """What would fix a finding in the settings."""
 
 
@@ -152,10 +169,13 @@ def settings_text(
         tables: section -> entries in the settings, to which new entries are added.
     """
     sections: dict[str, dict[str, str | tuple[str, ...]]] = {}
-    texts: dict[Declaration | str, str] = {}
+    texts: dict[Fix | str, str] = {}
     for settings_fix in fixes:
         if isinstance(settings_fix, Declaration):
             texts.setdefault(settings_fix, declaration_text(settings_fix))
+            continue
+        if isinstance(settings_fix, Declarations):
+            texts.setdefault(settings_fix, "\n".join(map(declaration_text, settings_fix.each)))
             continue
         texts.setdefault(settings_fix.section, "")
         if isinstance(settings_fix, SettingsTable):
@@ -178,7 +198,13 @@ def settings_text(
 
 def declaration_text(declaration: Declaration) -> str:
     """The declaration as TOML, to be appended to `edms-backup.toml`."""
-    return f"[[{declaration.section}]]\n{_toml(dict(declaration.entries), ordered=False)}"
+    import tomlkit  # only where there is something to fix
+
+    its = [
+        f"{tomlkit.key(name).as_string()} = {tomlkit.string(value).as_string()}" for name, value in declaration.where
+    ]
+    where = f"where = {{ {', '.join(its)} }}\n" if its else ""
+    return f"[[{declaration.section}]]\n{_toml(dict(declaration.entries), ordered=False)}{where}"
 
 
 def settings_fix_line(settings_fix: SettingsFix) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edms_tasks.doctor.assessment import Declaration, Fix, SettingsFix, SettingsTable, declaration_text
+from edms_tasks.doctor.assessment import Declaration, Declarations, Fix, SettingsFix, SettingsTable, declaration_text
 from edms_tasks.durable import write_durably
 from edms_tasks.errors import SettingsError
 from edms_tasks.settings import settings_from
@@ -57,9 +57,9 @@ def with_entries(text: str, fixes: Sequence[Fix]) -> str:
             for section, key, value in _entries(fix):
                 written = _with_entry(written, section, key, value)
                 _set(wanted, section, key, value)
-            if isinstance(fix, Declaration):
-                written = _with_declaration(written, fix)
-                _declare(wanted, fix)
+            for declaration in _declarations(fix):
+                written = _with_declaration(written, declaration)
+                _declare(wanted, declaration)
     except (TOMLKitError, tomllib.TOMLDecodeError):
         written = ""  # it became something else in between
     # What was written must mean what was meant, and no comment may be gone.
@@ -78,6 +78,12 @@ def _entries(fix: Fix) -> list[tuple[str, str, str | list[str]]]:
     if isinstance(fix, SettingsFix):
         return [(fix.section, fix.key, fix.value if isinstance(fix.value, str) else list(fix.value))]
     return []
+
+
+def _declarations(fix: Fix) -> tuple[Declaration, ...]:
+    if isinstance(fix, Declarations):
+        return fix.each
+    return (fix,) if isinstance(fix, Declaration) else ()
 
 
 def _with_entry(text: str, section: str, key: str, value: str | list[str]) -> str:
@@ -104,7 +110,7 @@ def _with_declaration(text: str, fix: Declaration) -> str:
     import tomlkit
 
     declared = tomllib.loads(text).get(fix.section)
-    if declared is not None and dict(fix.entries) in declared:
+    if declared is not None and fix.as_toml in declared:
         return text
     # tomlkit cannot add to sections of one name that stand apart.
     if declared is None or re.search(rf"^[ \t]*\[\[[ \t]*{re.escape(fix.section)}[ \t]*\]\]", text, re.MULTILINE):
@@ -129,8 +135,8 @@ def _set(settings: Any, section: str, key: str, value: str | list[str]) -> None:
 
 def _declare(settings: Any, fix: Declaration) -> None:
     declared = settings.setdefault(fix.section, [])
-    if not any(dict(one) == dict(fix.entries) for one in declared):
-        declared.append(dict(fix.entries))
+    if not any(dict(one) == fix.as_toml for one in declared):
+        declared.append(fix.as_toml)
 
 
 def _at(settings: Any, section: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edms_tasks.doctor.assessment import Assessment, Fix, SettingsFix, SettingsTable
+from edms_tasks.doctor.assessment import Assessment, Declarations, Fix, SettingsFix, SettingsTable
 from edms_tasks.inventory.model import Value
 
 # What a missing setting costs, by the finding that asks for it: files, then references, then the rows of a merge.
@@ -57,7 +57,8 @@ def _name(fix: Fix) -> str:
         return fix.section
     if isinstance(fix, SettingsFix):
         return fix.key if fix.section == "natural_keys" else f"{fix.section}.{fix.key}: {', '.join(fix.value)}"
-    entries: Mapping[str, str] = dict(fix.entries)
+    # Declarations that belong together are about one column.
+    entries: Mapping[str, str] = dict((fix.each[0] if isinstance(fix, Declarations) else fix).entries)
     if "files" in entries:
         return f"{entries['files']}:{entries['name']}"
     column = entries.get("column") or entries["object_id"]

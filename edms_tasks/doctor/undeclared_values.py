@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import duckdb
 
-from edms_tasks.doctor.assessment import Assessment, Declaration, assessed, declaration_text
+from edms_tasks.doctor.assessment import Assessment, Declaration, Declarations, Fix, assessed, declaration_text
 from edms_tasks.doctor.model_ids import readable_targets
 from edms_tasks.doctor.samples import Sample
 from edms_tasks.doctor.undeclared_references import repeats_own_key
@@ -75,13 +75,15 @@ def _beside(sample: Sample, column: Column) -> Iterator[tuple[str, str]]:
 def _assessed(subject: str, column: str, suspects: Sequence[Suspect], targets: Sequence[Table]) -> Iterator[Assessment]:
     told = _told_apart(suspects, targets)
     if told:
-        lines = "\n".join(_lines(subject, targets[one.targets[0]], *_condition(one)) for one in told)
+        declared = Declarations(each=tuple(_of_kind(subject, targets[one.targets[0]], one) for one in told))
         kinds = ", ".join(f"{' is '.join(_condition(one))}: {targets[one.targets[0]].label}" for one in told)
+        lines = "".join(map(declaration_text, declared.each)).rstrip()
         yield _finding(
             subject,
             f"Another column seems to say of which model ({kinds}).",
             told,
             f"If it is so, declare each:\n{lines}",
+            declared,
         )
         return
     whole = [one for one in suspects if one.place.form == _VALUE]
@@ -114,17 +116,12 @@ def _condition(one: Suspect) -> tuple[str, str]:
     return beside, kind
 
 
-def _lines(subject: str, target: Table, beside: str, kind: str) -> str:
-    import tomlkit  # only where there is something to suggest
-
-    declaration = Declaration(section="soft_references", entries=(("column", subject), ("target", target.label)))
-    where = f"{tomlkit.key(beside).as_string()} = {tomlkit.string(kind).as_string()}"
-    return f"{declaration_text(declaration).rstrip()}\nwhere = {{ {where} }}"
+def _of_kind(subject: str, target: Table, one: Suspect) -> Declaration:
+    entries = (("column", subject), ("target", target.label))
+    return Declaration(section="soft_references", entries=entries, where=(_condition(one),))
 
 
-def _finding(
-    subject: str, what: str, suspects: Sequence[Suspect], fix: str, declaration: Declaration | None = None
-) -> Assessment:
+def _finding(subject: str, what: str, suspects: Sequence[Suspect], fix: str, declared: Fix | None = None) -> Assessment:
     return assessed(
         make_finding(
             "soft-reference",
@@ -134,5 +131,5 @@ def _finding(
             examples=suspects[0].examples,
             fix=fix,
         ),
-        declaration,
+        declared,
     )

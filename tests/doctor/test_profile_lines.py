@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edms_tasks.doctor.assessment import Declaration, SettingsFix
+from edms_tasks.doctor.assessment import Declaration, Declarations, SettingsFix
 from edms_tasks.doctor.profile_answers import answers
 from edms_tasks.doctor.profile_lines import ProfileLine, with_lines
 from edms_tasks.errors import CommandError
@@ -283,3 +283,30 @@ def test_a_profile_answers_what_it_says_something_about() -> None:
     assert not answers(profile, declaration("a.B.c_id", "$.x"))
     assert not answers(profile, None)
     assert not answers({}, declaration("a.B.c_id", "$[*]"))
+
+
+def test_a_profile_answers_what_is_suggested_kind_by_kind_if_it_says_all_kinds() -> None:
+    def of_kinds(*kinds: tuple[str, str]) -> Declarations:
+        return Declarations(
+            each=tuple(
+                Declaration(
+                    section="soft_references",
+                    entries=(("column", "a.Rule.value"), ("target", target)),
+                    where=(("kind", kind),),
+                )
+                for kind, target in kinds
+            )
+        )
+
+    profile = {
+        "soft_references": [
+            {"column": "a.Rule.value", "target": "a.Tag", "where": {"kind": [3, 26]}},
+            {"column": "a.Rule.value", "target": "a.User", "where": {"kind": "u"}},
+        ]
+    }
+
+    assert answers(profile, of_kinds(("3", "a.Tag"), ("u", "a.User")))
+    assert answers(profile, of_kinds(("26", "a.Tag")))
+    assert not answers(profile, of_kinds(("3", "a.Tag"), ("4", "a.Tag"))), "nothing is said of rows of kind 4"
+    assert not answers(profile, of_kinds(("3", "a.User"))), "another model"
+    assert not answers({"soft_references": [{"column": "a.Rule.value", "target": "a.Tag"}]}, of_kinds(("3", "a.Tag")))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 
+from edms_tasks.doctor.settings_file import add_to_settings
+from edms_tasks.settings import settings_from
 from tests.inventory.small_project import small_project
 from tests.running import run_doctor
 
@@ -63,3 +66,25 @@ def test_what_is_suggested_can_be_pasted_whatever_the_column_and_its_values_are_
         "small.Case": {"table of row": 'case "old"\n'},
         "small.Device": {"table of row": "device\\2"},
     }
+
+
+def test_ids_of_several_models_are_one_suggestion_that_can_be_written(tmp_path: Path) -> None:
+    settings = small_project(tmp_path / "edms", MODELS, ROWS)
+    config = tmp_path / "edms-backup.toml"
+    edms = "".join(
+        f"{key} = {json.dumps(str(value))}\n"
+        for key, value in settings.edms.model_dump().items()
+        if key in ("project", "settings", "python")
+    )
+    config.write_text(f"[edms]\n{edms}", encoding="utf-8")
+    (suggestion,) = [one for one in run_doctor(settings).suggestions if one.name == "small.Entry.row_id"]
+
+    add_to_settings(config, [suggestion.settings_fix])
+
+    written = tomllib.loads(config.read_text(encoding="utf-8"))
+    assert {one["target"]: one["where"] for one in written["soft_references"]} == {
+        "small.Case": {"table_name": "small_case"},
+        "small.Device": {"table_name": "small_device"},
+    }
+    again = run_doctor(settings_from(written, where=config))
+    assert "small.Entry.row_id" not in [one.subject for one in again.diagnosis.assessments]

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edms_tasks.doctor.assessment import Declaration, Fix, SettingsFix, SettingsTable
+from edms_tasks.doctor.assessment import Declaration, Declarations, Fix, SettingsFix, SettingsTable
 from edms_tasks.doctor.settings_file import add_to_settings, with_entries
 from edms_tasks.errors import CommandError, SettingsError
 from flows.cli.app import app
@@ -25,12 +25,27 @@ COLUMN = Declaration(section="soft_references", entries=(("column", "a.B.c"), ("
 IN_JSON = Declaration(
     section="soft_references", entries=(("column", "a.B.d"), ("target", "x.Y"), ("json", "$.a['it''s']"))
 )
-EVERY: tuple[Fix, ...] = (ROOTS, KEY, LEFT_OUT, COLUMN, IN_JSON)
+OF_KINDS = Declarations(
+    each=tuple(
+        Declaration(
+            section="soft_references",
+            entries=(("column", "a.B.e"), ("target", target)),
+            where=(("the kind", kind),),
+        )
+        for kind, target in (('"x"\\', "x.Y"), ("3", "x.Z"))
+    )
+)
+EVERY: tuple[Fix, ...] = (ROOTS, KEY, LEFT_OUT, COLUMN, IN_JSON, OF_KINDS)
 MEANT = {
     "files": {"roots": {"scans": "/srv/our scans"}},
     "natural_keys": {"a.B": ["x", "y"]},
     "exclude": {"tables": ["s.S"]},
-    "soft_references": [dict(COLUMN.entries), dict(IN_JSON.entries)],
+    "soft_references": [
+        dict(COLUMN.entries),
+        dict(IN_JSON.entries),
+        {"column": "a.B.e", "target": "x.Y", "where": {"the kind": '"x"\\'}},
+        {"column": "a.B.e", "target": "x.Z", "where": {"the kind": "3"}},
+    ],
 }
 
 # The text of a file, and what it says besides.
