@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.quoting import identifier, identifiers
 from edms_tasks.scratch.workspace import relation
+from edms_tasks.soft.id_lookup import id_text
+from edms_tasks.undeclared.readable_bytes import bytes_text, has_bytes
 
 SAMPLE_ROWS = 10_000
 SAMPLE_BYTES = 16 << 20  # about so much of a table with long rows
 _LONGEST_VALUE = 20_000  # bytes; a longer value is no id, path or password
 _LONGEST_JSON = 1_000_000  # … but may hold them
-_KINDS = {"integer", "text", "json", "uuid", "other"}
+_KINDS = {"integer", "decimal", "float", "text", "json", "uuid", "binary", "other"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKe
         return None
     texts = []
     for column in columns:
-        text = text_value(column.name, keys.types[table.id][column.name], raw.encodings.get(column.name, "native"))
+        text = _readable(table, column.name, keys)
         longest = f"CASE WHEN left({text}, 1) IN ('{{', '[') THEN {_LONGEST_JSON} ELSE {_LONGEST_VALUE} END"
         texts.append(f"CASE WHEN strlen({text}) <= {longest} THEN {text} END AS {identifier(column.name)}")
     name = identifier(f"sample of {table.id}")
@@ -62,3 +63,14 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKe
     cursor.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join(texts)} FROM {rows}{chosen}")
     (count,) = cursor.execute(f"SELECT count(*) FROM {name}").fetchall()[0]
     return Sample(table, name, int(count), columns)
+
+
+def _readable(table: Table, column: str, keys: CheckedKeys) -> str:
+    """SQL: a column's values as texts of ids, and bytes as the text that they are."""
+    raw, kinds = keys.raws[table.id], keys.types[table.id]
+    text, tagged = id_text(table, column, raw, kinds), raw.encodings.get(column) == "tagged"
+    if kinds[column] != "BLOB" and not tagged:
+        return text
+    value = identifier(column)
+    condition = has_bytes(value, kinds[column], tagged=tagged)
+    return f"coalesce({text}, CASE WHEN {condition} THEN {bytes_text(value, tagged=tagged)} END)"

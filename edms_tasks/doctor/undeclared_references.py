@@ -195,6 +195,8 @@ def _path(place: CandidatePlace) -> JsonPath | None:
 
 def _declaration(place: CandidatePlace, target: Table) -> Declaration | None:
     """The declaration for the settings; None if they have no form for such a place."""
+    if _is_in_bytes(place):
+        return None
     entries = [("column", place.subject), ("target", target.label)]
     if place.path:
         if _path(place) is None:
@@ -203,6 +205,10 @@ def _declaration(place: CandidatePlace, target: Table) -> Declaration | None:
     elif place.several:
         entries.append(("separator", place.separator))
     return Declaration(section="soft_references", entries=tuple(entries))
+
+
+def _is_in_bytes(place: CandidatePlace) -> bool:
+    return place.table.column(place.column).logical_type == "binary"
 
 
 def _assessment(place: CandidatePlace, target: Table, match: _Match) -> Assessment:
@@ -224,7 +230,10 @@ def _assessment(place: CandidatePlace, target: Table, match: _Match) -> Assessme
             f"{what}{where} look like ids of {target.label}: {match.fit.share:.0%} of the {place.filled:,} examined are"
             + ("." if match.named else ", and only the values say so."),
             count=place.filled,
-            fix=(
+            fix="A full restore brings the ids back as they were. A merge that gives rows other ids cannot rewrite them in bytes, and "
+            "is refused until the column is accepted (--not-a-reference)."
+            if _is_in_bytes(place)
+            else (
                 "A full restore brings the ids back as they were, but nothing checks that their rows exist. "
                 "If they are ids, declare a foreign key in the EDMS"
                 + (

@@ -23,7 +23,7 @@ from edms_tasks.undeclared.ids_in_columns import collect_by_kind, collect_column
 from edms_tasks.undeclared.likely_ids import Suspect, find_suspects
 from edms_tasks.undeclared.names_of_models import Names
 
-_KINDS = ("integer", "uuid", "text", "other")
+_KINDS = ("integer", "decimal", "float", "uuid", "text", "other")
 _FEWEST = 3  # different ids
 _MOST_BESIDE = 8
 _CHOSEN, _VALUE = "chosen", "value"

@@ -11,4 +11,5 @@ class SearchCoverage(Value):
     models: tuple[str, ...] = ()  # models whose ids change; none: nothing was searched
     columns: int = 0
     files: int = 0  # number of file names
+    unread: tuple[str, ...] = ()  # columns with values in which no ids could be looked for: bytes that are no text
     accepted: tuple[str, ...] = ()  # columns and patterns that look like ids, but the user declares that they are not

@@ -30,12 +30,17 @@ from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
 from edms_tasks.undeclared.names_of_models import IDS_OF_ANYTHING, Names
 from edms_tasks.undeclared.open_columns import open_columns
 from edms_tasks.undeclared.place_descriptions import described
+from edms_tasks.undeclared.readable_bytes import bytes_text, has_bytes
 
 _ID_TYPES = ("integer", "uuid")
 _WORDS = "value object target ref reference key item subject entity content data param argument arg operand"
 _TELLING = frozenset(_WORDS.split())
 _MOST_BESIDE = 8
 _MOSTLY = 0.5
+_IN_BYTES = (
+    "Ids in bytes cannot be declared or rewritten. Leave the table out with [exclude], or merge with --not-a-reference {} and "
+    "correct these rows in the EDMS after the merge. If they are not ids, nothing is to be corrected."
+)
 
 
 def find_undeclared(
@@ -63,6 +68,7 @@ def find_undeclared(
         return SearchCoverage(), []
     make_values(cursor)
     counters, paths, looked = set[str](), dict[str, str](), 0
+    in_bytes, unread = set[str](), list[str]()
     for table_id, source in matched.sources.items():
         is_written, in_key = _is_written(matched, table_id, policies[table_id]), _columns_of_key(source)
         for column in open_columns(source.table, covered[table_id]):
@@ -74,6 +80,11 @@ def find_undeclared(
             # Rows that were matched by such a value are matched with others' rows if it is an id, whether they are written or not.
             touched = "true" if column.name in in_key else f"coalesce(r.{written(policies[table_id])}, false)"
             _collect(cursor, matched, source, column, touched)
+            has_bytes, are_unread = _collect_bytes(cursor, matched, source, column, touched)
+            if has_bytes:
+                in_bytes.add(subject_of(source.table, column))
+            if are_unread:
+                unread.append(subject_of(source.table, column))
             if _repeats_own_key(cursor, source, column):
                 counters.add(subject_of(source.table, column))
             if _is_path_to_itself(cursor, source, column):
@@ -90,9 +101,16 @@ def find_undeclared(
         if accepted.file(root, pattern) if pattern else accepted.column(subject):
             waved.append(subject)
         else:
-            conflicts.append((_names_conflict if pattern else _conflict)(subject, found, targets))
+            conflicts.append(
+                _names_conflict(subject, found, targets)
+                if pattern
+                else _conflict(subject, found, targets, in_bytes=subject in in_bytes)
+            )
     files = sum(len(listed) for listed in names.values())
-    return SearchCoverage(models=moving, columns=looked, files=files, accepted=tuple(sorted(waved))), conflicts
+    coverage = SearchCoverage(
+        models=moving, columns=looked, files=files, unread=tuple(unread), accepted=tuple(sorted(waved))
+    )
+    return coverage, conflicts
 
 
 def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> list[Table]:
@@ -165,6 +183,25 @@ def _collect(
             collect_by_kind(cursor, subject_of(table, column), column, beside[:_MOST_BESIDE])
 
 
+def _collect_bytes(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, source: Identified, column: Column, touched: str
+) -> tuple[bool, bool]:
+    """Add the values of a column that are bytes; returns whether there are any to be written, and whether some could not be read.
+
+    No declaration speaks of them: ids in bytes are not rewritten.
+    """
+    held = source.storage(column.name)
+    if held.kind != "BLOB" and not held.tagged:
+        return False, False
+    value = f"s.{identifier(column.name)}"
+    text, condition = bytes_text(value, tagged=held.tagged), has_bytes(value, held.kind, tagged=held.tagged)
+    joined = f"{source.relation} s LEFT JOIN {matched.rewritten[source.table.id].relation} r ON {paired('s', 'r')}"
+    rows = f"(SELECT {text} AS text, {touched} AS touched FROM {joined} WHERE {condition})"
+    collect_column(cursor, subject_of(source.table, column), column, rows)
+    found = cursor.execute(f"SELECT bool_or(touched), bool_or(touched AND text IS NULL) FROM {rows}").fetchall()[0]
+    return bool(found[0]), bool(found[1])
+
+
 def _collect_names(cursor: duckdb.DuckDBPyConnection, root: str, names: Sequence[str]) -> None:
     readable = [name for name in names if name.isprintable()]  # only texts can contain ids by a pattern
     if readable:
@@ -227,7 +264,7 @@ def _by_subject(suspects: Sequence[Suspect]) -> dict[str, list[Suspect]]:
     return found
 
 
-def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) -> Conflict:
+def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table], *, in_bytes: bool) -> Conflict:
     ranked = sorted(found, key=lambda suspect: -suspect.hits)
     places = [
         f"{described(one.place)}: ".removeprefix(": ")
@@ -242,7 +279,9 @@ def _conflict(subject: str, found: Sequence[Suspect], targets: Sequence[Table]) 
         "would keep the old ones.",
         count=sum(one.hits for one in ranked),
         examples=tuple(places[:5]),
-        fix="Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new "
+        fix=_IN_BYTES.format(subject)
+        if in_bytes
+        else "Declare what it holds under [[soft_references]] in the settings (`edms-backup doctor` suggests the lines; no new "
         f"snapshot is needed). If they are not ids: --not-a-reference {subject}.",
     )
 

@@ -42,7 +42,7 @@ from edms_tasks.unknown_names import unknown_name
 
 # What a column must be to hold ids in each form; "other" are types no model describes, arrays and the like.
 _HOLDS: dict[SoftForm, frozenset[str]] = {
-    "value": frozenset({"integer", "decimal", "text", "uuid", "other"}),
+    "value": frozenset({"integer", "decimal", "float", "text", "uuid", "other"}),
     "list": frozenset({"text", "other"}),
     "json": frozenset({"json", "text"}),
     "pattern": frozenset({"text"}),

@@ -23,7 +23,7 @@ _TEXTS = "undeclared_texts"
 _MASKED = "undeclared_masked"
 BYTES_AT_ONCE = 8 << 20
 _WHOLE = {"integer", "uuid"}
-_DECIMAL = "decimal"
+_WITH_FRACTIONS = {"decimal", "float"}
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 OF_IDS = r'[0-9a-fA-F\s,;|/_:"\[\]{}()-]+'  # the characters of LIST and JOINED
 _MOST_KINDS = 50  # the most different values of a column that may say what another one contains
@@ -46,7 +46,7 @@ def collect_column(
         values = f"SELECT {literal(_name_of(column))} AS name, text AS value, weight, touched FROM ({grouped})"
         add_values(cursor, subject, "value", f"{values} WHERE {_full(ID)}")
         return
-    if column.logical_type == _DECIMAL:
+    if column.logical_type in _WITH_FRACTIONS:
         source = f"(SELECT regexp_replace(text, '\\.0*$', '') AS text, touched FROM {source})"
     # A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only.
     held = f"(SELECT text, touched FROM {source} WHERE regexp_matches(text, '[1-9]|[a-fA-F]{{8}}'))"

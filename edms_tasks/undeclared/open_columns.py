@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, Table
 
-_HOLD_IDS = {"integer", "text", "json", "uuid", "decimal", "other"}
+_HOLD_IDS = {"integer", "text", "json", "uuid", "decimal", "float", "binary", "other"}
 
 
 def open_columns(table: Table, covered: Collection[str]) -> list[Column]:

@@ -55,6 +55,8 @@ def print_search_coverage(console: Console, looked: SearchCoverage) -> None:
         f"looked    {count_text(looked.columns, 'column')} and {count_text(looked.files, 'file name')} without references, for ids of the "
         f"{count_text(len(looked.models), 'model')} whose ids change",
     )
+    if looked.unread:
+        line(console, f"unread    bytes that are no text, in which no ids were looked for: {', '.join(looked.unread)}")
     if looked.accepted:
         line(console, f"accepted  as no references: {', '.join(looked.accepted)}")
 
