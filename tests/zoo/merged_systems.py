@@ -12,7 +12,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-MODELS = """
+from tests.zoo import boards
+
+MODELS = f"""
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 class Tag(models.Model):
@@ -80,7 +82,7 @@ class Grant(models.Model):       # a generic pair in a unique constraint
 class Scan(models.Model):        # a file outside MEDIA_ROOT, by three conventions
     name = models.CharField(max_length=20, unique=True)
     path = models.CharField(max_length=300)
-"""
+{boards.MODELS}"""
 SETTINGS = """
 MEDIA_ROOT = BASE / "media"
 DATABASES["default"]["NAME"] = BASE / "media" / "db.sqlite3"
@@ -106,14 +108,26 @@ DECLARED: dict[str, dict[str, Any]] = {
     "thumbs": {"files": "media", "name": "thumbs/{pk:04}.webp", "target": "small.Document"},
     "pages": {"files": "media", "name": "pages/{pk}-*.png", "target": "small.Document"},
     "pages' tags": {"files": "media", "name": "pages/*-{pk}.png", "target": "small.Tag"},
+    **boards.DECLARED,
 }  # fmt: skip
 """What the settings say of the models, by a name of ours."""
-TELLING = ("document_id", "tag_ids", "label", "page_ref", "body documents", "body tags", "text", "thumbs")
+TELLING = (
+    "document_id",
+    "tag_ids",
+    "label",
+    "page_ref",
+    "body documents",
+    "body tags",
+    "text",
+    "thumbs",
+    *boards.TELLING,
+)
 """Declarations of what is found undeclared, because its name speaks of its model."""
 
 DERIVED = ("small.Category.above",)
 TABLES = (
-    "tag", "folder", "category", "shelf", "document", "document_tags", "page", "note", "rule", "comment", "version", "grant", "scan",
+    "tag", "folder", "category", "shelf", "memo", "document", "document_tags", "page", "note", "rule", "comment", "version", "grant",
+    "scan", "board",
 )  # fmt: skip
 TREES = ("folder", "category", "shelf")
 NOBODY = "nobody"
@@ -145,7 +159,7 @@ def _some(model: str, fewest: int = 0, most: int = 4) -> st.SearchStrategy[list[
 def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
     """One system; `dangling`: some ids in it are those of no row; `full`: it has rows of each kind, and shares some with any other."""
     made = Rows()
-    for model in ("tag", "document", "page", "note", "rule", "comment", "version", "scan", *TREES):
+    for model in ("tag", "document", "page", "note", "rule", "comment", "version", "scan", "board", *TREES):
         names = draw(_some(model, fewest=4 if full else 1 if model in ("document", "tag") else 0))
         if model == "shelf":
             names = [one for one in _SHELVES if any(one in _with_those_above(name) for name in names)]
@@ -154,7 +168,12 @@ def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
             st.lists(st.integers(1, _MOST_ID), min_size=len(names), max_size=len(names), unique=True), label=model
         )
         made.ids[model] = dict(zip(names, numbers, strict=True))
-    made.types = dict(zip(("document", "tag", "page", "note"), draw(st.permutations([70, 71, 72, 73])), strict=True))
+    made.types = dict(
+        zip(("document", "tag", "page", "note", "memo"), draw(st.permutations([70, 71, 72, 73, 74])), strict=True)
+    )
+    memos = draw(_those(made, "document"))
+    made.rows["memo"] = {name: {} for name in memos}
+    made.ids["memo"] = {name: made.ids["document"][name] for name in memos}
 
     def one(model: str) -> str:
         names = [*made.rows[model], *([NOBODY] if dangling else [])]
@@ -164,7 +183,7 @@ def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
         return draw(st.sampled_from([None, *made.rows[model]]))
 
     def thing() -> list[str]:
-        model = draw(st.sampled_from(["document", "tag"]))
+        model = draw(st.sampled_from(["document", "tag", *(["memo"] if memos else [])]))
         return [model, one(model)]
 
     def files(name: str, system_of: str) -> str:
@@ -204,6 +223,9 @@ def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
     for row in made.rows["rule"].values():
         row["kind"] = draw(st.integers(0, 3))
         row["value"] = one("document") if row["kind"] == 1 else one("tag") if row["kind"] in (2, 3) else "7"
+    named = [NOBODY] if dangling else []
+    for row in made.rows["board"].values():
+        row |= draw(boards.boards([*made.rows["document"], *named], [*made.rows["tag"], *named], [*memos, *named]))
     for row in made.rows["comment"].values():
         row["about"] = thing()
     for row in made.rows["version"].values():

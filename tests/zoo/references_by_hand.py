@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tests.zoo.boards_by_hand import READ, board_said
 from tests.zoo.system_database import Connected, connected
 
 Said = dict[str, dict[str, Any]]
@@ -41,11 +42,16 @@ class _Reader:
                 "comment",
                 "version",
                 "scan",
+                "board",
             )
         }
         names["page"] = {
             number: f"{names['document'].get(document, NO_ROW)}/{page}"
             for number, document, page in self._query("SELECT id, document_id, number FROM small_page")
+        }
+        names["memo"] = {
+            number: names["document"].get(number, NO_ROW)
+            for (number,) in self._query("SELECT document_ptr_id FROM small_memo")
         }
         self._names: dict[str, dict[int, str]] = names
         self._types = dict(self._query("SELECT id, model FROM django_content_type"))
@@ -69,6 +75,11 @@ class _Reader:
                 f"{holder} {' '.join(self._thing(kind, int(number)))}": {}
                 for holder, kind, number in self._query("SELECT holder, content_type_id, object_pk FROM small_grant")
             },
+            "memo": {
+                self._names["document"][number]: {"subject": subject}
+                for number, subject in self._query("SELECT document_ptr_id, subject FROM small_memo")
+            },
+            "board": {name: board_said(tuple(row), self._name) for name, *row in self._query(READ)},
             "scan": {
                 name: {"content": self._scan(path)} for name, path in self._query("SELECT name, path FROM small_scan")
             },

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.zoo.boards import COLUMNS
+from tests.zoo.boards import written as written_board
 from tests.zoo.merged_systems import TABLES, Row, Rows
 from tests.zoo.system_database import connected
 
@@ -128,6 +130,11 @@ def _documents(made: Rows) -> list[_Table]:
             ],
         ),
         (
+            "small_memo",
+            "document_ptr_id, subject",
+            [(number, f"of {name}") for name, number in ids["memo"].items()],
+        ),
+        (
             "small_document_tags",
             "document_id, tag_id",
             [(ids["document"][name], ids["tag"][tag]) for name, row in rows["document"].items() for tag in row["tags"]],
@@ -172,6 +179,11 @@ def _mentions(made: Rows) -> list[_Table]:
                 )
                 for name, row in rows["note"].items()
             ],
+        ),
+        (
+            "small_board",
+            COLUMNS,
+            [(ids["board"][name], name, *written_board(row, found)) for name, row in rows["board"].items()],
         ),
         (
             "small_rule",
