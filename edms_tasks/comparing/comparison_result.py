@@ -48,7 +48,7 @@ class TableDifference(Value):
     doubled: int  # rows beyond the first of a natural key, on the side that has more of them
     columns: dict[str, int]  # changed column -> number of rows
     rows: tuple[RowDifference, ...]  # the first few
-    read: bool  # False: the digests are equal, so the rows were not read
+    read: bool  # False: the digests of two snapshots are equal, so the rows were not read
 
     @property
     def differences(self) -> int:

@@ -92,8 +92,8 @@ def _require_sums(table: Table, before: HashedRows, after: HashedRows, pairs: Pa
         )
 
 
-def same_table(entry: TableEntry, key: NaturalKey | None) -> TableDifference:
-    """The result for a table that is known to be equal."""
+def same_table(entry: TableEntry, key: NaturalKey | None, *, read: bool) -> TableDifference:
+    """The result for a table that is known to be equal. `read`: whether its rows were read and proved, or not at all."""
     rows = entry.state.rows
     return TableDifference(
         table_id=entry.table.id,
@@ -109,7 +109,7 @@ def same_table(entry: TableEntry, key: NaturalKey | None) -> TableDifference:
         doubled=entry.state.key_duplicates if key is not None else 0,
         columns={},
         rows=(),
-        read=False,
+        read=read,
     )
 
 

@@ -35,13 +35,27 @@ def unchanged(schema: SharedSchema, first: ComparedState, second: ComparedState)
         same -= unsure
 
 
+def alike(schema: SharedSchema, held: Collection[str]) -> frozenset[str]:
+    """The ids of tables that are equal on both sides, identities of rows included, if all tables in `held` have equal rows.
+
+    These are the tables of which all rows that their comparison would need are in `held`.
+    """
+    named = schema.named
+    return frozenset(table_id for table_id in held if _needed(schema, named, [table_id]).keys() <= set(held))
+
+
 def needed(schema: SharedSchema, compared: Collection[str]) -> dict[str, Table]:
     """The tables whose rows must be read: those to compare, and all that the identities of the rows they refer to depend on.
 
     The latter keep only the references that these identities depend on.
     """
-    named = schema.named
-    found: dict[str, bool] = {}  # table id -> whether all its references count
+    found = _needed(schema, schema.named, compared)
+    return {table_id: _as_needed(schema.tables[table_id], whole) for table_id, whole in sorted(found.items())}
+
+
+def _needed(schema: SharedSchema, named: frozenset[str], compared: Collection[str]) -> dict[str, bool]:
+    """Table id -> whether all its references count."""
+    found: dict[str, bool] = {}
     pending = [(table_id, True) for table_id in compared]
     while pending:
         table_id, whole = pending.pop()
@@ -54,7 +68,7 @@ def needed(schema: SharedSchema, compared: Collection[str]) -> dict[str, Table]:
         if whole:
             targets.update(_all_targets(table, schema.tables))
         pending += [(target, False) for target in targets]
-    return {table_id: _as_needed(schema.tables[table_id], whole) for table_id, whole in sorted(found.items())}
+    return found
 
 
 def _as_needed(table: Table, whole: bool) -> Table:
@@ -95,6 +109,8 @@ def _targets(reference: Reference, tables: Mapping[str, Table]) -> Iterator[str]
             yield CONTENT_TYPES
     else:
         yield from reference.targets
+        if isinstance(reference, SoftReference) and CONTENT_TYPES in tables:
+            yield CONTENT_TYPES  # an id can count for rows of one content type only
 
 
 def _key_targets(table: Table, schema: SharedSchema) -> Iterator[str]:

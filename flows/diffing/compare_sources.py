@@ -12,7 +12,7 @@ from edms_tasks.comparing.comparison_result import Difference, LoneTable, RootDi
 from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
 from edms_tasks.comparing.table_comparison import list_name, same_table
-from edms_tasks.comparing.tables_to_read import needed, unchanged
+from edms_tasks.comparing.tables_to_read import alike, needed, unchanged
 from edms_tasks.errors import CommandError
 from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.inventory.model import Table
@@ -22,7 +22,15 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.diffing.diff_sources import DiffSource
 from flows.running.run import Run
-from flows.tasks.compare_tasks import BothSides, HowToCompare, compare_folder, compare_rows, identify_rows
+from flows.tasks.compare_tasks import (
+    BothSides,
+    HowToCompare,
+    RowsToProve,
+    compare_folder,
+    compare_rows,
+    identify_rows,
+    prove_rows,
+)
 
 _FIRST, _SECOND = "first", "second"
 
@@ -58,17 +66,30 @@ def compare_sources(
     same = unchanged(schema, before.state, after.state)
     tables = needed(schema, chosen - same)
     with run.stage("read"):
-        origin = _origin(workspace, schema, same, before, after, scratch)
-        raws = {
-            _FIRST: before.rows(list(tables.values()), scratch / _FIRST),
-            _SECOND: after.rows(list(tables.values()), scratch / _SECOND),
-        }
+        migrations = migrations_table(schema.tables)
+        read = {**{table.id: table for table in (migrations,) if table and table.id not in same}, **tables}
+        there = after.rows(list(read.values()), scratch / _SECOND)
         alone = [_alone(asked.models, *pair) for pair in ((before, after), (after, before))]
         reading.close()
+        held = _held(run, schema, before, there, workspace) if not after.state.entries else frozenset[str]()
+        origin = _origin(workspace, migrations, before, there, held, scratch)
+        proved = alike(schema, held)
+        tables = needed(schema, chosen - same - proved)
+        # Rows that are the snapshot's are not fetched from it once more.
+        fetched = before.rows([table for table in tables.values() if table.id not in held], scratch / _FIRST)
+        raws = {
+            _FIRST: {table_id: fetched.get(table_id, there[table_id]) for table_id in tables},
+            _SECOND: {table_id: there[table_id] for table_id in tables},
+        }
     with run.stage("compare"):
         redaction = _redaction(run, schema, before, after)
-        found = _compare(run, workspace, scratch, schema, tables, chosen - same, raws, redaction, asked, origin)
-    found += [same_table(before.state.entries[table_id], schema.keys[table_id]) for table_id in chosen & same]
+        found = _compare(
+            run, workspace, scratch, schema, tables, chosen - same - proved, raws, redaction, asked, origin
+        )
+    found += [
+        same_table(before.state.entries[table_id], schema.keys[table_id], read=table_id in proved)
+        for table_id in chosen & (same | proved)
+    ]
     files: tuple[RootDifference, ...] = ()
     notes: tuple[str, ...] = ()
     if not asked.models:
@@ -91,6 +112,23 @@ def compare_sources(
             *notes,
         ),
     )
+
+
+def _held(
+    run: Run, schema: SharedSchema, before: DiffSource, there: Mapping[str, RawTable], workspace: Workspace
+) -> frozenset[str]:
+    """The ids of the tables whose rows in a database (`there`) are proved to be those of the snapshot.
+
+    Not those in which the database itself says what references lead to: the proof does not cover that. Nor those of format 1,
+    whose digests do not tell a number from the text of its digits.
+    """
+    rows = [
+        RowsToProve(entry, raw)
+        for table_id, raw in there.items()
+        if (entry := before.state.entries[table_id]).blocks is not None and not schema.tables[table_id].found_columns
+    ]
+    proved = run.map(prove_rows, rows, workspace)
+    return frozenset(one.entry.table.id for one, is_proved in zip(rows, proved, strict=True) if is_proved)
 
 
 def _redaction(run: Run, schema: SharedSchema, before: DiffSource, after: DiffSource) -> Redaction:
@@ -130,23 +168,21 @@ def _compare(
 
 def _origin(
     workspace: Workspace,
-    schema: SharedSchema,
-    same: frozenset[str],
+    migrations: Table | None,
     before: DiffSource,
-    after: DiffSource,
+    there: Mapping[str, RawTable],
+    held: frozenset[str],
     scratch: Path,
 ) -> Origin:
     """Whether both are of one database; where it cannot be told, they are taken to be, and `_on_ids` says so."""
-    table = migrations_table(schema.tables)
-    if table is None:
+    if migrations is None:
         return "unknown"
-    if table.id in same:
+    second = there.get(migrations.id)
+    if second is None:  # not read, since it is the same
         return "one database"
-    raws = [
-        source.rows([table], scratch / f"origin-{number}")[table.id] for number, source in enumerate((before, after))
-    ]
+    first = second if migrations.id in held else before.rows([migrations], scratch / "origin")[migrations.id]
     with workspace.cursor() as cursor:
-        return common_origin(cursor, table, raws[0], raws[1])
+        return common_origin(cursor, migrations, first, second)
 
 
 def _on_ids(origin: Origin, schema: SharedSchema, found: Sequence[TableDifference]) -> list[str]:

@@ -14,6 +14,7 @@ from edms_tasks.identifying.snapshot_rows import snapshot_rows
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex, TableEntry
 from edms_tasks.repository import Repository
+from edms_tasks.restore import holds_its_rows
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from flows.running.flow_decorators import task
@@ -29,6 +30,25 @@ from flows.running.run import Numbered, Run
 def fetch_rows(entry: Numbered[TableEntry], repository: Repository, workspace: Workspace, folder: Path) -> RawTable:
     """Fetch the rows of a table of a snapshot, verified."""
     return snapshot_rows(repository, entry.item, workspace, folder / entry.folder)
+
+
+@dataclass(frozen=True)
+class RowsToProve:
+    """A table's entry in a snapshot, and its rows in a database."""
+
+    entry: TableEntry
+    raw: RawTable
+
+
+@task(
+    name="prove table",
+    tags=["read"],
+    task_run_name="prove {rows.entry.table.label}",
+    weight=lambda rows: rows.raw.bytes,
+)
+def prove_rows(rows: RowsToProve, workspace: Workspace) -> bool:
+    """Whether the rows of a table are those of the snapshot, by its proof."""
+    return holds_its_rows(rows.entry, rows.raw, workspace)
 
 
 identify_rows = task(name="identify rows", tags=["compare"], task_run_name="identify the rows")(open_sides)
