@@ -191,7 +191,7 @@ class MergeRefused(CheckFailed):
 
 
 class StoreNotWritten(CheckFailed):
-    """Files would have to be written into a store of objects; nothing was changed."""
+    """Files would have to be written into a store of objects, where that cannot be done; nothing was changed."""
 
     code = "store-not-written"
 

@@ -27,6 +27,11 @@ class FilesSettings(Section):
         default={},
         description="Name of a root in a store -> its options: endpoint_url, key, secret, region and the like, as for a repository.",
     )
+    beside: dict[str, str] = Field(
+        default={},
+        description="Name of a root in a store -> address in the same store below which a restore stages objects and keeps previous "
+        "ones; by default beside the root's prefix. A root that is a whole bucket needs one.",
+    )
     config: tuple[Path, ...] = Field(
         default=(),
         description="Files that the EDMS needs besides its data, such as .env. They may hold secrets: only for encrypted repositories.",
@@ -41,7 +46,23 @@ class FilesSettings(Section):
             return values
         stores = named | {name: url for name, url in roots.items() if isinstance(url, str) and "://" in url}
         folders = {name: path for name, path in roots.items() if name not in stores}
-        return {**values, "roots": folders, "stores": {name: _address(name, url) for name, url in stores.items()}}
+        beside = values.get("beside") or {}
+        if isinstance(beside, dict):
+            beside = {name: _address(name, url) for name, url in beside.items()}
+        stores = {name: _address(name, url) for name, url in stores.items()}
+        return {**values, "roots": folders, "stores": stores, "beside": beside}
+
+    @model_validator(mode="after")
+    def _beside_is_apart(self) -> FilesSettings:
+        for name, place in self.beside.items():
+            if name not in self.stores:
+                raise ValueError(f"beside.{name}: there is no root {name!r} in a store.")
+            for other, store in self.stores.items():
+                if f"{place}/".startswith(f"{store}/") and not (place == store and urlsplit(place).path):
+                    raise ValueError(
+                        f"beside.{name} = {place!r} is inside the files {other!r} ({store}). Name a place outside."
+                    )
+        return self
 
 
 def _address(name: str, url: object) -> str:

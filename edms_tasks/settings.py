@@ -197,8 +197,8 @@ class _Environment(PydanticBaseSettingsSource):
     """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
     Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`, `[copy] options`,
-    `[natural_keys]`, `[files] roots`, `stores` and `options`, `[approval] approvers`, `[notify] ping` and `webhook_headers`. A value that
-    begins with `[` or `{` is JSON.
+    `[natural_keys]`, `[files] roots`, `stores`, `beside` and `options`, `[approval] approvers`, `[notify] ping` and `webhook_headers`. A
+    value that begins with `[` or `{` is JSON.
     """
 
     _FREE = (
@@ -208,6 +208,7 @@ class _Environment(PydanticBaseSettingsSource):
         ("natural_keys",),
         ("files", "roots"),
         ("files", "stores"),
+        ("files", "beside"),
         ("files", "options"),
         ("approval", "approvers"),
         ("notify", "ping"),

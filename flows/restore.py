@@ -28,6 +28,7 @@ from flows.restoring.open_restore import open_restore
 from flows.restoring.promoting import Candidate, promote_and_record
 from flows.restoring.reporting import report_restore
 from flows.restoring.restore_result import RestoreResult
+from flows.restoring.restore_sources import RestoreSource
 from flows.restoring.staging_area import stage
 from flows.restoring.target import Target
 from flows.restoring.throwaway_copy import Trial, copy_of
@@ -35,9 +36,11 @@ from flows.restoring.validation import validate
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
 from flows.tasks.restore_tasks import (
+    RestoredRoot,
     build_indexes_and_constraints,
     gather_statistics,
     load_tables,
+    restore_objects,
     restore_root,
 )
 
@@ -102,15 +105,12 @@ def restore_snapshot(
             run.call(build_indexes_and_constraints, staged.database, there.tables, there.sequences, loaded)
             build_indexes_in_the_edms(run, staged.database)
         with run.stage("files"):
-            roots = [
-                run.call(restore_root, run, index, source.repository, folder, scratch)
-                for index, _, folder in target.folders
-            ]
+            roots = _restore_files(run, source, target, scratch)
         with run.stage("statistics"):
             run.call(gather_statistics, staged.database)
         before_validation(staged.database, staged.folders)
 
-        candidate = Candidate(target, staged.database)
+        candidate = Candidate(run.settings, target, staged.database)
         with run.stage("validate"):
             evidence = validate(run, source, staged, roots, scratch)
             source.keep_lists(evidence.folder)
@@ -132,6 +132,16 @@ def restore_snapshot(
             if trial is not None:
                 drill = trial.run(copy_of(run.settings, opened, target, staged), notes)
     return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill, erased)
+
+
+def _restore_files(run: Run, source: RestoreSource, target: Target, scratch: Path) -> list[RestoredRoot]:
+    folders = [
+        run.call(restore_root, run, index, source.repository, folder, scratch) for index, _, folder in target.folders
+    ]
+    objects = [
+        run.call(restore_objects, run, index, source.repository, store, scratch) for index, store in target.stores
+    ]
+    return [*folders, *objects]
 
 
 def _rebuild(run: Run, target: Target, promotion: Promotion | None, notes: list[str]) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ class _Opened:
 
         What a change of engine leaves out stays left out.
         """
-        restored = {index.root.name for index, _, _ in self.target.folders}
+        restored = {index.root.name for index in self.target.indexes}
         roots = {name: held for name, held in self.source.roots.items() if name in restored}
         state = self.source.state
         restored_tables = {
@@ -278,19 +278,25 @@ def _there(run: Run, opened: _Opened) -> Iterator[DiffSource]:
         for index, final, _ in target.folders
     }
     present = {index.root.name for index, final, _ in target.folders if final.exists()}
+    apart = frozenset(index.root.name for index, _ in target.stores)
+    for index, store in target.stores:
+        opened.notes.append(
+            f"The objects of {index.root.name} in {store.live} are not compared: those of the snapshot would be in their place, and the "
+            "present ones kept beside them."
+        )
     if target.into is not None or not target.database.exists(address.name):
         kind = "to be made" if target.into is not None else "not there"
         there = {name: held for name, held in folders.items() if name in present}
-        yield empty_source(f"{address.display} ({kind})", manifest.engine, there)
+        yield replace(empty_source(f"{address.display} ({kind})", manifest.engine, there), not_compared=apart)
         return
     try:
         run.call(check_database, target.database)
     except DatabaseRefused as refused:  # a restore does not need it
         kind = f"cannot be read, and would be set aside: {refused.why or refused.what}"
-        yield empty_source(f"{address.display} ({kind})", manifest.engine, folders)
+        yield replace(empty_source(f"{address.display} ({kind})", manifest.engine, folders), not_compared=apart)
         return
     with database_source(run, opened.scratch, target.database, folders) as source:
-        yield replace(source, labels=labels_of(target.report))
+        yield replace(source, labels=labels_of(target.report), not_compared=apart)
 
 
 def _reported(run: Run, plan: RestorePlan) -> RestorePlan:

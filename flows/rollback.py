@@ -11,7 +11,8 @@ from typing import Any
 from edms_tasks import promotion
 from edms_tasks.databases import Database, open_database
 from edms_tasks.errors import CommandError, EdmsBackupError
-from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion
+from edms_tasks.promotion import Choice, Journal, LiveTarget, Patience, Promotion, store_swap
+from edms_tasks.promotion.journal import FolderSwap
 from edms_tasks.promotion.swap import describe_live
 from edms_tasks.repository import Repository
 from edms_tasks.settings import Settings
@@ -99,7 +100,7 @@ def list_ways_back(settings: Settings) -> WaysBack:
     return WaysBack(
         database.address.display,
         describe_live(database, journal),
-        tuple(_way(choice) for choice in promotion.choices(database, journal)),
+        tuple(_way(choice, journal) for choice in promotion.choices(database, journal)),
     )
 
 
@@ -107,7 +108,7 @@ def find_way_back(settings: Settings, stamp: str | None) -> tuple[WaysBack, WayB
     """Describe what a rollback would do. Raises NothingToRollBack."""
     database, journal, _ = _open(Run(settings))
     chosen = promotion.choose(database, journal, stamp)
-    return WaysBack(database.address.display, describe_live(database, journal), ()), _way(chosen)
+    return WaysBack(database.address.display, describe_live(database, journal), ()), _way(chosen, journal)
 
 
 @task(name="swap back", tags=["promote"])
@@ -202,12 +203,19 @@ def _open(run: Run) -> tuple[Database, Journal, LiveTarget]:
     return database, journal_of(settings), live_target(settings, database, report)
 
 
-def _way(choice: Choice) -> WayBack:
+def _way(choice: Choice, journal: Journal) -> WayBack:
     made = choice.promotion
     return WayBack(
         stamp=choice.stamp,
         what=choice.what,
         database=made.previous,
-        folders=tuple((swap.live, swap.previous if Path(swap.previous).exists() else "") for swap in made.folders),
+        folders=tuple((swap.live, swap.previous if _is_kept(swap, journal) else "") for swap in made.folders),
         default=choice.default,
     )
+
+
+def _is_kept(swap: FolderSwap, journal: Journal) -> bool:
+    """Whether something is kept of what was live; objects of a store are compared before they go live again."""
+    if not swap.in_store:
+        return Path(swap.previous).exists()
+    return store_swap.exists(journal.stores, swap.previous, swap.live)

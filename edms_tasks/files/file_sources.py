@@ -9,9 +9,9 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from edms_tasks.errors import SettingsError
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.files.folder_walk import Tell, WalkedEntry, walk
+from edms_tasks.files.live_stores import package_missing
 from edms_tasks.files.read_ahead import FileBeingRead, FileToRead, OpenFile
 from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.model import FileRoot
@@ -60,10 +60,5 @@ def source_of(root: FileRoot, options: Mapping[str, Mapping[str, SecretStr]]) ->
     try:
         from edms_tasks.files.store_source import open_store_source  # botocore is an extra
     except ImportError as error:
-        raise SettingsError(
-            "A package for files in a store of objects is not installed.",
-            where=f"[files] roots.{root.name}: {root.path}",
-            why=str(error),
-            fix="pip install 'edms-backup[s3]'",
-        ) from error
+        raise package_missing(root.name, root.path, error) from error
     return open_store_source(root, options.get(root.name, {}))

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,8 @@ _SEEN = pa.schema(
     [("path", pa.binary()), ("kind", pa.string()), ("size", pa.int64()), ("sha256", pa.string())]
     + [(name, SCHEMA.field(name).type) for name in ("mode", "mtime_ns", "uid", "gid")]
 )
-_Row = tuple[bytes, str, int, str, int, int, int, int]
+SeenRow = tuple[bytes, str, int, str, int, int, int, int]
+"""What is at a path: path, kind, size and SHA-256, permissions, time and owners."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,22 @@ def check_files(
     Raises:
         DamagedRepository: the index is missing or altered.
     """
+    return compare_with_index(index, repository, _look(os.fsencode(folder), jobs), scratch, progress, attributes=True)
+
+
+def compare_with_index(
+    index: FileIndex,
+    repository: Repository,
+    there: Iterable[Sequence[SeenRow]],
+    scratch: Path | None,
+    progress: Progress | None,
+    *,
+    attributes: bool,
+) -> FileCheck:
+    """Compare what was seen at a place with the index; `attributes`: permissions, times and owners, too."""
     with open_index(index, repository, scratch) as opened, opened.workspace() as workspace:
         seen = opened.folder / "seen.parquet"
-        files = _write_seen(_look(os.fsencode(folder), jobs), seen, progress)
+        files = _write_seen(there, seen, progress)
         digest = digest_of([seen], workspace)
         names: dict[str, list[str]] = {"missing": [], "altered": [], "unexpected": []}
         counts = dict.fromkeys(names, 0)
@@ -100,11 +114,11 @@ def check_files(
             counts[verdict] += 1
             if len(names[verdict]) < NAMES_SHOWN:
                 names[verdict].append(readable(path))
-        attributes, attributes_count = list[str](), 0
-        for row in query_index(opened, _ATTRIBUTES, seen=str(seen), owners=_owns_all()):
-            attributes_count += 1
-            if len(attributes) < NAMES_SHOWN:
-                attributes.append(_told(*row))
+        others, others_count = list[str](), 0
+        for row in query_index(opened, _ATTRIBUTES, seen=str(seen), owners=_owns_all()) if attributes else ():
+            others_count += 1
+            if len(others) < NAMES_SHOWN:
+                others.append(_told(*row))
     return FileCheck(
         root=index.root.name,
         expected=index.files,
@@ -117,8 +131,8 @@ def check_files(
         missing_count=counts["missing"],
         altered_count=counts["altered"],
         unexpected_count=counts["unexpected"],
-        attributes=tuple(attributes),
-        attributes_count=attributes_count,
+        attributes=tuple(others),
+        attributes_count=others_count,
     )
 
 
@@ -179,26 +193,27 @@ def _told(path: bytes, *pairs: int) -> str:
     return f"{readable(path) or '.'} ({'; '.join(parts)})"
 
 
-def _look(base: bytes, jobs: int) -> Iterator[list[_Row]]:
+def _look(base: bytes, jobs: int) -> Iterator[list[SeenRow]]:
     """The contents of a folder, in groups: files are read and hashed, links and others only named."""
-    others: list[_Row] = []
+    others: list[SeenRow] = []
 
     def other(code: str, path: bytes) -> None:
         if path:
             others.append((path, code, 0, "", 0, 0, 0, 0))
 
     with ThreadPoolExecutor(jobs) as threads:
-        groups = _groups(walk(base, other))
+        groups = in_groups(walk(base, other))
         yield from in_order(threads, lambda group: [_looked_at(base, found) for found in group], groups, ahead=4 * jobs)
     yield others
 
 
-def _groups(found: Iterator[WalkedEntry]) -> Iterator[list[WalkedEntry]]:
+def in_groups(found: Iterator[WalkedEntry]) -> Iterator[list[WalkedEntry]]:
+    """What a walk found, in groups that are worth a thread."""
     while group := list(itertools.islice(found, _GROUP_FILES)):
         yield group
 
 
-def _looked_at(base: bytes, found: WalkedEntry) -> _Row:
+def _looked_at(base: bytes, found: WalkedEntry) -> SeenRow:
     of = found.stat
     attributes = (stat.S_IMODE(of.st_mode), of.st_mtime_ns, of.st_uid, of.st_gid)
     if found.link:
@@ -209,9 +224,9 @@ def _looked_at(base: bytes, found: WalkedEntry) -> _Row:
     return found.path, "file", size, sha256, *attributes
 
 
-def _write_seen(groups: Iterable[list[_Row]], into: Path, progress: Progress | None) -> int:
+def _write_seen(groups: Iterable[Sequence[SeenRow]], into: Path, progress: Progress | None) -> int:
     """Write what was seen to a Parquet file; returns how many files there are."""
-    meter, rows = Meter(progress), list[_Row]()
+    meter, rows = Meter(progress), list[SeenRow]()
     with pq.ParquetWriter(into, _SEEN, compression="lz4") as writer:
         for group in groups:
             rows += group

@@ -1,39 +1,30 @@
 """The files of a root in an S3-compatible store: its objects below a prefix, as files in folders.
 
 A listing tells of each object its size, time and ETag: together they tell whether it is unchanged since the last backup. What has changed
-is read, and hashed as it is read. Nothing is written there. The store's errors are said in the words of `[files]`.
+is read, and hashed as it is read. Nothing is written there.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import SecretStr
 
-from edms_tasks.errors import EdmsBackupError, RepositoryForbidden, SettingsError
+from edms_tasks.errors import RepositoryForbidden
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.files.folder_walk import Tell, WalkedEntry
 from edms_tasks.files.index import ROWS_AT_ONCE, file_workspace
 from edms_tasks.files.read_ahead import FileFailed, FileToRead
+from edms_tasks.files.store_place import StorePlace, client_for, nanoseconds, place_at, tag_of
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.quoting import literal
-from edms_tasks.repository.backends.retrying import Retrying
-from edms_tasks.repository.backends.s3_files import FoundObject, ReadObject, S3Files
-from edms_tasks.repository.backends.s3_store import s3_client
+from edms_tasks.repository.backends.s3_files import ReadObject
+from edms_tasks.repository.backends.store_backend import PART
 from edms_tasks.scratch.duckdb_instance import cursor_of
-
-_SCHEMA = pa.schema([("key", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("tag", pa.uint64())])
-_PIECE = 8 * 1024 * 1024
 
 # A key as a path: its parts, and why it cannot be one. Some tools make an empty object with a "/" at its end for each folder.
 _KEYS = """
@@ -92,9 +83,8 @@ class ObjectStatus(NamedTuple):
 class StoreSource:
     """The objects below a prefix."""
 
-    def __init__(self, store: S3Files, name: str) -> None:
-        self._store = _Patient(store)
-        self._name = name
+    def __init__(self, place: StorePlace) -> None:
+        self._place = place
 
     def walk(self, tell: Tell, leave_out: LeaveOut, ours: Sequence[Path], scratch: Path) -> Iterator[WalkedEntry]:
         """The objects as files, and the folders that their names make.
@@ -105,8 +95,7 @@ class StoreSource:
         """
         scratch.mkdir(parents=True, exist_ok=True)
         listed = scratch / "store.parquet"
-        with _in_words_of_files(self._name):
-            self._list(listed)
+        self._place.list_into(listed)
         with file_workspace(scratch / "store") as workspace:
             workspace.execute(
                 "CREATE MACRO rtrim_one(key) AS CASE WHEN ends_with(key, '/') THEN left(key, -1) ELSE key END"
@@ -137,22 +126,11 @@ class StoreSource:
 
     def open(self, file: FileToRead) -> _OpenedObject:
         """An object, to be read."""
-        return _OpenedObject(self._store, file, self._name)
+        return _OpenedObject(self._place, file)
 
     def is_readable(self, path: bytes) -> bool:
         """Not asked: that would be a request for each object."""
         return True
-
-    def _list(self, into: Path) -> None:
-        following = ""
-        with pq.ParquetWriter(into, _SCHEMA, compression="lz4") as writer:
-            while True:
-                found, following = self._store.objects(following)
-                rows = [(one.key, one.size, _nanoseconds(one.modified), _tag(one.etag)) for one in found if one.key]
-                columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _SCHEMA]
-                writer.write_table(pa.table(columns, schema=_SCHEMA))
-                if not following:
-                    return
 
 
 class _OpenedObject:
@@ -160,17 +138,16 @@ class _OpenedObject:
 
     settled = True
 
-    def __init__(self, store: _Patient, file: FileToRead, name: str) -> None:
-        self._store, self._file, self._name = store, file, name
+    def __init__(self, place: StorePlace, file: FileToRead) -> None:
+        self._place, self._file = place, file
         self._key = file.path.decode("utf-8")
-        self._is_another = False
 
     def __enter__(self) -> _OpenedObject:
         self._first = self._piece(0, "")
-        listed = (self._first.total, _tag(self._first.etag)) == (self._file.size, self._file.inode)
+        listed = (self._first.total, tag_of(self._first.etag)) == (self._file.size, self._file.inode)
         # The times of a listing and of an answer differ by parts of a second, so that of the listing is kept where it is the same object.
-        mtime = self._file.mtime_ns if listed else _nanoseconds(self._first.modified)
-        self.status = ObjectStatus(self._first.total, mtime, _tag(self._first.etag))
+        mtime = self._file.mtime_ns if listed else nanoseconds(self._first.modified)
+        self.status = ObjectStatus(self._first.total, mtime, tag_of(self._first.etag))
         self.settled = listed
         return self
 
@@ -193,59 +170,13 @@ class _OpenedObject:
 
     def _piece(self, at: int, etag: str) -> ReadObject:
         try:
-            with _in_words_of_files(self._name):
-                return self._store.piece(self._key, etag, at, _PIECE)
+            return self._place.piece(self._key, etag, at, PART)
         except FileNotFoundError as error:
             raise FileFailed("file-vanished") from error
         except RepositoryForbidden as error:
             raise FileFailed("file-unreadable") from error
 
 
-class _Patient(Retrying):
-    """Repeats requests that got no answer."""
-
-    def __init__(self, files: S3Files) -> None:
-        super().__init__(files)
-        self._files = files
-
-    def objects(self, following: str) -> tuple[tuple[FoundObject, ...], str]:
-        """See `S3Files.objects`."""
-        return self._asked(lambda: self._files.objects(following))
-
-    def piece(self, key: str, etag: str, start: int, length: int) -> ReadObject:
-        """See `S3Files.piece`."""
-        return self._asked(lambda: self._files.piece(key, etag, start, length))
-
-
 def open_store_source(root: FileRoot, options: Mapping[str, SecretStr]) -> StoreSource:
     """The source for a root's address; the store is not asked yet. Raises SettingsError if the address or an option is not valid."""
-    parts = urlsplit(root.path)
-    with _in_words_of_files(root.name):
-        client = s3_client(options, root.path)
-    return StoreSource(S3Files(client, parts.netloc, parts.path), root.name)
-
-
-def _tag(etag: str) -> int:
-    """63 bits of the ETag, never 0, which would mean that the file always counts as changed."""
-    return int.from_bytes(hashlib.sha256(etag.encode()).digest()[:8]) >> 1 | 1
-
-
-def _nanoseconds(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000
-
-
-@contextmanager
-def _in_words_of_files(name: str) -> Iterator[None]:
-    """The errors of a repository's store name its settings; these are of a root of files."""
-    try:
-        yield
-    except EdmsBackupError as error:
-        said = [
-            text.replace("[repository] options", f"[files] options.{name}")
-            .replace("[repository] url", f"[files] roots.{name}")
-            .replace("[repository]", "[files]")
-            .replace("The repository", f"The store of the files {name!r}")
-            for text in (error.what, error.where, error.why, error.fix)
-        ]
-        kind = SettingsError if isinstance(error, SettingsError) else type(error)
-        raise kind(said[0], where=said[1], why=said[2], fix=said[3]) from error
+    return StoreSource(place_at(client_for(options, root.path, root.name), root.path, root.name))

@@ -184,12 +184,12 @@ KINDS = (
         "storages.",
     ),
     Kind(
-        "store-restored-aside",
+        "store-without-place-beside",
         ("warning",),
-        "The files are in a store of objects. They are in the snapshot, but a restore does not write them there: it puts them into a "
-        "folder.",
-        "Practise it: `edms-backup restore latest --into NAME --into-files FOLDER`, and copy the folder to the store with its tools. "
-        "docs/storage.md#files-in-object-stores has the steps.",
+        "The files are a whole bucket. They are in the snapshot, but a restore in place is refused: it has no place in which it could "
+        "stage the new objects and keep the previous ones.",
+        'Name one in another bucket of the same store: [files] beside = { NAME = "s3://BUCKET/PREFIX" }. '
+        "docs/storage.md#files-in-object-stores says what it is for.",
     ),
     Kind(
         "object-not-a-file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import FileRoot, Finding
@@ -16,6 +17,11 @@ _USERS = 5
 def is_store(path: str) -> bool:
     """Whether the path of a root is the address of a store, and not a folder."""
     return "://" in path
+
+
+def is_whole_bucket(url: str) -> bool:
+    """Whether an address has no prefix."""
+    return not urlsplit(url).path.strip("/")
 
 
 def store_roots(report: ProbeReport, settings: Settings) -> tuple[FileRoot, ...]:
@@ -55,7 +61,8 @@ def _with_roots(model: ProbeModel, root_of: dict[str, str]) -> ProbeModel:
 def store_findings(report: ProbeReport, settings: Settings) -> Iterator[Finding]:
     """Findings on files that are in no folder: those that are not backed up, and what a restore does with those that are."""
     for name, url in settings.files.stores.items():
-        yield make_finding("store-restored-aside", f"files of {name}: {url}")
+        if is_whole_bucket(url) and name not in settings.files.beside:
+            yield make_finding("store-without-place-beside", f"files of {name}: {url}")
     backed_up = [f"{url}/" for url in settings.files.stores.values()]
     for store in report.stores:
         if not (store.url and f"{store.url.rstrip('/')}/".startswith(tuple(backed_up))):

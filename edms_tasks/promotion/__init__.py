@@ -2,7 +2,8 @@
 
 `target_locks.py` keeps other runs from the target, `staged_folders.py` names and checks staged folders of files, `journal.py` records a
 promotion before anything changes (in the work folder, and beside the target for runs with another work folder), `swap.py` swaps and
-finishes interrupted swaps, `swap_around_database.py` swaps a folder that contains the database, `swap_back.py` rolls back,
+finishes interrupted swaps, `swap_around_database.py` swaps a folder that contains the database, `store_swap.py` swaps objects of a
+store, `set_aside_names.py` names what was live, `swap_back.py` rolls back,
 `forgetting.py` removes what was set aside.
 """
 

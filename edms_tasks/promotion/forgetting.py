@@ -11,7 +11,8 @@ from pathlib import Path
 from edms_tasks.databases import Database
 from edms_tasks.errors import EdmsBackupError
 from edms_tasks.mount_points import is_mount_point
-from edms_tasks.promotion.journal import Journal, Promotion
+from edms_tasks.promotion import store_swap
+from edms_tasks.promotion.journal import FolderSwap, Journal, Promotion
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,7 @@ def find_set_aside(database: Database, journal: Journal, older_than: datetime) -
             continue
         there = database.identity(promotion.previous) if promotion.replaces else ""
         is_it = there and there == promotion.previous_identity and there != database.identity(promotion.live)
-        folders = tuple(
-            swap.previous
-            for swap in promotion.folders
-            if swap.replaces and _is_ours(Path(swap.previous), Path(swap.live))
-        )
+        folders = tuple(swap.previous for swap in promotion.folders if swap.replaces and _is_ours(swap, journal))
         if there and not is_it:
             continue  # another database has that name, so its folders are not certain either
         if is_it or folders:
@@ -55,15 +52,20 @@ def find_set_aside(database: Database, journal: Journal, older_than: datetime) -
     return tuple(found)
 
 
-def forget_set_aside(database: Database, one: FormerSystem, require_held: Callable[[], None]) -> str:
-    """Drop the database and remove the folders; returns why that failed, or "". The caller holds the work lock."""
+def forget_set_aside(database: Database, journal: Journal, one: FormerSystem, require_held: Callable[[], None]) -> str:
+    """Drop the database and remove the folders and objects; returns why that failed, or "". The caller holds the work lock."""
     try:
         require_held()
         if one.database:
             database.drop_set_aside(one.database, one.promotion.previous_identity)
-        for folder in one.folders:
+        for swap in one.promotion.folders:
+            if swap.previous not in one.folders:
+                continue
             require_held()
-            shutil.rmtree(folder)
+            if swap.in_store:
+                store_swap.forget_set_aside(swap, journal.stores)
+            else:
+                shutil.rmtree(swap.previous)
     except EdmsBackupError as error:
         return " ".join(part for part in (error.what, error.where, error.why) if part)
     except OSError as error:
@@ -71,8 +73,12 @@ def forget_set_aside(database: Database, one: FormerSystem, require_held: Callab
     return ""
 
 
-def _is_ours(folder: Path, live: Path) -> bool:
-    """Whether a folder has a name that a swap gives, and nothing is mounted on it."""
+def _is_ours(swap: FolderSwap, journal: Journal) -> bool:
+    """Whether what was set aside is there and has a name that a swap gives, and nothing is mounted on it."""
+    if swap.in_store:
+        is_named = journal.stores.is_set_aside(swap.previous, swap.live)
+        return is_named and store_swap.exists(journal.stores, swap.previous, swap.live)
+    folder, live = Path(swap.previous), Path(swap.live)
     named = folder.parent == live.parent and folder.name.startswith((f"{live.name}.previous-", f"{live.name}.undone-"))
     return named and not folder.is_symlink() and folder.is_dir() and not is_mount_point(folder)
 

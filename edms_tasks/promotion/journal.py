@@ -10,20 +10,25 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
 from edms_tasks.durable import private_folder, remove_durably, write_durably
-from edms_tasks.errors import TerminalError
+from edms_tasks.errors import RepositoryForbidden, TerminalError
+from edms_tasks.files.live_stores import LiveStores
+from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.model import Value
 from edms_tasks.json_text import parsed_json
 
+if TYPE_CHECKING:
+    from edms_tasks.files.store_place import StorePlace  # botocore is an extra
+
 
 class FolderSwap(Value):
-    """The swap of a folder of files: `live` becomes `previous`, and `incoming` becomes `live`."""
+    """The swap of a folder of files: `live` becomes `previous`, and `incoming` becomes `live`. For files in a store all are addresses."""
 
     live: str
     incoming: str
@@ -38,7 +43,16 @@ class FolderSwap(Value):
     modes_incoming: tuple[tuple[str, int], ...] = ()
     # The incoming entry that is moved last, with its identity (if it is in place, all are), and whether all are known to be in place:
     last: tuple[str, str] | None = None
+    # Only for files in a store: hashes of the listings of `incoming` and of `previous`, in which the live objects were copied.
+    contents: str = ""
+    previous_contents: str = ""
+    # Whether all is in place, where the folders do not show it: around a database, or in a store.
     done: bool = False
+
+    @property
+    def in_store(self) -> bool:
+        """Whether these are places of a store, and not folders."""
+        return is_store(self.live)
 
 
 class Evidence(Value):
@@ -74,9 +88,10 @@ class Promotion(Value):
 
 @dataclass(frozen=True)
 class Journal:
-    """The record of all promotions: one file that is replaced atomically."""
+    """The record of all promotions: one file that is replaced atomically. `stores` opens the stores that it names."""
 
     path: Path
+    stores: LiveStores = field(default_factory=LiveStores)
 
     def read(self) -> list[Promotion]:
         """All promotions, oldest first; raises TerminalError if the file is damaged."""
@@ -135,27 +150,35 @@ _RECORD = ".edms-promotion"
 
 def records_of(promotion: Promotion) -> list[Path]:
     """The paths of the records of an unfinished promotion: beside each folder, and beside a database that is a file."""
-    places = [Path(swap.live + _RECORD) for swap in promotion.folders]
+    places = [Path(swap.live + _RECORD) for swap in promotion.folders if not swap.in_store]
     if os.path.isabs(promotion.live):  # noqa: PTH117 - a database's name, or a file's path
         places.append(Path(os.path.realpath(promotion.live) + _RECORD))
     return places
 
 
-def write_records(promotion: Promotion) -> None:
+def write_records(promotion: Promotion, stores: LiveStores) -> None:
     """Write the records, before anything changes."""
     for place in records_of(promotion):
         if place.parent.is_dir():  # without a folder there is no live target, so nothing can be half swapped
             write_durably(place, promotion.model_dump_json(indent=1))
+    for store, key in _records_in_stores(promotion, stores):
+        store.write(key, (promotion.model_dump_json(indent=1).encode(),), {"ContentType": "application/json"})
 
 
-def remove_records(promotion: Promotion) -> None:
+def remove_records(promotion: Promotion, stores: LiveStores) -> None:
     """Remove the records of a promotion that is finished or never began."""
     for place in records_of(promotion):
         if place.parent.is_dir():
             remove_durably(place)
+    for store, key in _records_in_stores(promotion, stores):
+        store.remove(key)
 
 
-def records_beside(database: str, folders: Sequence[Path]) -> list[Promotion]:
+def _records_in_stores(promotion: Promotion, stores: LiveStores) -> Iterator[tuple[StorePlace, str]]:
+    return (stores.record(swap.live) for swap in promotion.folders if swap.in_store)
+
+
+def records_beside(database: str, folders: Sequence[Path], stores: LiveStores) -> list[Promotion]:
     """Unfinished promotions of this target, begun with any work folder."""
     places = [Path(f"{folder}{_RECORD}") for folder in folders]
     if os.path.isabs(database):  # noqa: PTH117
@@ -163,16 +186,36 @@ def records_beside(database: str, folders: Sequence[Path]) -> list[Promotion]:
     found: dict[str, Promotion] = {}
     for place in places:
         try:
-            promotion = Promotion.model_validate_json(place.read_text(encoding="utf-8"))
+            promotion = _record(place.read_text(encoding="utf-8"))
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise TerminalError(
-                "The record of an unfinished promotion cannot be read.",
-                where=str(place),
-                why=str(error).splitlines()[0],
-                fix="Check that the database and the folders belong together (see the folders ending in .previous-… and "
-                ".edms-staging-…), then remove this file.",
-            ) from error
+            raise _unreadable_record(str(place), error) from error
         found[promotion.stamp] = promotion
+    for name, live in stores.addresses.items():
+        if not stores.has_place_beside(name):
+            continue
+        store, key = stores.record(live)
+        try:
+            promotion = _record(store.read_small(key).decode())
+        except (FileNotFoundError, RepositoryForbidden):
+            continue  # credentials that may not read it have not written it
+        except ValueError as error:
+            raise _unreadable_record(f"{store.url}/{key}", error) from error
+        if promotion.live == database:
+            found[promotion.stamp] = promotion
     return list(found.values())
+
+
+def _record(text: str) -> Promotion:
+    return Promotion.model_validate_json(text)
+
+
+def _unreadable_record(where: str, error: Exception) -> TerminalError:
+    return TerminalError(
+        "The record of an unfinished promotion cannot be read.",
+        where=where,
+        why=str(error).splitlines()[0],
+        fix="Check that the database and the files belong together (see what ends in .previous-… and .edms-staging-…), then remove this "
+        "record.",
+    )

@@ -1,6 +1,7 @@
 """Swap the live system with the staged one, and finish a swap that was interrupted.
 
-The database changes in one atomic step, each folder in two renames; no system call does both. So the plan is first written to the
+The database changes in one atomic step, each folder in two renames, and files in a store object by object (`store_swap.py`); nothing
+does both in one step. So the plan is first written to the
 journal and beside the target, and the next run finishes an interrupted promotion: forward if the database has changed, back if it has
 not. The identities of the databases show which is the case.
 """
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import Confirmed
 from edms_tasks.durable import flush_folder
-from edms_tasks.errors import PromotionHalted, TargetChanged
+from edms_tasks.errors import EdmsBackupError, PromotionHalted, TargetChanged
+from edms_tasks.promotion import store_swap
 from edms_tasks.promotion.journal import (
     Evidence,
     FolderSwap,
@@ -26,22 +28,31 @@ from edms_tasks.promotion.journal import (
     remove_records,
     write_records,
 )
+from edms_tasks.promotion.set_aside_names import SetAside, beside_the_live, new_stamp
 from edms_tasks.promotion.staged_folders import identity
 from edms_tasks.promotion.swap_around_database import around_the_database, is_in_place, remove_emptied, swap_entries
+from edms_tasks.scratch.run_folder import run_folder
 
 
 @dataclass(frozen=True)
 class StagedState:
-    """A validated database and (live, staged) folders, each with its identity at the validation."""
+    """A validated database, and (live, staged) folders and places of stores, each with its identity at the validation."""
 
     database: str
     fingerprint: str
     folders: tuple[tuple[Path, Path, str], ...]
+    stores: tuple[tuple[str, str, str], ...] = ()
 
     @classmethod
-    def of(cls, database: str, fingerprint: str, folders: Sequence[tuple[Path, Path]]) -> StagedState:
-        """The database and folders with the folders' present identities."""
-        return cls(database, fingerprint, tuple((live, staged, identity(staged)) for live, staged in folders))
+    def of(
+        cls,
+        database: str,
+        fingerprint: str,
+        folders: Sequence[tuple[Path, Path]],
+        stores: tuple[tuple[str, str, str], ...] = (),
+    ) -> StagedState:
+        """The database and folders with the folders' present identities; `stores` have theirs."""
+        return cls(database, fingerprint, tuple((live, staged, identity(staged)) for live, staged in folders), stores)
 
     def require_folders(self) -> None:
         """Check that each staged folder is the one that was validated; raises TargetChanged."""
@@ -55,18 +66,6 @@ class StagedState:
                 )
 
 
-@dataclass(frozen=True)
-class SetAside:
-    """The names that the live database and folders get."""
-
-    database: str
-    folders: tuple[str, ...]
-
-    def any_exists(self, database: Database) -> bool:
-        """Whether something has one of these names already."""
-        return database.exists(self.database) or any(map(os.path.lexists, self.folders))
-
-
 def plan(
     database: Database,
     journal: Journal,
@@ -78,12 +77,15 @@ def plan(
 ) -> Promotion:
     """The plan for promoting a staged database and folders."""
 
+    lives = [str(live) for live, _, _ in (*staged.folders, *staged.stores)]
+
     def names(stamp: str) -> SetAside:
-        folders = tuple(f"{folder}.previous-{stamp}" for folder, _, _ in staged.folders)
-        return SetAside(database.previous_name(stamp), folders)
+        return SetAside(database.previous_name(stamp), beside_the_live(lives, journal, f"previous-{stamp}"))
 
     stamp = new_stamp(journal, database, names)
     live, aside = database.address.name, names(stamp)
+    swaps = [folder_swap(database, at, incoming, aside.places[str(at)]) for at, incoming, _ in staged.folders]
+    swaps += [store_place_swap(at, incoming, aside.places[at], its) for at, incoming, its in staged.stores]
     return Promotion(
         stamp=stamp,
         kind="restore",
@@ -93,10 +95,7 @@ def plan(
         incoming=staged.database,
         previous=aside.database,
         replaces=database.exists(live),
-        folders=tuple(
-            folder_swap(database, folder, incoming, previous)
-            for (folder, incoming, _), previous in zip(staged.folders, aside.folders, strict=True)
-        ),
+        folders=tuple(swaps),
         state="started",
         identity=database.identity(staged.database),
         previous_identity=database.identity(live),
@@ -126,13 +125,14 @@ def carry_out(
         disconnect: end other connections to the live database.
 
     Raises:
-        TargetInUse, TargetChanged, LockLost: nothing was changed.
+        TargetInUse, TargetChanged, LockLost: nothing was changed; also errors of a store in which live objects are set aside.
         PromotionHalted: the database was swapped, but the folders could not be.
     """
     os.sync()  # staged files must be on the disk before they replace anything
     journal.record(promotion)
     try:
-        write_records(promotion)
+        write_records(promotion, journal.stores)
+        promotion = _set_objects_aside(promotion, journal)
         database.swap(
             promotion.incoming,
             promotion.previous,
@@ -142,8 +142,9 @@ def carry_out(
             confirmed=_confirmed(promotion),
         )
     except BaseException:
-        if not _has_swapped(promotion, database):  # the plan never began
-            forget(promotion, journal)
+        if not _has_swapped(promotion, database, journal):  # the plan never began
+            with suppress(EdmsBackupError):  # the next run forgets it
+                forget(promotion, journal)
         raise
     return finish(promotion, journal)
 
@@ -157,7 +158,7 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
     """
     notes = []
     for promotion in pending(database, journal, folders):
-        if _has_swapped(promotion, database):
+        if _has_swapped(promotion, database, journal):
             database.finish_swap(promotion.previous, _confirmed(promotion))
             finish(promotion, journal)
             notes.append(
@@ -174,15 +175,18 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
 def pending(database: Database, journal: Journal, folders: Sequence[Path]) -> tuple[Promotion, ...]:
     """Unfinished promotions of this target, from this journal or from the records beside the target."""
     live = database.address.name
-    found = {one.stamp: one for one in records_beside(live, folders)}
+    found = {one.stamp: one for one in records_beside(live, folders, journal.stores)}
     found |= {one.stamp: one for one in journal.read() if one.state == "started" and one.live == live}
     return tuple(found[stamp] for stamp in sorted(found))
 
 
 def forget(promotion: Promotion, journal: Journal) -> None:
-    """Remove every record of a plan that never began."""
+    """Remove every record of a plan that never began, and the copies that were made for it."""
+    for swap in promotion.folders:
+        if swap.in_store:
+            store_swap.forget_set_aside(swap, journal.stores)
     journal.forget(promotion)
-    remove_records(promotion)
+    remove_records(promotion, journal.stores)
 
 
 def finish(promotion: Promotion, journal: Journal) -> Promotion:
@@ -195,8 +199,14 @@ def finish(promotion: Promotion, journal: Journal) -> Promotion:
         for swap in promotion.folders:
             if swap.around:
                 promotion = _swap_around(promotion, swap, journal)
+            elif swap.in_store:
+                promotion = _swap_objects(promotion, swap, journal)
             else:
                 _swap_folder(swap)
+    except PromotionHalted:
+        raise
+    except EdmsBackupError as error:
+        raise _halted(error.where, f"{error.what} {error.why}".strip()) from error
     except OSError as error:
         raise _halted(str(error.filename or ""), error.strerror or str(error)) from error
     done = promotion.model_copy(update={"state": "done"})
@@ -205,7 +215,7 @@ def finish(promotion: Promotion, journal: Journal) -> Promotion:
         for entry in journal.read():
             if entry.stamp == done.undoes:
                 journal.record(entry.model_copy(update={"state": "rolled back"}))
-    remove_records(promotion)
+    remove_records(promotion, journal.stores)
     return done
 
 
@@ -230,18 +240,9 @@ def folder_swap(database: Database, live: Path, incoming: Path, previous: str) -
     return around_the_database(plan, database.address.files)
 
 
-def new_stamp(journal: Journal, database: Database, names: Callable[[str], SetAside]) -> str:
-    """A UTC time stamp, precise to the second, that is neither in this journal nor in the name of anything that was set aside.
-
-    A run with another work folder has another journal; what it set aside in this second must not be overwritten.
-    """
-    taken = {entry.stamp for entry in journal.read()}
-    base = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    stamp, number = base, 1
-    while stamp in taken or names(stamp).any_exists(database):
-        number += 1
-        stamp = f"{base}n{number}"
-    return stamp
+def store_place_swap(live: str, incoming: str, previous: str, its: str) -> FolderSwap:
+    """The plan for files in a store; `its` is the identity of the incoming objects."""
+    return FolderSwap(live=live, incoming=incoming, previous=previous, replaces=True, brings=True, identity=its)
 
 
 def describe_live(database: Database, journal: Journal) -> str:
@@ -270,12 +271,39 @@ def _swap_around(promotion: Promotion, swap: FolderSwap, journal: Journal) -> Pr
             swap_entries(swap)
         elif not is_in_place(swap):
             raise _halted(swap.incoming, "A folder of the interrupted promotion is gone.")
-        done = swap.model_copy(update={"done": True})
-        folders = tuple(done if one == swap else one for one in promotion.folders)
-        promotion = promotion.model_copy(update={"folders": folders})
-        write_records(promotion)
-        journal.record(promotion)
+        promotion = _recorded_as_done(promotion, swap, journal)
     remove_emptied(swap)
+    return promotion
+
+
+def _set_objects_aside(promotion: Promotion, journal: Journal) -> Promotion:
+    """Copy live objects to where they are kept, and check once more what was staged; nothing live changes."""
+    if not any(swap.in_store for swap in promotion.folders):
+        return promotion
+    with run_folder(journal.path.parent, "promotion") as scratch:
+        promotion = store_swap.set_aside(promotion, journal.stores, scratch)
+        journal.record(promotion)
+        write_records(promotion, journal.stores)
+        store_swap.require_unchanged(promotion, journal.stores, scratch)
+    return promotion
+
+
+def _swap_objects(promotion: Promotion, swap: FolderSwap, journal: Journal) -> Promotion:
+    """Swap the objects of a store; that it is done is recorded before the incoming ones are removed, which could show it."""
+    if not swap.done:
+        with run_folder(journal.path.parent, "promotion") as scratch:
+            store_swap.bring_in(swap, journal.stores, scratch)
+        promotion = _recorded_as_done(promotion, swap, journal)
+    store_swap.take_away(swap, journal.stores)
+    return promotion
+
+
+def _recorded_as_done(promotion: Promotion, swap: FolderSwap, journal: Journal) -> Promotion:
+    done = swap.model_copy(update={"done": True})
+    folders = tuple(done if one == swap else one for one in promotion.folders)
+    promotion = promotion.model_copy(update={"folders": folders})
+    write_records(promotion, journal.stores)
+    journal.record(promotion)
     return promotion
 
 
@@ -295,7 +323,7 @@ def _swap_folder(swap: FolderSwap) -> None:
         flush_folder(live.parent)
 
 
-def _has_swapped(promotion: Promotion, database: Database) -> bool:
+def _has_swapped(promotion: Promotion, database: Database, journal: Journal) -> bool:
     """Whether the incoming database is the live one. Raises TargetChanged if this cannot be determined."""
     if not promotion.identity:  # recorded by an earlier release, without identity
         return not database.exists(promotion.incoming)
@@ -304,7 +332,7 @@ def _has_swapped(promotion: Promotion, database: Database) -> bool:
         return True
     if now == promotion.previous_identity or database.identity(promotion.incoming) == promotion.identity:
         return False
-    if all(_has_followed(swap) for swap in promotion.folders):
+    if all(_has_followed(swap, journal) for swap in promotion.folders):
         return True  # another run finished it, and then something else went live
     raise TargetChanged(
         f"The promotion of {promotion.stamp} was interrupted, and the live database is neither the previous one nor the restored one.",
@@ -318,7 +346,9 @@ def _has_swapped(promotion: Promotion, database: Database) -> bool:
     )
 
 
-def _has_followed(swap: FolderSwap) -> bool:
+def _has_followed(swap: FolderSwap, journal: Journal) -> bool:
+    if swap.in_store:
+        return not store_swap.exists(journal.stores, swap.incoming, swap.live)
     return not Path(swap.incoming).exists()
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from edms_tasks.databases import Database
 from edms_tasks.errors import NothingToRollBack, TargetChanged
-from edms_tasks.promotion.journal import Journal, Promotion
+from edms_tasks.promotion import store_swap
+from edms_tasks.promotion.journal import FolderSwap, Journal, Promotion
+from edms_tasks.promotion.set_aside_names import SetAside, beside_the_live, new_stamp
 from edms_tasks.promotion.staged_folders import identity
-from edms_tasks.promotion.swap import SetAside, carry_out, describe_live, folder_swap, new_stamp
+from edms_tasks.promotion.swap import carry_out, describe_live, folder_swap, store_place_swap
+from edms_tasks.scratch.run_folder import run_folder
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,18 @@ def roll_back(
     """
     undone = choice.promotion
     for swap in undone.folders:
-        if swap.replaces and not Path(swap.previous).is_dir():
+        if swap.replaces and not _is_kept(swap, journal):
             raise NothingToRollBack(
-                "The previous files are gone.",
+                "The previous files are gone, or some of them.",
                 where=swap.previous,
-                fix="Bring back the folder with that name, or restore a snapshot instead: `edms-backup list`.",
+                fix="Bring back what had that name, or restore a snapshot instead: `edms-backup list`.",
             )
 
+    lives = [swap.live for swap in undone.folders]
+
     def names(stamp: str) -> SetAside:
-        folders = tuple(f"{swap.live}.undone-{stamp}" for swap in undone.folders)
-        return SetAside(database.previous_name(f"undone_{stamp}"), folders)
+        places = beside_the_live(lives, journal, f"undone-{stamp}")
+        return SetAside(database.previous_name(f"undone_{stamp}"), places)
 
     stamp = new_stamp(journal, database, names)
     live, aside = database.address.name, names(stamp)
@@ -113,17 +118,14 @@ def roll_back(
         incoming=undone.previous,
         previous=aside.database,
         replaces=database.exists(live),
-        folders=tuple(
-            folder_swap(database, Path(swap.live), Path(swap.previous), previous)
-            for swap, previous in zip(undone.folders, aside.folders, strict=True)
-        ),
+        folders=tuple(_way_back(swap, aside.places[swap.live], database, journal) for swap in undone.folders),
         state="started",
         identity=database.identity(undone.previous),
         previous_identity=database.identity(live),
         set_aside=describe_live(database, journal),
         undoes=undone.stamp,
     )
-    expected = {swap.incoming: swap.identity for swap in back.folders}
+    expected = {swap.incoming: swap.identity for swap in back.folders if not swap.in_store}
 
     def unchanged() -> None:
         for folder, there in expected.items():
@@ -134,6 +136,21 @@ def roll_back(
     return carry_out(
         back, database, journal, fingerprint=undone.previous_identity, confirm=unchanged, disconnect=disconnect
     )
+
+
+def _is_kept(swap: FolderSwap, journal: Journal) -> bool:
+    if not swap.in_store:
+        return Path(swap.previous).is_dir()
+    with run_folder(journal.path.parent, "promotion") as scratch:
+        return store_swap.is_whole(journal.stores, swap, scratch)
+
+
+def _way_back(swap: FolderSwap, previous: str, database: Database, journal: Journal) -> FolderSwap:
+    if not swap.in_store:
+        return folder_swap(database, Path(swap.live), Path(swap.previous), previous)
+    with run_folder(journal.path.parent, "promotion") as scratch:
+        its = store_swap.identity(journal.stores, swap.previous, swap.live, scratch)
+    return store_place_swap(swap.live, swap.previous, previous, its)
 
 
 def _is_there(promotion: Promotion, database: Database) -> bool:

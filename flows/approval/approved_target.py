@@ -38,7 +38,8 @@ class KnownTarget:
         """Where the live system is, for people, by what the EDMS said last."""
         report = self._said[-1] if self._said else ask_edms(self.asking, [])
         folders = sorted(f"{name}: {folder}" for name, folder in live_folders(self.run.settings, report).items())
-        return (address_of(self.run.settings, report).display, *folders)
+        stores = sorted(f"{name}: {address}" for name, address in self.run.settings.files.stores.items())
+        return (address_of(self.run.settings, report).display, *folders, *stores)
 
     def require(self, planned: tuple[str, ...]) -> None:
         """Raise NotApproved unless the live system is where it was when the plan was made."""

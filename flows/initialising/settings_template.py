@@ -60,6 +60,7 @@ _EXAMPLES = {
     "files.config": '["/srv/edms/.env"]',
     "files.roots": '{ media = "/srv/edms/media" }',
     "files.stores": '{ scans = "s3://edms-scans/originals" }',
+    "files.beside": '{ scans = "s3://edms-restores/scans" }',
     "files.options": '{ scans = { endpoint_url = "https://s3.example.org", key = "…", secret = "…" } }',
     "derived.tables": '["wagtailsearch.IndexEntry"]',
     "derived.columns": '["catalogue.Category.tn_ancestors_pks"]',

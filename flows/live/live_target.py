@@ -11,6 +11,7 @@ from pathlib import Path
 from edms_tasks import promotion
 from edms_tasks.databases import Database
 from edms_tasks.errors import TargetChanged
+from edms_tasks.files.live_stores import LiveStores
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.promotion import Journal, LiveTarget, Patience
@@ -21,7 +22,7 @@ from flows.running.run import Run
 
 def journal_of(settings: Settings) -> Journal:
     """The journal of promotions of this EDMS."""
-    return Journal(settings.workdir / "promotions.json")
+    return Journal(settings.workdir / "promotions.json", LiveStores.of(settings))
 
 
 def live_folders(settings: Settings, report: ProbeReport | None) -> dict[str, Path]:

@@ -18,17 +18,22 @@ from edms_tasks.errors import (
     AlreadyPromoted,
     EvidenceNotWritten,
     LockUnavailable,
+    RepositoryForbidden,
+    RepositoryUnreachable,
     SettingsError,
     TargetChanged,
     TargetLocked,
     TerminalError,
 )
+from edms_tasks.files.live_stores import LiveStores, require_apart
 from edms_tasks.manifest import Manifest
-from edms_tasks.promotion import Evidence, Journal, LiveTarget, Patience, Promotion, StagedState
+from edms_tasks.promotion import Evidence, Journal, LiveTarget, Patience, Promotion, StagedState, store_swap
 from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.report import RecoveryFacts
 from edms_tasks.scratch.disk_space import require_space
+from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
+from flows.live.folder_checks import overlapping_stores
 from flows.live.live_target import finish_interrupted_promotions, live_target
 from flows.restoring.target import Target
 from flows.running.flow_decorators import task
@@ -79,6 +84,8 @@ def prepare_target(
     left = [*database.remove_leftovers(locked.name)]
     for folder in locked.folders:
         left += promotion.remove_staged_beside(folder)
+    for _, store in target.stores:
+        left += journal.stores.remove_left_by_killed_runs(store.live)
     if target.into is not None and not target.converts:
         left += _clear_beside_the_live(live_target(settings, database, target.report), journal, patience, notes)
     notes += [f"Files of a killed run were removed: {name}" for name in left]
@@ -87,6 +94,8 @@ def prepare_target(
             pass  # nobody reads now; checked again before the swap
     notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
     require_room(settings, manifest, target)
+    for _, store in target.stores:
+        journal.stores.require_writable(store.live)
 
 
 def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patience, notes: list[str]) -> tuple[str, ...]:
@@ -97,12 +106,20 @@ def _clear_beside_the_live(live: LiveTarget, journal: Journal, patience: Patienc
             return tuple(name for folder in live.folders for name in promotion.remove_staged_beside(folder))
     except (TargetLocked, LockUnavailable):
         return ()  # the run that made them may be at work, or this user may not remove them
+    except (RepositoryUnreachable, RepositoryForbidden, SettingsError) as error:
+        notes.append(
+            f"Whether a promotion was interrupted is not known, because the store was not reached: {error.what}"
+        )
+        return ()
 
 
 def require_room(settings: Settings, manifest: Manifest, target: Target) -> None:
     """Check that the folders can be staged and swapped and that the disks have space; raises SettingsError, NoSpace, TerminalError."""
     if target.into is None:
         _require_separate(settings, target)
+        require_apart([store.live for _, store in target.stores], LiveStores.of(settings))
+        for error in overlapping_stores(settings) if target.stores else ():
+            raise error
     for _, final, _ in target.folders:
         promotion.check_folder(final, target.database.address.files if target.into is None else ())
         if target.into is not None and final.exists() and any(final.iterdir()):
@@ -155,8 +172,9 @@ def _require_separate(settings: Settings, target: Target) -> None:
 class Candidate:
     """The identity of what is validated, checked again afterwards, so that nothing else goes live in its place."""
 
-    def __init__(self, target: Target, staging: StagingDatabase) -> None:
+    def __init__(self, settings: Settings, target: Target, staging: StagingDatabase) -> None:
         self._target = target
+        self._stores = _identities_in_stores(settings, target)
         self._staging = staging
         self._identity = target.database.identity(staging.address.name)
         self._staged = self._of("")
@@ -185,11 +203,22 @@ class Candidate:
     def staged(self) -> StagedState:
         """The validated database and folders. Raises TargetChanged if a folder was replaced."""
         self._staged.require_folders()
-        return StagedState(self._staging.address.name, self._sealed, self._staged.folders)
+        return StagedState(self._staging.address.name, self._sealed, self._staged.folders, self._stores)
 
     def _of(self, fingerprint: str) -> StagedState:
         folders = [(final, staged) for _, final, staged in self._target.folders]
         return StagedState.of(self._staging.address.name, fingerprint, folders)
+
+
+def _identities_in_stores(settings: Settings, target: Target) -> tuple[tuple[str, str, str], ...]:
+    if not target.stores:
+        return ()
+    stores = LiveStores.of(settings)
+    with run_folder(settings.workdir, "promotion") as scratch:
+        return tuple(
+            (store.live, store.staged, store_swap.identity(stores, store.staged, store.live, scratch))
+            for _, store in target.stores
+        )
 
 
 @task(name="promote", tags=["promote"], task_run_name="promote the validated copy")

@@ -71,7 +71,7 @@ def _forget(run: Run, older_than: datetime, *, dry_run: bool) -> Forgotten:
             )
         states = []
         for one in promotion.find_set_aside(database, journal, older_than):
-            why = promotion.forget_set_aside(database, one, held.require_held)
+            why = promotion.forget_set_aside(database, journal, one, held.require_held)
             states.append(_state(one, removed=not why, why_not=why))
             run.say(why or f"removed what was set aside at {one.promotion.stamp}")
     return Forgotten(tuple(states))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks import promotion
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
+from edms_tasks.errors import EdmsBackupError
+from edms_tasks.files.live_stores import StagedStore
+from edms_tasks.files.store_copying import remove_all
 from edms_tasks.promotion import Journal, Promotion
 from flows.restoring.open_restore import Opened
 from flows.restoring.target import Target
@@ -23,12 +26,12 @@ class StagedCleanup:
     The next command finishes an interrupted promotion (`promotion.recover`), and needs what was staged.
     """
 
-    def __init__(self, journal: Journal, folders: Sequence[Path]) -> None:
+    def __init__(self, journal: Journal, folders: Sequence[Path], stores: Sequence[StagedStore]) -> None:
         self.staging: StagingDatabase | None = None
         self.handed_over = False
         self.promotion: Promotion | None = None  # what handed it over, where it went live
         self._journal = journal
-        self._folders = folders
+        self._folders, self._stores = folders, stores
 
     def __enter__(self) -> StagedCleanup:
         return self
@@ -39,6 +42,9 @@ class StagedCleanup:
         if self.staging is not None:
             self.staging.drop()
         promotion.remove_staged(self._folders)
+        for store in self._stores:
+            with suppress(EdmsBackupError):  # the next restore removes what cannot be removed now
+                remove_all(self._journal.stores.place(store.staged, store.live))
 
     def _is_half_promoted(self) -> bool:
         staged = self.staging.address.name if self.staging is not None else None
@@ -62,7 +68,7 @@ def stage(run: Run, opened: Opened, target: Target, schema: CapturedSchema, clea
     when_stopped(
         "The live system is untouched. The staging database and the staged files were removed, the locks released."
     )
-    abandon = cleanup.enter_context(StagedCleanup(opened.journal, folders))
+    abandon = cleanup.enter_context(StagedCleanup(opened.journal, folders, [store for _, store in target.stores]))
     database = run.call(create_staging_database, target.database, schema, target.into, run.settings.restore.jobs)
     abandon.staging = database
     for note in database.notes:

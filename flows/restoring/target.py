@@ -8,14 +8,13 @@ from pathlib import Path
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
+from edms_tasks.files.live_stores import LiveStores, StagedStore
 from edms_tasks.files.safe_names import plain_name
 from edms_tasks.inventory.address_mapping import named_folders
-from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.manifest import FileIndex, Manifest
 from edms_tasks.restore import check_engine
 from edms_tasks.settings import Settings
-from flows.live.files_in_stores import in_a_store
 from flows.live.live_target import live_folders
 from flows.restoring.apart_from_live import require_apart
 from flows.restoring.conversion_requirements import require_convertible
@@ -31,6 +30,7 @@ class Target:
     database: Database
     report: ProbeReport | None  # None: the EDMS's code does not run
     folders: tuple[tuple[FileIndex, Path, Path], ...]  # index, final folder, staged folder
+    stores: tuple[tuple[FileIndex, StagedStore], ...]  # of roots whose objects are replaced in a store
     into: str | None  # the name of another database on the server of `database`; None: the live one
     converts: bool = False  # whether the target is of another engine than the snapshot
     throwaway: bool = False  # whether the copy is removed when the restore ends, as by a drill
@@ -39,8 +39,15 @@ class Target:
         """The same with the indexes of a manifest that has the same roots and perhaps other files in them."""
         indexes = {index.root.name: index for index in manifest.files}
         return replace(
-            self, folders=tuple((indexes[was.root.name], final, staged) for was, final, staged in self.folders)
+            self,
+            folders=tuple((indexes[was.root.name], final, staged) for was, final, staged in self.folders),
+            stores=tuple((indexes[was.root.name], store) for was, store in self.stores),
         )
+
+    @property
+    def indexes(self) -> tuple[FileIndex, ...]:
+        """The indexes of all roots that are restored."""
+        return (*(index for index, _, _ in self.folders), *(index for index, _ in self.stores))
 
 
 def ask_edms(run: Run, notes: list[str]) -> ProbeReport | None:
@@ -106,7 +113,8 @@ def find_target(
         file = into if database.address.is_file else None
         live = _live_file(settings, report)
         require_apart(live, file, [final for _, final, _ in found], live_folders(settings, report).values())
-    return Target(database, report, found, into, other is not None)
+    stores = _stores(settings, manifest, report) if into is None else ()
+    return Target(database, report, found, stores, into, other is not None)
 
 
 def _live_file(settings: Settings, report: ProbeReport | None) -> Database | None:
@@ -130,18 +138,29 @@ def _folders(
         elif name in known:
             final = known[name]
             _require_end_of_link(settings, report, name)
-        elif not index.files:
+        elif not index.files or name in settings.files.stores:
             continue
-        elif is_store(index.root.path) or name in settings.files.stores:
-            raise in_a_store(index)
         else:
             raise SettingsError(
-                f"The folder for the files {name!r} is not known.",
+                f"The place for the files {name!r} is not known.",
                 where=f"snapshot: {index.root.path}",
-                fix=f'Set it in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}.',
+                fix=f'Set it in the settings: [files] roots = {{ {name} = "/path/to/its/folder" }}, or its address in a store.',
             )
         folders.append((index, final, promotion.staging_folder(final)))
     return tuple(folders)
+
+
+def _stores(
+    settings: Settings, manifest: Manifest, report: ProbeReport | None
+) -> tuple[tuple[FileIndex, StagedStore], ...]:
+    """The roots whose files are objects of a store, by the settings, with places for the staged ones."""
+    stores, folders = LiveStores.of(settings), live_folders(settings, report)
+    found = []
+    for index in manifest.files:
+        live = stores.addresses.get(index.root.name)
+        if live is not None and index.root.name not in folders:
+            found.append((index, StagedStore(live, stores.staging(live))))
+    return tuple(found)
 
 
 def _to_be_rebuilt(manifest: Manifest) -> list[str]:

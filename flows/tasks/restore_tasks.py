@@ -9,6 +9,7 @@ from pathlib import Path
 from edms_tasks.databases import Database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.files import restore_files
+from edms_tasks.files.live_stores import LiveStores, StagedStore
 from edms_tasks.manifest import FileIndex, SequencePosition, TableEntry
 from edms_tasks.repository import Repository
 from flows.running.flow_decorators import task
@@ -28,10 +29,10 @@ class LoadedTable:
 
 @dataclass(frozen=True)
 class RestoredRoot:
-    """The restored files of a root in a staged folder."""
+    """The restored files of a root in a staged folder, or as objects of a store."""
 
     index: FileIndex
-    folder: Path
+    place: Path | StagedStore
 
 
 @task(name="create staging database", tags=["stage"])
@@ -73,6 +74,20 @@ def restore_root(run: Run, index: FileIndex, repository: Repository, folder: Pat
     with run.progress(f"files of {index.root.name}", index.files, index.bytes) as advance:
         restore_files(index, repository, folder, progress=advance, scratch=scratch)
     return RestoredRoot(index, folder)
+
+
+@task(name="restore objects", tags=["files"], task_run_name="restore the objects of {index.root.name}")
+def restore_objects(
+    run: Run, index: FileIndex, repository: Repository, store: StagedStore, scratch: Path
+) -> RestoredRoot:
+    """Restore the files of a root as objects of a store, beside the live ones."""
+    from edms_tasks.files.store_restore import restore_to_store  # botocore is an extra
+
+    stores = LiveStores.of(run.settings)
+    live, staged = (stores.place(url, store.live) for url in (store.live, store.staged))
+    with run.progress(f"files of {index.root.name}", index.files, index.bytes) as advance:
+        restore_to_store(index, repository, staged, live, progress=advance, scratch=scratch)
+    return RestoredRoot(index, store)
 
 
 @task(name="gather statistics", tags=["restore"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from edms_tasks.databases import open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase, View
 from edms_tasks.files import FileCheck, check_files
+from edms_tasks.files.live_stores import LiveStores
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.proof.measured_table import MeasuredTable
@@ -35,9 +36,14 @@ def check_structure(
 def check_root(run: Run, root: RestoredRoot, repository: Repository, scratch: Path) -> FileCheck:
     """Read every restored file of a root, and compare it with the snapshot's list."""
     with run.progress(f"files of {root.index.root.name}", root.index.files, root.index.bytes) as advance:
-        return check_files(
-            root.index, repository, root.folder, scratch=scratch, progress=advance, jobs=run.settings.jobs
-        )
+        if isinstance(root.place, Path):
+            return check_files(
+                root.index, repository, root.place, scratch=scratch, progress=advance, jobs=run.settings.jobs
+            )
+        from edms_tasks.files.store_restore import check_store  # botocore is an extra
+
+        staged = LiveStores.of(run.settings).place(root.place.staged, root.place.live)
+        return check_store(root.index, repository, staged, scratch=scratch, progress=advance, jobs=run.settings.jobs)
 
 
 @dataclass(frozen=True)

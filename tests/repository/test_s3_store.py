@@ -111,7 +111,7 @@ def test_listings_of_several_pages_are_complete(backend: Backend, monkeypatch: p
 
 def test_bytes_that_change_on_their_way_are_refused(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server compares them with their Content-MD5, and they are sent again; if they always change, it is an error."""
-    monkeypatch.setattr(s3_store, "_md5", lambda data: "1B2M2Y8AsgTpgAmY7PhCfg==")  # of no bytes
+    monkeypatch.setattr(s3_store, "content_md5", lambda data: "1B2M2Y8AsgTpgAmY7PhCfg==")  # of no bytes
     monkeypatch.setattr("edms_tasks.repository.backends.retrying.FIRST_PAUSE", 0.001)
     with pytest.raises(RepositoryUnreachable, match="BadDigest"):
         backend.write("objects/aa/changed", [b"something"])

@@ -31,7 +31,8 @@ KEPT = ("objects/", "snapshots/", "signatures/")
 """What is never written again: only this can be immutable."""
 
 _CONNECT_SECONDS, _READ_SECONDS, _CONNECTIONS = 10, 60, 16
-_BEGUN = "tmp/upload-"
+UPLOADS_BEGUN = "tmp/upload-"
+"""The names of uploads that were begun and not ended begin so."""
 _PAGE = 1000
 
 
@@ -158,8 +159,8 @@ class S3Store:
 
     def page(self, folder: str, following: str) -> ListingPage:
         """A thousand names; those of uploads that were begun and not ended count as half written files."""
-        if following.startswith(_BEGUN):
-            return self._begun_uploads(following.removeprefix(_BEGUN))
+        if following.startswith(UPLOADS_BEGUN):
+            return self._begun_uploads(following.removeprefix(UPLOADS_BEGUN))
         order = {"ContinuationToken": following} if following else {}
         with self._asking(folder):
             got = self._client.list_objects_v2(
@@ -172,7 +173,7 @@ class S3Store:
         )
         if got.get("IsTruncated"):
             return ListingPage(names, str(got["NextContinuationToken"]))
-        return ListingPage(names, _BEGUN if folder == "tmp" else "")
+        return ListingPage(names, UPLOADS_BEGUN if folder == "tmp" else "")
 
     def top_level(self) -> set[str]:
         """The first page is enough to see whether anything else is here."""
@@ -185,14 +186,20 @@ class S3Store:
     def put(self, name: str, data: bytes) -> None:
         """By a PUT request."""
         with self._asking(name):
-            self._client.put_object(**self._named(name), Body=data, ContentMD5=_md5(data), **self._retention(name))
+            self._client.put_object(
+                **self._named(name), Body=data, ContentMD5=content_md5(data), **self._retention(name)
+            )
 
     def put_new(self, name: str, data: bytes) -> bool:
         """By a PUT request with `If-None-Match: *`."""
         with self._asking(name):
             try:
                 self._client.put_object(
-                    **self._named(name), Body=data, ContentMD5=_md5(data), IfNoneMatch="*", **self._retention(name)
+                    **self._named(name),
+                    Body=data,
+                    ContentMD5=content_md5(data),
+                    IfNoneMatch="*",
+                    **self._retention(name),
                 )
             except self._client.exceptions.ClientError as error:
                 if code_of(error) in ("PreconditionFailed", "412"):
@@ -204,8 +211,8 @@ class S3Store:
 
     def remove(self, name: str) -> None:
         """By a DELETE request, which does not mind if there is nothing."""
-        if name.startswith(_BEGUN):
-            key, upload = json.loads(base64.urlsafe_b64decode(name.removeprefix(_BEGUN)))
+        if name.startswith(UPLOADS_BEGUN):
+            key, upload = json.loads(base64.urlsafe_b64decode(name.removeprefix(UPLOADS_BEGUN)))
             self.abandon(key, upload)
             return
         try:
@@ -224,7 +231,7 @@ class S3Store:
         """A part; its ETag."""
         with self._asking(name):
             made = self._client.upload_part(
-                **self._named(name), UploadId=upload, PartNumber=number, Body=data, ContentMD5=_md5(data)
+                **self._named(name), UploadId=upload, PartNumber=number, Body=data, ContentMD5=content_md5(data)
             )
         return str(made["ETag"])
 
@@ -333,10 +340,10 @@ class S3Store:
         except RepositoryForbidden:
             return ListingPage(())  # not every user may list them; docs/storage.md has the rule that removes them
         begun = [[str(one["Key"])[len(self._prefix) :], one["UploadId"]] for one in got.get("Uploads", ())]
-        names = tuple((_BEGUN + base64.urlsafe_b64encode(json.dumps(one).encode()).decode(), 0) for one in begun)
+        names = tuple((UPLOADS_BEGUN + base64.urlsafe_b64encode(json.dumps(one).encode()).decode(), 0) for one in begun)
         if not got.get("IsTruncated"):
             return ListingPage(names)
-        return ListingPage(names, _BEGUN + json.dumps([got["NextKeyMarker"], got["NextUploadIdMarker"]]))
+        return ListingPage(names, UPLOADS_BEGUN + json.dumps([got["NextKeyMarker"], got["NextUploadIdMarker"]]))
 
     def _size(self, name: str) -> int:
         with self._asking(name):
@@ -378,5 +385,6 @@ class S3Store:
             self._bucket_is_there.set()
 
 
-def _md5(data: bytes) -> str:
+def content_md5(data: bytes) -> str:
+    """The Content-MD5 of a request that sends these bytes."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

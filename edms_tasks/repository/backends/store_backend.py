@@ -102,7 +102,7 @@ class StoreBackend(Backend):
 
     def write(self, name: str, blocks: Iterable[bytes]) -> None:
         """Write a file atomically, replacing an existing one."""
-        parts = _in_parts(blocks)
+        parts = in_parts(blocks)
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
@@ -243,7 +243,7 @@ class _Listing:
         return None
 
 
-def _in_parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def in_parts(blocks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     """The same bytes in parts of equal size, which grow for the largest objects."""
     waiting, number, size = bytearray(), 0, PART
     for block in blocks:

@@ -1,0 +1,170 @@
+"""Restore a file root into an empty place of a store, and check it: every object is read back and compared with the index.
+
+A store keeps no permissions, owners or times of files. It keeps a content type, which is that of the live object of the same name, or
+else the one that Django's storages give a file of that name.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from edms_tasks.errors import TargetExists, TerminalError
+from edms_tasks.files.exclusions import NOTHING
+from edms_tasks.files.folder_check import FileCheck, SeenRow, compare_with_index, in_groups
+from edms_tasks.files.folder_walk import WalkedEntry
+from edms_tasks.files.index import OpenedIndex, readable
+from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.pack_contents import PackReader, files_by_pack, query_index
+from edms_tasks.files.progress import Meter, Progress
+from edms_tasks.files.read_ahead import in_order
+from edms_tasks.files.store_copying import on_threads
+from edms_tasks.files.store_place import LONGEST_KEY, StorePlace
+from edms_tasks.files.store_source import StoreSource
+from edms_tasks.manifest import FileIndex
+from edms_tasks.repository import Repository
+from edms_tasks.repository.backends.s3_writing import Headers
+from edms_tasks.repository.backends.store_backend import PART
+
+_FOLDERS_WITHOUT_FILES = r"""
+    SELECT folder.path
+    FROM (SELECT decode(path) AS path FROM read_parquet($paths) WHERE kind = 'dir' AND path <> ''::BLOB) AS folder
+    ANTI JOIN (
+        SELECT regexp_replace(decode(path), '/[^/]*$', '') AS path
+        FROM read_parquet($paths)
+        WHERE contains(decode(path), '/')
+    ) AS parent ON parent.path = folder.path
+    ORDER BY 1
+"""
+_PATHS = "SELECT path FROM read_parquet($paths) WHERE path <> ''::BLOB"
+_LONGEST_SUFFIX = len(".previous-20261130T172335n10/")
+"""By so much a set-aside object's key is longer than the live one's."""
+
+
+def restore_to_store(
+    index: FileIndex,
+    repository: Repository,
+    place: StorePlace,
+    live: StorePlace,
+    progress: Progress | None = None,
+    *,
+    scratch: Path | None = None,
+) -> None:
+    """Write a root's files as objects of `place`; `live` has the objects that they will replace.
+
+    Raises:
+        TargetExists: there are objects already.
+        TerminalError: a name cannot be a key in this store; nothing was written.
+        DamagedRepository: the index or a pack is damaged; the objects written so far are incomplete.
+    """
+    if not place.is_empty():
+        raise TargetExists(
+            "The place for the restored objects has objects already.", where=place.url, fix="Run it again."
+        )
+    meter = Meter(progress)
+    with open_index(index, repository, scratch) as opened:
+        _require_possible_keys(opened, live)
+        for (path,) in query_index(opened, _FOLDERS_WITHOUT_FILES):
+            place.write(f"{path}/", (), {})
+        like = None if live.is_empty() else live
+        small = _small_files(opened, PackReader(opened, repository), place, like, meter)
+        for size in on_threads(lambda file: _write(file, place, like), small):
+            meter.count(1, size)
+    meter.tell()
+
+
+def check_store(
+    index: FileIndex,
+    repository: Repository,
+    place: StorePlace,
+    *,
+    scratch: Path,
+    progress: Progress | None = None,
+    jobs: int = 2,
+) -> FileCheck:
+    """Read every object of the place, and compare path, kind, size and content with the index."""
+    there = _look(place, scratch / "listed", jobs)
+    return compare_with_index(index, repository, there, scratch, progress, attributes=False)
+
+
+class _SmallFile(NamedTuple):
+    key: str
+    content: bytes
+
+
+def _small_files(
+    opened: OpenedIndex, packs: PackReader, place: StorePlace, like: StorePlace | None, meter: Meter
+) -> Iterator[_SmallFile]:
+    """The files that are written in one request each, to be written beside each other; larger ones are written here, one by one."""
+    for file in files_by_pack(opened):
+        key = file.path.decode()
+        if file.size <= PART:
+            yield _SmallFile(key, b"".join(packs.blocks(file)))
+        else:
+            place.write(key, packs.blocks(file), _headers(key, like))
+            meter.count(1, file.size)
+
+
+def _write(file: _SmallFile, place: StorePlace, like: StorePlace | None) -> int:
+    place.write(file.key, (file.content,), _headers(file.key, like))
+    return len(file.content)
+
+
+def _headers(key: str, like: StorePlace | None) -> Headers:
+    """Those of the live object of that name; without one, as Django's S3 storage writes a file of that name."""
+    if like is not None and (found := like.headers(key)) is not None:
+        return found
+    content_type, encoding = mimetypes.guess_type(key)
+    headers = {"ContentType": content_type or "application/octet-stream"}
+    return headers | {"ContentEncoding": encoding} if encoding else headers
+
+
+def _require_possible_keys(opened: OpenedIndex, live: StorePlace) -> None:
+    for (path,) in query_index(opened, _PATHS):
+        try:
+            key = live.full_key(path.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise _no_key(opened, path, "It is not UTF-8.") from error
+        if len(key.encode()) + _LONGEST_SUFFIX > LONGEST_KEY:
+            raise _no_key(
+                opened,
+                path,
+                f"With all prefixes it has over {LONGEST_KEY} bytes.",
+            )
+
+
+def _no_key(opened: OpenedIndex, path: bytes, why: str) -> TerminalError:
+    return TerminalError(
+        "The name of a file cannot be the key of an object.",
+        where=f"files of {opened.index.root.name}: {readable(path)}",
+        why=f"{why} Nothing was changed.",
+        fix="Restore with --into and --into-files, which writes folders.",
+    )
+
+
+def _look(place: StorePlace, scratch: Path, jobs: int) -> Iterator[list[SeenRow]]:
+    """The objects of a place, in groups, read and hashed."""
+    others: list[SeenRow] = []
+
+    def other(code: str, path: bytes) -> None:
+        others.append((path, code, 0, "", 0, 0, 0, 0))
+
+    with ThreadPoolExecutor(4 * jobs) as threads:
+        groups = in_groups(StoreSource(place).walk(other, NOTHING, (), scratch))
+        yield from in_order(
+            threads, lambda group: [_looked_at(place, found) for found in group], groups, ahead=8 * jobs
+        )
+    yield others
+
+
+def _looked_at(place: StorePlace, found: WalkedEntry) -> SeenRow:
+    if found.kind == "dir":
+        return found.path, "dir", 0, "", 0, 0, 0, 0
+    try:
+        size, sha256 = place.hash_of(found.path.decode())
+    except FileNotFoundError:
+        size, sha256 = 0, "gone"
+    return found.path, "file", size, sha256, 0, 0, 0, 0
