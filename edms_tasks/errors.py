@@ -161,6 +161,12 @@ class DumpRefused(CheckFailed):
     code = "dump-refused"
 
 
+class DumpLimitReached(CheckFailed):
+    """A dump of an engine takes longer, or more room, than the settings allow; it was ended, and nothing of it was kept."""
+
+    code = "dump-limit-reached"
+
+
 class PruneRefused(CheckFailed):
     """It is not certain what may be removed from the repository; nothing was removed."""
 

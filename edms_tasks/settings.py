@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.approval_settings import ApprovalSettings
+from edms_tasks.convert_settings import ConvertSettings
 from edms_tasks.drill_settings import DrillSettings
 from edms_tasks.errors import SettingsError
 from edms_tasks.file_settings import FilesSettings as FilesSettings
@@ -156,6 +157,7 @@ class Settings(BaseSettings):
     natural_keys: dict[str, tuple[str, ...]] = Field(
         default={}, description='Model -> field paths, e.g. "documents.Document" = ["number", "version"].'
     )
+    convert: ConvertSettings = ConvertSettings()
     copy_: CopySettings = Field(default=CopySettings(), alias="copy")
     status: StatusSettings = StatusSettings()
     approval: ApprovalSettings = ApprovalSettings()

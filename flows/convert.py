@@ -20,7 +20,7 @@ from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.scratch.run_folder import run_folder
 from flows.backing_up.backup_result import BackupResult
 from flows.backup import make_snapshot_of
-from flows.converting.dump_source import DescribedDump, restored_dump
+from flows.converting.dump_source import DescribedDump, limits_of, restored_dump
 from flows.converting.fixture_source import LoadedRows, loaded_rows
 from flows.converting.loaded_source import source_of_old
 from flows.evidence.repository_log import LogFacts, logged
@@ -129,6 +129,8 @@ def _read(run: Run, request: ConvertRequest, folder: Path) -> ConvertResult:
         look_only=request.inspect,
         database=request.database or "",
         client_programs=str(run.settings.edms.client_programs or ""),
+        limits=limits_of(run.settings, path),
+        passphrase=secret.get_secret_value() if (secret := run.settings.convert.passphrase) else "",
     )
     scratch.folder.mkdir()
     with run.stage("read"):

@@ -33,6 +33,7 @@ WORDS = {
     "signal_settings",
     "validate_settings",
     "drill_settings",
+    "convert_settings",
     "hook_settings",
     "manifest",
     "durable",

@@ -20,6 +20,14 @@ DumpForm = Literal["pg_dump-custom", "pg_dump-directory", "pg_dump-tar", "pg_dum
 
 
 @dataclass(frozen=True)
+class DumpLimits:
+    """What may be spent on a dump, which may be hostile, or without an end."""
+
+    seconds: float = 12 * 3600.0  # on its statements
+    size: int = 1 << 40  # bytes of its database
+
+
+@dataclass(frozen=True)
 class Dump:
     """A dump.
 
@@ -28,12 +36,14 @@ class Dump:
         path: the file, or the folder.
         opened: opens it decompressed; reading raises one of `damage` where it is damaged. For texts.
         damage: whether an exception comes from damaged data.
+        limits: what may be spent on it.
     """
 
     form: DumpForm
     path: Path
     opened: Callable[[], AbstractContextManager[IO[bytes]]]
     damage: Callable[[BaseException], bool]
+    limits: DumpLimits = DumpLimits()
 
     @property
     def needs_a_server(self) -> bool:
@@ -69,6 +79,7 @@ def examine_dump(dump: Dump, *, database: str = "", client_programs: str = "") -
 
     Raises:
         DumpRefused: it has statements that no dump needs, or holds several databases and none of this name.
+        DumpLimitReached: to check it takes longer than it may.
         UnreadableBackup: it holds no table, or is too damaged.
         ToolMissing: it needs a program that is not installed.
     """
@@ -95,6 +106,7 @@ def restored_dump(
 
     Raises:
         DumpRefused, UnreadableBackup: see `examine_dump`.
+        DumpLimitReached: its statements take longer, or its database more room, than they may.
         SettingsError: the dump needs a server, and there is none.
         MayNotCreateDatabases, ServerNotReady, ToolMissing, TransientError: the server cannot restore it.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from edms_tasks.databases.dumps import Dump, DumpForm, examine_dump
+from edms_tasks.databases.dumps import Dump, DumpForm, DumpLimits, examine_dump
 from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
@@ -118,7 +118,7 @@ def read_dump(source: Source, scratch: Scratch, name: str = "dump") -> tuple[Eng
         path, found = _unpacked_folder(source, scratch.folder / name)
     elif source.compression and form not in ("pg_dump-plain", "sqlite-text"):
         path, found = _decompressed(source, scratch.folder / name)
-    dump = dump_in(form, path)
+    dump = dump_in(form, path, scratch.limits)
     contents = examine_dump(dump, database=scratch.database, client_programs=scratch.client_programs)
     rows = contents.rows
     facts = {"form": _TITLES[form], **contents.facts, "tables": f"{len(rows):,}", "rows": f"{sum(rows.values()):,}"}
@@ -140,9 +140,9 @@ def archive_time(head: bytes) -> datetime | None:
         return None
 
 
-def dump_in(form: DumpForm, path: Path) -> Dump:
+def dump_in(form: DumpForm, path: Path, limits: DumpLimits) -> Dump:
     """A dump in a file, which may be a compressed text."""
-    return Dump(form, path, lambda: Source(path).open(), is_damage)
+    return Dump(form, path, lambda: Source(path).open(), is_damage, limits)
 
 
 def _is_toc(path: Path) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edms_tasks.databases.dumps import DumpForm
+from edms_tasks.databases.dumps import DumpForm, DumpLimits
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.source import Source
 
@@ -94,6 +94,8 @@ class Scratch:
     look_only: bool = False
     database: str = ""  # which one, of a dump of several databases
     client_programs: str = ""  # the folder of pg_restore; "" for the best that is found
+    limits: DumpLimits = field(default_factory=DumpLimits)  # of an engine's dump
+    passphrase: str = field(default="", repr=False)  # of values that the old backup encrypts
 
 
 class Reader(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.dumps import RestoredDump
+from edms_tasks.databases.dumps import DumpLimits, RestoredDump
 from edms_tasks.databases.dumps import restored_dump as restored_by_engine
 from edms_tasks.errors import EdmsNotImportable
 from edms_tasks.findings import make_finding
@@ -18,10 +18,13 @@ from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe_on
 from edms_tasks.legacy.engine_dump_reader import dump_in
 from edms_tasks.legacy.old_backup import EngineDump
+from edms_tasks.periods import seconds_of
+from edms_tasks.settings import Settings
 from flows.restoring.target import address_of, ask_edms
 from flows.running.run import Run
 
 _NAMED = 5
+_EXPANSION, _SMALLEST = 100, 1 << 30  # how many times its size a dump may take, and what every dump may
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,25 @@ def restored_dump(run: Run, dump: EngineDump, folder: Path) -> Iterator[Describe
     """
     assert dump.path is not None  # it was read
     notes: list[str] = []
-    file = dump_in(dump.form, dump.path)
+    file = dump_in(dump.form, dump.path, limits_of(run.settings, dump.path))
     server = address_of(run.settings, ask_edms(run, notes)) if file.needs_a_server else None
     for note in notes:
         run.say(note)
     with restored_by_engine(file, server, folder, database=dump.database) as restored:
         report, found = _report(run, restored.address)
         yield DescribedDump(restored, report, (*restored.findings, *found))
+
+
+def limits_of(settings: Settings, path: Path) -> DumpLimits:
+    """What may be spent on the dump in a file or folder."""
+    size = settings.convert.size_mb
+    # A folder may hold much besides the dump: then more is allowed.
+    files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+    held = sum(one.stat().st_size for one in files)
+    return DumpLimits(
+        seconds=seconds_of(settings.convert.time),
+        size=size << 20 if size is not None else max(_EXPANSION * held, _SMALLEST),
+    )
 
 
 def _report(run: Run, address: DatabaseAddress) -> tuple[ProbeReport, tuple[Finding, ...]]:

@@ -65,6 +65,8 @@ _EXAMPLES = {
     "derived.tables": '["wagtailsearch.IndexEntry"]',
     "derived.columns": '["catalogue.Category.tn_ancestors_pks"]',
     "derived.rebuild": '["update_index"]',
+    "convert.size_mb": "100_000",
+    "convert.passphrase": '"…"',
     "drill.commands": '["check", "acceptance.py"]',
     "drill.rto": '"4h"',
     "drill.rpo": '"26h"',

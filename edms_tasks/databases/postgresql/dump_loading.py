@@ -5,7 +5,7 @@ No psql is involved, so its commands cannot be run. Statements and rows are hand
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
@@ -16,6 +16,7 @@ from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.dump_script import DumpScript, PsqlCommand, ReadableStream, Statement
 from edms_tasks.databases.postgresql.dump_statements import database_of, filled_table, judge, judge_command
 from edms_tasks.databases.postgresql.dump_survey import TableNames
+from edms_tasks.databases.postgresql.waiting_session import WaitingSession
 from edms_tasks.errors import CheckFailed, TransientError
 from edms_tasks.quoting import identifier
 
@@ -23,6 +24,7 @@ _LONGEST = 300
 _MISSING_ROLE = b"42704"
 # The connection, transaction, resources, operator and system: not the statement.
 _CIRCUMSTANCES = (b"08", b"53", b"57P", b"58030")
+_LIMIT_EXCEEDED = b"53400"  # temp_file_limit of the role
 _SESSION = (b"SET synchronous_commit = off", b"SET check_function_bodies = off", b"SET client_min_messages = error")
 
 
@@ -41,13 +43,16 @@ class LoadedDump:
         self.lost[table] = before + rows, first
 
 
-def load_dump(stream: ReadableStream, address: DatabaseAddress, database: str) -> LoadedDump:
+def load_dump(
+    stream: ReadableStream, address: DatabaseAddress, database: str, too_large: Callable[[], Exception]
+) -> LoadedDump:
     """Run the statements of one database of the dump.
 
     Args:
         stream: the dump, of which nothing was refused (`survey_dump`).
         address: the throwaway database, with its own login.
         database: which database of the dump; "" for what comes before any \\connect.
+        too_large: the error where temporary files reach their limit.
 
     Raises:
         TransientError: the server ended the connection, or has no room.
@@ -57,7 +62,7 @@ def load_dump(stream: ReadableStream, address: DatabaseAddress, database: str) -
     try:
         if connection.status != pq.ConnStatus.OK:
             raise _ended(address, connection)
-        loader = _Loader(connection, address)
+        loader = _Loader(connection, address, too_large)
         for statement in _SESSION:
             loader.execute(statement)
         loader.run(DumpScript(stream), database)
@@ -87,9 +92,11 @@ def count_rows(address: DatabaseAddress, tables: list[str]) -> dict[str, int]:
 
 
 class _Loader:
-    def __init__(self, connection: pq.abc.PGconn, address: DatabaseAddress) -> None:
+    def __init__(self, connection: pq.abc.PGconn, address: DatabaseAddress, too_large: Callable[[], Exception]) -> None:
         self.result = LoadedDump()
+        self._too_large = too_large
         self._connection = connection
+        self._session = WaitingSession(connection)
         self._address = address
         self._names = TableNames()
 
@@ -132,27 +139,32 @@ class _Loader:
 
     def execute(self, statement: bytes) -> tuple[bytes, str] | None:
         """Run a statement; returns SQLSTATE and message if the server refused it."""
-        return self._error(self._connection.exec_(statement))
+        try:
+            return self._error(self._session.execute(statement))
+        except psycopg.OperationalError as error:
+            raise _ended(self._address, self._connection) from error
 
     def _copy(self, one: Statement, table: str, rows: Iterator[bytes]) -> None:
-        result = self._connection.exec_(one.text)
+        try:
+            result = self._session.execute(one.text)
+        except psycopg.OperationalError as error:
+            raise _ended(self._address, self._connection) from error
         if result.status != pq.ExecStatus.COPY_IN:
-            error = self._error(result)
+            refused = self._error(result)
             self.result.lose(
-                table, sum(piece.count(b"\n") for piece in rows), error[1] if error else "It takes no rows."
+                table, sum(piece.count(b"\n") for piece in rows), refused[1] if refused else "It takes no rows."
             )
             return
         sent = 0
         try:
             for piece in rows:
                 sent += piece.count(b"\n")
-                self._connection.put_copy_data(piece)
-            self._connection.put_copy_end()
+                self._session.put(piece)
+            ended = self._session.end_rows()
         except psycopg.OperationalError as error:
             raise _ended(self._address, self._connection) from error
-        while (ended := self._connection.get_result()) is not None:
-            if (refused := self._error(ended)) is not None:
-                self.result.lose(table, sent, refused[1])
+        if (refused := self._error(ended)) is not None:
+            self.result.lose(table, sent, refused[1])
 
     def _error(self, result: pq.abc.PGresult) -> tuple[bytes, str] | None:
         if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY):
@@ -163,6 +175,8 @@ class _Loader:
         message = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or result.error_message).decode(
             "utf-8", "replace"
         )
+        if state == _LIMIT_EXCEEDED:
+            raise self._too_large()
         if state.startswith(_CIRCUMSTANCES):
             raise TransientError(
                 "The server could not go on with the dump.",

@@ -18,6 +18,7 @@ from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.dumps import Dump, DumpContents, RestoredDump
 from edms_tasks.databases.postgresql.client_programs import find_program
+from edms_tasks.databases.postgresql.dump_bounds import bound_sessions, bounded_work
 from edms_tasks.databases.postgresql.dump_findings_of import findings_of_loading, findings_of_survey
 from edms_tasks.databases.postgresql.dump_loading import count_rows, load_dump
 from edms_tasks.databases.postgresql.dump_script import ReadableStream
@@ -47,9 +48,13 @@ def restored(dump: Dump, live: DatabaseAddress, maintenance: DatabaseAddress, da
     contents = _contents(survey, name, held, damage)
     encoding = "SQL_ASCII" if survey.encoding == "SQL_ASCII" else "UTF8"
     with throwaway_database(live, maintenance, held.extensions, encoding=encoding) as address:
-        with _Script(dump, live.client_programs) as script:
-            loaded = load_dump(script.stream, address, name)
-        there = count_rows(address, [*held.rows])
+        bound_sessions(maintenance, address, dump.limits)
+        with (
+            _Script(dump, live.client_programs) as script,
+            bounded_work(dump, maintenance, address, script.end) as work,
+        ):
+            loaded = work.run(lambda: load_dump(script.stream, address, name, work.too_large))
+            there = work.run(lambda: count_rows(address, [*held.rows]))
         yield RestoredDump(address, contents, tuple(findings_of_loading(loaded, held, there)))
 
 
@@ -167,6 +172,11 @@ class _Script:
                 self._note(said or f"pg_restore ended with code {code}")
         finally:
             self._said.close()
+
+    def end(self) -> None:
+        """End pg_restore, if it is what writes the script."""
+        if self._process is not None:
+            self._process.kill()
 
     def _note(self, problem: str) -> None:
         self.problem = self.problem or problem

@@ -8,12 +8,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.dumps import Dump, DumpContents, RestoredDump
+from edms_tasks.databases.sqlite.dump_bounds import bounded, end_with
 from edms_tasks.databases.sqlite.dump_text import load_text, survey_text
 from edms_tasks.databases.sqlite.schema_authorizer import confined
 from edms_tasks.errors import UnreadableBackup
@@ -32,7 +34,8 @@ def examine(dump: Dump) -> DumpContents:
     if dump.form == "sqlite-text":
         return survey_text(dump)
     with tempfile.TemporaryDirectory(prefix="edms-examine-") as folder:
-        return _copied(dump, Path(folder) / "dump.sqlite3")
+        path = Path(folder) / "dump.sqlite3"
+        return bounded(dump, path, lambda ended: _copied(dump, path, ended))
 
 
 @contextmanager
@@ -42,16 +45,16 @@ def restored(dump: Dump, folder: Path) -> Iterator[RestoredDump]:
     try:
         if dump.form == "sqlite-text":
             contents = survey_text(dump)
-            findings = tuple(load_text(dump, path, contents))
+            findings = bounded(dump, path, lambda ended: tuple(load_text(dump, path, contents, ended)))
         else:
-            contents, findings = _copied(dump, path), ()
+            contents, findings = bounded(dump, path, lambda ended: _copied(dump, path, ended)), ()
         yield RestoredDump(DatabaseAddress("sqlite", str(path)), contents, findings)
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _copied(dump: Dump, path: Path) -> DumpContents:
+def _copied(dump: Dump, path: Path, ended: threading.Event) -> DumpContents:
     """Copy the file and its log to `path`, bring the log into it, and check it."""
     shutil.copyfile(dump.path, path)
     with path.open("rb") as stream:
@@ -67,6 +70,7 @@ def _copied(dump: Dump, path: Path) -> DumpContents:
     journal = _beside(dump.path, path, "-journal")
     try:
         with confined(path) as connection:
+            end_with(connection, ended)
             findings = [*_use_log(connection, path, log=log, journal=journal, is_wal=header[18] == 2)]
             problems = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})")]
             if problems != ["ok"]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edms_tasks.databases.dumps import Dump, DumpContents
+from edms_tasks.databases.sqlite.dump_bounds import bound_size, end_with, require_going_on
 from edms_tasks.databases.sqlite.schema_authorizer import MODULES, REACHING_OUT, confined
 from edms_tasks.databases.undamaged_part import UndamagedPart
 from edms_tasks.errors import DumpRefused, UnreadableBackup
@@ -132,11 +134,13 @@ def survey_text(dump: Dump) -> DumpContents:
     return DumpContents(dict(sorted(rows.items())), {}, tuple(_findings(text)))
 
 
-def load_text(dump: Dump, path: Path, contents: DumpContents) -> Iterator[Finding]:
-    """Run the statements in a new file, and count its rows; yields what the file lacks."""
+def load_text(dump: Dump, path: Path, contents: DumpContents, ended: threading.Event) -> Iterator[Finding]:
+    """Run the statements in a new file until they are ended, and count its rows; yields what the file lacks."""
     failed: list[tuple[str, str]] = []
     lost: dict[str, tuple[int, str]] = {}
     with confined(path) as connection:
+        end_with(connection, ended)
+        bound_size(connection, dump)
         connection.create_function("unistr", 1, _unistr, deterministic=True)  # SQLite has it since 3.50
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA foreign_keys = OFF")
@@ -148,13 +152,14 @@ def load_text(dump: Dump, path: Path, contents: DumpContents) -> Iterator[Findin
                     continue
                 _run(connection, statement)
             except (sqlite3.Error, UnicodeEncodeError) as error:
+                require_going_on(error, ended, dump, path)
                 if (filled := _FILLS.match(statement)) is not None:
                     before, first = lost.get(_name(filled), (0, str(error)))
                     lost[_name(filled)] = before + 1, first
                 else:
                     failed.append((_beginning(statement), str(error)))
         connection.set_authorizer(None)
-        connection.execute("COMMIT")
+        _commit(connection, ended, dump, path)
         there = {name: _count(connection, name) for name in contents.rows}
     for name, rows in contents.rows.items():
         refused, why = lost.get(name, (0, ""))
@@ -176,6 +181,14 @@ def load_text(dump: Dump, path: Path, contents: DumpContents) -> Iterator[Findin
             count=len(failed),
             examples=tuple(statement for statement, _ in failed[:_NAMED]),
         )
+
+
+def _commit(connection: sqlite3.Connection, ended: threading.Event, dump: Dump, path: Path) -> None:
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        require_going_on(error, ended, dump, path)
+        raise
 
 
 def _run(connection: sqlite3.Connection, statement: str) -> None:
