@@ -99,6 +99,11 @@ KINDS = (
         "Convert with the code of that time ([edms] project), or take the values from the old backup.",
     ),
     Kind(
+        "old-field-computed",
+        ("info",),
+        "The database computes this field. It has what the EDMS's code computes of the row, and not what the backup says.",
+    ),
+    Kind(
         "old-field-absent",
         ("info", "error"),
         "The code has a field that the backup lacks. The rows have NULL or the column's default; an error if the "

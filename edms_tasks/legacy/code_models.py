@@ -36,6 +36,7 @@ class CodeModel:
     many: Mapping[str, ManyToMany] = field(default_factory=dict)
     natural_key: tuple[Path, ...] | None = None
     parent: str | None = None  # Table.id: its primary key is the one of this table's row
+    computed: frozenset[str] = frozenset()  # names in a fixture of fields that the database computes
 
     @property
     def references(self) -> Mapping[str, ForeignReference]:
@@ -71,8 +72,11 @@ def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> C
     columns = {column.name: column for column in table.columns}
     fields: dict[str, Column] = {}
     defaults: dict[str, str] = {}
+    computed: set[str] = set()
     for one in model.fields:
         column = columns.get(one.column)
+        if column is not None and column.generated:
+            computed.add(one.name)
         if column is None or column.generated or one.column in table.primary_key:
             continue
         fields[one.name] = column
@@ -89,6 +93,7 @@ def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> C
         many=many,
         natural_key=key.paths if key is not None else None,
         parent=table.parent,
+        computed=frozenset(computed),
     )
 
 

@@ -174,7 +174,9 @@ def _findings(
     model, found = staged.model, []
     known = {*model.fields, *model.many, model.key_field}
     for name, count in sorted(present.items()):
-        if name not in known:
+        if name in model.computed:
+            found.append(make_finding("old-field-computed", f"{model.label}.{name}", count=count))
+        elif name not in known:
             found.append(make_finding("old-field-unknown", f"{model.label}.{name[:100]}", count=count))
     for name, count in sorted(present.items()):
         if name in known and count < staged.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.legacy.formats import recognise
@@ -17,6 +19,7 @@ from edms_tasks.legacy.old_backup import OldBackup, Scratch
 from edms_tasks.legacy.paperless_reader import PaperlessReader
 from edms_tasks.legacy.source import Source
 
+_BUNDLE = "__exported_share_link_bundle_name__"
 _ORIGINAL, _ARCHIVE, _THUMBNAIL = "__exported_file_name__", "__exported_archive_name__", "__exported_thumbnail_name__"
 Row = dict[str, Any]
 
@@ -74,11 +77,11 @@ def export(
     return path
 
 
-def read(path: Path, folder: Path, *, look_only: bool = False) -> OldBackup:
+def read(path: Path, folder: Path, *, look_only: bool = False, passphrase: str = "") -> OldBackup:
     folder.mkdir()
     reader = recognise(path)[0][0]
     assert isinstance(reader, PaperlessReader)
-    return reader.read(Source(path), Scratch(folder, look_only=look_only))
+    return reader.read(Source(path), Scratch(folder, look_only=look_only, passphrase=passphrase))
 
 
 def losses(old: OldBackup) -> set[str]:
@@ -206,6 +209,99 @@ def test_metadata_that_cannot_be_read_are_a_loss(text: str, tmp_path: Path) -> N
     (unreadable,) = read(path, tmp_path / "scratch").losses
 
     assert (unreadable.code, unreadable.subject) == ("old-rows-damaged", "metadata.json")
+
+
+def test_checksums_of_version_3_are_compared(tmp_path: Path) -> None:
+    right = document(
+        1, checksum=hashlib.sha256(b"original 1").hexdigest(), archive_checksum=None, archive_filename=None
+    )
+    del right[_ARCHIVE]
+    wrong = document(2, checksum=hashlib.sha256(b"original 1").hexdigest())
+
+    old = read(export(tmp_path / "export", [right, wrong]), tmp_path / "scratch")
+
+    (differs,) = old.losses
+    assert (differs.code, differs.examples) == ("old-checksum-differs", ("b2.pdf",))
+
+
+def test_bundles_of_shared_links_are_where_paperless_keeps_them(tmp_path: Path) -> None:
+    name = "share_link_bundles/2026/abc.zip"
+    bundles = [
+        {"model": "documents.sharelinkbundle", "pk": 1, "fields": {"file_path": "2026/abc.zip"}, _BUNDLE: name},
+        {"model": "documents.sharelinkbundle", "pk": 2, "fields": {"file_path": ""}},
+    ]
+
+    old = read(export(tmp_path / "export", [document(1), *bundles], **{name: b"zipped"}), tmp_path / "scratch")
+
+    assert old.folders[0].path is not None
+    assert (old.folders[0].path / "documents" / name).read_bytes() == b"zipped"
+    assert not losses(old)
+
+
+def test_a_document_without_a_name_has_paperlesss_own(tmp_path: Path) -> None:
+    old = read(export(tmp_path / "export", [document(7, filename=None)]), tmp_path / "scratch")
+
+    assert old.folders[0].path is not None
+    assert (old.folders[0].path / "documents/originals/0000007.pdf").read_bytes() == b"original 7"
+
+
+def test_a_row_that_names_no_exported_original_is_a_loss(tmp_path: Path) -> None:
+    row = document(1)
+    del row[_ORIGINAL]
+
+    (missing,) = read(export(tmp_path / "export", [row]), tmp_path / "scratch").losses
+
+    assert (missing.code, missing.examples) == ("old-files-missing", ("originals/2024/bill 1.pdf",))
+
+
+def test_two_documents_with_one_name_are_not_one_file(tmp_path: Path) -> None:
+    path = export(tmp_path / "export", [document(1), document(2, filename="2024/bill 1.pdf")])
+
+    for look_only in (True, False):
+        old = read(path, tmp_path / f"scratch {look_only}", look_only=look_only)
+        assert losses(old) >= {"old-member-refused"}
+
+
+@pytest.mark.parametrize("look_only", [True, False])
+def test_the_passphrase_decrypts_what_the_export_encrypted(look_only: bool, tmp_path: Path) -> None:
+    path, account = _encrypted_export(tmp_path / "export", "the passphrase", "geheim ✓")
+
+    old = read(path, tmp_path / "scratch", look_only=look_only, passphrase="the passphrase")
+
+    assert not losses(old)
+    if not look_only:
+        (rows,) = [one for one in old.rows if one.model == account["model"]]
+        assert rows.path is not None
+        (row,) = map(json.loads, rows.path.read_text(encoding="utf-8").splitlines())
+        assert row["fields"] == {"password": "geheim ✓", "refresh_token": None, "name": "post"}
+        assert len(rows.path.read_bytes().splitlines()[0]) <= rows.longest
+
+
+@pytest.mark.parametrize("changed", [{}, {"__key_algo__": "none"}, {"__key_iters__": 10**15}, {"__salt_hex__": 7}])
+def test_a_passphrase_that_does_not_fit_is_a_loss(changed: dict[str, Any], tmp_path: Path) -> None:
+    path, _ = _encrypted_export(tmp_path / "export", "the passphrase", "geheim", **changed)
+
+    old = read(path, tmp_path / "scratch", passphrase="the passphrase" if changed else "another one")
+
+    (encrypted,) = old.losses
+    assert (encrypted.code, encrypted.count) == ("old-values-encrypted", 1)
+    assert "passphrase" not in encrypted.message.replace("The passphrase", "").replace("export's passphrase", "")
+    assert "another" not in encrypted.message
+
+
+def _encrypted_export(path: Path, passphrase: str, password: str, **changed: Any) -> tuple[Path, Row]:
+    """An export as paperless encrypts it: PBKDF2, then a token of Fernet in hexadecimal digits."""
+    salt = b"sixteen bytes ok"
+    key = base64.urlsafe_b64encode(hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, 1000, 32))
+    token = Fernet(key).encrypt(password.encode()).hex()
+    said = {"__key_algo__": "pbkdf2_sha256", "__key_iters__": 1000, "__key_size__": 32, "__salt_hex__": salt.hex()}
+    account = {
+        "model": "paperless_mail.mailaccount",
+        "pk": 1,
+        "fields": {"password": token, "refresh_token": None, "name": "post"},
+    }
+    about = {"version": "2.20.0", "__crypto__": said | changed}
+    return export(path, [document(1), account], about=about), account
 
 
 def test_an_export_before_version_2_has_its_version_elsewhere(tmp_path: Path) -> None:

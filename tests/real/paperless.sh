@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # paperless-ngx, unchanged, from its public repository: filled, backed up, lost, restored, compared to the last column and
-# byte, on SQLite and on PostgreSQL; moved from one engine to the other; merged into another filled paperless-ngx.
+# byte, on SQLite and on PostgreSQL; moved from one engine to the other; merged into another filled paperless-ngx; what its own
+# exporter writes converted and restored.
 #
 #   tests/real/paperless.sh [--keep] [--documents N] [--environment DIR] [--engines "sqlite postgresql"] [--only STAGES]
 #
@@ -8,7 +9,7 @@
 #   --documents N      how many documents to fill it with; 1000
 #   --environment DIR  install what paperless-ngx needs there, or use it if it is there, instead of in the temporary folder
 #   --engines LIST     sqlite, postgresql or both
-#   --only STAGES      restore, convert or merge, or several of them; all
+#   --only STAGES      restore, convert, merge or export, or several of them; all
 #
 # SOURCE=DIR names a folder with its source; without it the source is cloned at the version below. Needed besides: this
 # repository's .venv (make venv), git, and Python 3.11 or newer. paperless-ngx gets an environment and a PostgreSQL server
@@ -22,6 +23,7 @@ REPOSITORY=https://github.com/paperless-ngx/paperless-ngx
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$here/two_engines.sh"
+stages="$stages export" known_stages="$known_stages export"
 keep= documents=1000 environment=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -30,7 +32,7 @@ while [ $# -gt 0 ]; do
         --environment) environment=$2; shift 2 ;;
         --engines) engines=$2; shift 2 ;;
         --only) stages=$2; shift 2 ;;
-        *) sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+        *) sed -n '2,19s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
     esac
 done
 [ "$documents" -ge 40 ] || { echo "error: --documents must be 40 or more: the traps need some" >&2; exit 2; }
@@ -165,6 +167,53 @@ merge_stage() {
     step "$engine: a second merge writes nothing" merge_again
 }
 
+# Its exporter stops at the first document whose file is missing, or whose title makes too long a name.
+without_what_it_stops_at() {
+    manage shell --verbosity 0 -c '
+from documents.models import Document
+for one in Document.global_objects.all():
+    if not one.source_path.is_file():
+        one.hard_delete()
+    elif len(one.title) > 40:
+        Document.global_objects.filter(pk=one.pk).update(title=one.title[:40])'
+}
+
+convert_export() {
+    local code=0
+    edms_backup_env+=("EDMS_BACKUP__CONVERT__PASSPHRASE=secret")
+    edms_backup convert "$exported" --json > "$home/converted.json" || code=$?
+    "$ours/python" -c '
+import json, sys
+said = json.load(open(sys.argv[1]))
+for one in said["findings"]:
+    print(one["severity"], one["code"], one["subject"], one.get("count"), one["message"][:200])
+open(sys.argv[2], "w").write(said["snapshot"])' "$home/converted.json" "$home/converted" || cat "$home/converted.json"
+    return $code
+}
+
+exported_and_back() {
+    "$ours/python" "$here/paperless/exported_rows.py" "$database" "$home/back.sqlite3"
+    diff -r "$media/documents" "$home/back-files/media/documents"
+    echo "all files are the same"
+}
+
+# What paperless's own exporter writes, in several forms, becomes a snapshot; restored, it is what was exported.
+export_stage() {
+    local forms=("--split-manifest --use-folder-prefix" "--zip --zip-name whole --use-filename-format" "--passphrase secret") form
+    step "$engine: what its exporter stops at" without_what_it_stops_at
+    for form in "${forms[@]}"; do
+        rm -rf "$home/exported" "$home/back.sqlite3" "$home/back-files"
+        mkdir "$home/exported"
+        exported=$home/exported
+        # shellcheck disable=SC2086
+        step "$engine: document_exporter ${form%% *}" manage document_exporter "$exported" $form --no-progress-bar
+        [ ! -e "$exported/whole.zip" ] || exported=$exported/whole.zip
+        step "$engine: convert it" convert_export
+        step "$engine: restore it" edms_backup restore "$(cat "$home/converted")" --into "$home/back.sqlite3" --into-files "$home/back-files"
+        step "$engine: every exported row and file" exported_and_back
+    done
+}
+
 step "take the source" take_source
 step "install what it needs" install_needed
 start_postgres
@@ -187,5 +236,9 @@ for engine in $engines; do
     if wanted restore; then restore_stage --documents 40 --label B --seed 2; fi
     if wanted convert && [ "$engine" = sqlite ]; then convert_stage; fi
     if wanted merge; then merge_stage; fi
+    if wanted export && [ "$engine" = sqlite ]; then
+        use "source-$engine" "$engine"
+        export_stage
+    fi
 done
 proved "paperless-ngx $VERSION: $stages, on $engines"

@@ -11,7 +11,9 @@
 
 # What the system writes into its folder at each start, whoever starts it: options of `compare folder`.
 own_writing=()
+# A script that has more stages adds them to both.
 engines="sqlite postgresql" stages="restore convert merge"
+known_stages=$stages
 
 # Of what the command line asked for.
 check_engines_and_stages() {
@@ -20,7 +22,7 @@ check_engines_and_stages() {
         case $one in sqlite | postgresql) ;; *) echo "error: --engines takes sqlite and postgresql, not $one" >&2; exit 2 ;; esac
     done
     for one in $stages; do
-        case $one in restore | convert | merge) ;; *) echo "error: --only takes restore, convert and merge, not $one" >&2; exit 2 ;; esac
+        case " $known_stages " in *" $one "*) ;; *) echo "error: --only takes $known_stages, not $one" >&2; exit 2 ;; esac
     done
     [ -n "$engines" ] && [ -n "$stages" ] || { echo "error: name an engine and a stage" >&2; exit 2; }
 }

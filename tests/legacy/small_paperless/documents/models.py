@@ -1,0 +1,81 @@
+"""A few models of paperless-ngx with the names, kinds of fields and managers that matter to its exporter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import models
+
+
+class _NotDeleted(models.Manager[Any]):
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().filter(deleted_at__isnull=True)
+
+
+class Tag(models.Model):
+    """A tag, in a tree."""
+
+    name = models.CharField(max_length=128)
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE)
+
+    class Meta:
+        """As in paperless: a name once for each owner."""
+
+        constraints = (models.UniqueConstraint(fields=["name"], name="documents_tag_unique_name"),)
+
+
+class Correspondent(models.Model):
+    """Who sent documents."""
+
+    name = models.CharField(max_length=128)
+    owner = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+
+
+class Document(models.Model):
+    """A document; rows in the trash are hidden by the manager."""
+
+    title = models.CharField(max_length=128, blank=True)
+    content = models.TextField(blank=True)
+    mime_type = models.CharField(max_length=256)
+    tags = models.ManyToManyField(Tag)
+    correspondent = models.ForeignKey(Correspondent, null=True, on_delete=models.SET_NULL)
+    checksum = models.CharField(max_length=64, unique=True)
+    archive_checksum = models.CharField(max_length=64, null=True)
+    created = models.DateField()
+    added = models.DateTimeField()
+    filename = models.FilePathField(max_length=1024, unique=True, null=True)
+    archive_filename = models.FilePathField(max_length=1024, unique=True, null=True)
+    archive_serial_number = models.PositiveIntegerField(unique=True, null=True)
+    content_length = models.GeneratedField(
+        expression=models.functions.Length("content"), output_field=models.PositiveIntegerField(), db_persist=True
+    )
+    root_document = models.ForeignKey("self", null=True, on_delete=models.CASCADE)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = _NotDeleted()
+    global_objects: Any = models.Manager()
+
+
+class CustomFieldInstance(models.Model):
+    """A value of a document, as JSON and as a number."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE)
+    value_document_ids = models.JSONField(null=True)
+    value_monetary = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+
+
+class Note(models.Model):
+    """A note to a document."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE)
+    note = models.TextField()
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL)
+
+
+class ShareLinkBundle(models.Model):
+    """Several documents in a zip that can be fetched by a link."""
+
+    slug = models.CharField(max_length=50, unique=True)
+    file_path = models.CharField(max_length=512, blank=True)
+    documents = models.ManyToManyField(Document)

@@ -1,0 +1,1 @@
+"""Mail, as in paperless-ngx."""
