@@ -9,6 +9,7 @@ from typing import Any
 
 from edms_tasks.errors import CommandError, DamagedRepository
 from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.pruning.unsigned_prunes import notes_on_unsigned_prunes
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.audit_log import LogEntry, Witness
 from edms_tasks.repository.stored_reports import report_of
@@ -66,6 +67,8 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
             "Nothing outside the repository was compared: whether the last entries were removed cannot be told here. "
             "Give a line from a report: --witness NUMBER:SHA-256."
         )
+    if not repository.keys.signers.required:
+        notes += notes_on_unsigned_prunes(state.survey.records, checked.entries)
     problems = [*checked.problems, *_of_snapshots(checked.entries, state.survey)]
     problems += missing_reports(repository, checked.entries)
     problems += [problem for problem in state.problems if problem not in problems]

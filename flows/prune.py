@@ -45,6 +45,7 @@ class PruneResult:
     refused: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
     swept: Swept = field(default_factory=Swept)
+    records: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     set_aside: tuple[ForgottenState, ...] = ()
     reports: RemovedReports = field(default_factory=RemovedReports)
@@ -55,13 +56,14 @@ class PruneResult:
         return None
 
     def log_facts(self) -> LogFacts | None:
-        """What the repository's log says of it; None for a dry run. Which snapshots went, the repository's records say."""
+        """What the repository's log says of it; None for a dry run. Which snapshots went, the records say that it names."""
         if not self.done:
             return None
         facts: dict[str, Any] = {
             "rules": self.rules,
             "removed": len(self.removed),
             "refused": len(self.refused),
+            "records": list(self.records),
             "freed": self.swept.bytes,
             "set_aside": sum(one.removed for one in self.set_aside),
         }
@@ -163,6 +165,7 @@ def prune(run: Run, request: PruneRequest) -> PruneResult:
                 refused=pruned.refused,
                 spared=pruned.spared,
                 swept=pruned.swept,
+                records=pruned.records,
                 reports=pruned.reports,
                 reports_before=reports_before,
                 notes=(*pruned.plan.notes, *pruned.notes, *_erased_and_kept(repository, pruned.plan)),

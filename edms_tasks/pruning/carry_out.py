@@ -29,6 +29,7 @@ class Pruned:
     refused: tuple[str, ...]  # ids of snapshots that the store did not let go
     spared: tuple[str, ...]  # ids of snapshots that somebody began to read or to hold meanwhile
     swept: Swept
+    records: tuple[str, ...] = ()  # ids of the records that say what was removed
     notes: tuple[str, ...] = ()
     reports: RemovedReports = field(default_factory=RemovedReports)
 
@@ -50,7 +51,7 @@ def prune(
         RepositoryLocked: a backup or another prune is running, or the lock was lost.
     """
     with repository.lock("prune"):
-        notes = _finish_unfinished(repository)
+        notes, records = _finish_unfinished(repository)
         made = plan()
         going = (*made.given_up, *made.going)
         removed: list[NamedSnapshot] = []
@@ -71,7 +72,7 @@ def prune(
                     continue
                 removed.append(snapshot)
                 tell(f"removed snapshot {snapshot.id[:12]}")
-            repository.records.write("pruned", by=by, reason=reason, snapshots=removed, of=[begun])
+            records.append(repository.records.write("pruned", by=by, reason=reason, snapshots=removed, of=[begun]))
         swept = repository.sweep(grace)
         reports = _remove_reports(repository, made, reports_before) if reports_before is not None else RemovedReports()
         remember_records(workdir, repository.place, repository.records.read())
@@ -81,6 +82,7 @@ def prune(
         tuple(refused),
         tuple(spared),
         swept,
+        tuple(records),
         (*notes, *_notes_of(swept)),
         reports,
     )
@@ -103,19 +105,21 @@ def _is_wanted(repository: Repository, snapshot_id: str) -> bool:
     return snapshot_id in readers(repository.backend) or snapshot_id in repository.records.read().holds
 
 
-def _finish_unfinished(repository: Repository) -> list[str]:
-    """Record what killed prunes had removed; what they had not removed is decided anew."""
-    notes = []
+def _finish_unfinished(repository: Repository) -> tuple[list[str], list[str]]:
+    """Record what killed prunes had removed; returns notes, and the records. What they had not removed is decided anew."""
+    notes, records = list[str](), list[str]()
     found = repository.survey()
     there = {*found.intact, *found.unreadable}
     for name, begun in found.records.unfinished_prunes.items():
         gone = [one for one in begun.snapshots if one.id not in there]
-        repository.records.write("pruned", by=begun.by, reason="found unfinished", snapshots=gone, of=[name])
+        records.append(
+            repository.records.write("pruned", by=begun.by, reason="found unfinished", snapshots=gone, of=[name])
+        )
         notes.append(
             f"The prune of {begun.at:%Y-%m-%d %H:%M} UTC was interrupted after it had removed {len(gone)} of {len(begun.snapshots)} "
             "snapshots. It is finished now."
         )
-    return notes
+    return notes, records
 
 
 def _notes_of(swept: Swept) -> list[str]:
