@@ -10,8 +10,22 @@ STAMP := $(VENV)/installed.stamp
 BROWSER := $(VENV)/browser
 BROWSER_STAMP := $(BROWSER)/installed.stamp
 
+# Where `make install` installs to.
+PREFIX ?= /opt/edms-backup
+
+define REQUIRE_PYTHON
+@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) found; name Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), and 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+endef
+# Of a folder that is not there: it is removed again if that fails.
+define MAKE_ENVIRONMENT
+$(PYTHON) -m venv $(1) || \
+	{ echo "error: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(1); exit 2; }
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick bench-server pictures browser lock dist dist-check sbom changelog clean
+.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick bench-server pictures browser lock dist dist-check sbom changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,17 +33,24 @@ help: ## list these targets
 venv: $(STAMP) ## make .venv from the lock file
 
 $(STAMP): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) found; name Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), and 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
-		{ echo "error: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 2; }
+	$(REQUIRE_PYTHON)
+	@test -x $(BIN)/python || $(call MAKE_ENVIRONMENT,$(VENV))
 	@# The lock file is complete, so nothing is left for pip to resolve (docs/decisions/002-lock-file.md).
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@# Without build isolation: hatchling comes from the lock file too.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	$(BIN)/python -m pip check --quiet
 	@touch $@
+
+install: ## install the program into PREFIX=/opt/edms-backup, in the versions of the lock file, without what only tests need
+	$(REQUIRE_PYTHON)
+	@test -f $(PREFIX)/pyvenv.cfg || test ! -e $(PREFIX) || \
+		{ echo "error: $(PREFIX) is there already, and is no environment of Python; name a new folder: make install PREFIX=/path" >&2; exit 2; }
+	@test -f $(PREFIX)/pyvenv.cfg || $(call MAKE_ENVIRONMENT,$(PREFIX))
+	@# As constraints: with the lock file's hashes, pip would want one for this project too.
+	@sed -e 's/ *\\$$//' -e '/--hash=/d' requirements.lock > $(PREFIX)/constraints.txt
+	$(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PREFIX)/constraints.txt ".[s3,sftp]"
+	@$(PREFIX)/bin/edms-backup --version
 
 demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no server)
 	$(BIN)/edms-backup demo

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shlex
 import socket
 import tomllib
@@ -24,6 +23,7 @@ from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import Settings, load_settings, settings_from
 from flows.evidence.repository_log import LogFacts, append_entry
 from flows.initialising.find_roots import find_roots
+from flows.initialising.new_id import new_id
 from flows.initialising.profiles import Profile, all_profiles, detect_profile, find_profile
 from flows.initialising.settings_template import Answer, settings_text
 from flows.live.folder_checks import require_separate
@@ -266,14 +266,14 @@ def _open_repository(
     if "edms.id" in answers:
         return repository.display
     if not manifests:
-        answers["edms.id"] = secrets.token_hex(16)
+        answers["edms.id"] = new_id(str(answers.get("edms.project", "")))
     elif not reports:
         return f"{repository.display}: it has snapshots; this EDMS gets an id when it can be inspected"
     elif known := same_edms(identity_of(settings, reports[0]), manifests.values()):
         answers["edms.id"] = known
         return f"{repository.display}: it has snapshots of this EDMS, and its id was taken from them"
     else:
-        answers["edms.id"] = secrets.token_hex(16)
+        answers["edms.id"] = new_id(str(answers.get("edms.project", "")))
         newest = manifests[repository.snapshots()[-1]]
         return (
             f"{repository.display}: it holds snapshots of others, such as {names_of(newest)}. If that is this EDMS,"

@@ -73,6 +73,37 @@ def test_the_lock_covers_every_dependency() -> None:
     assert not missing
 
 
+@pytest.mark.long
+def test_make_install_installs_the_program_in_the_versions_of_the_lock_and_nothing_that_only_tests_need(
+    tmp_path: Path,
+) -> None:
+    prefix = tmp_path / "program"
+    done = subprocess.run(["make", "install", f"PREFIX={prefix}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    listed = [str(prefix / "bin" / "python"), "-m", "pip", "list", "--format", "json"]
+    packages = json.loads(subprocess.run(listed, capture_output=True, text=True, check=True).stdout)
+    installed = {_name(one["name"]): one["version"] for one in packages}
+    locked = {name: requirement.partition("==")[2].split()[0] for name, (requirement, _) in _lock_entries().items()}
+    own = installed.keys() - {"pip", "setuptools", "edms-backup"}
+    assert {name: installed[name] for name in own} == {name: locked[name] for name in own}
+    assert {"paramiko", "botocore", "prefect"} <= own
+    assert not {"pytest", "mypy", "swift"} & own
+    assert done.stdout.splitlines()[-1].startswith("edms-backup ")
+
+
+def test_make_install_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+
+    done = subprocess.run(
+        ["make", "install", f"PREFIX={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode != 0
+    assert "is there already" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
 def _python(script: str, folder: Path) -> str:
     # -P and a folder elsewhere: only what is installed may be found.
     done = subprocess.run([sys.executable, "-P", "-c", script], cwd=folder, capture_output=True, text=True, check=False)

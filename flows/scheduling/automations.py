@@ -71,7 +71,7 @@ def what_became_of(alarms: Sequence[Alarm], systems: Sequence[DeployedEdms]) -> 
         notify = edms.settings.notify
         if not notify.prefect_block and not notify.tells_people:
             yield f"! Nobody is told of the alarms of {edms.name}; they only show in Prefect's UI."
-            yield "  fix: set webhook or email_to in [notify], or prefect_block, and run this command again"
+            yield "  fix: set webhook or email_to in [notify], or prefect_block; then `deploy` again, or start `serve` again"
 
 
 def _register(api: PrefectApi, edms: DeployedEdms, existing: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]:

@@ -105,6 +105,7 @@ class PrefectService:
                 signal.signal(number, handler)
 
     def _deploy(self, environ: Mapping[str, str]) -> None:
+        self.say("deploying the schedules, forms and alarms")
         alarms = deploy(self.systems, POOL, "process", environ, automations=self.automations)
         for told in what_became_of(alarms, self.systems):
             self.say(told)
@@ -163,6 +164,7 @@ class PrefectService:
         self._running[name] = _Process(process, arguments, time.monotonic())
 
     def _wait_for_server(self) -> None:
+        self.say(f"starting  the server, which takes half a minute; its log is {self.home / 'server.log'}")
         until = time.monotonic() + _SECONDS_TO_START
         while (
             time.monotonic() < until and self._running["server"].itself.poll() is None and not self._stopping.is_set()

@@ -94,6 +94,7 @@ def test_two_systems_are_served_with_a_login_and_everything_ends_with_the_comman
     assert httpx.post(url, json={}, headers=served.api.headers).status_code == 401
     assert stat.S_IMODE((served.home / "login").stat().st_mode) == 0o600
     said = Path(served.output.name).read_text()
+    assert said.startswith("starting  the server, which takes half a minute")  # not silent meanwhile
     assert served.api.auth is not None and (served.home / "login").read_text().strip() not in said
     deployed = {one["name"]: one for one in served.ask("/deployments/filter")}
     assert {"backup-plant", "backup-office", "status-plant", "restore-office", "drill-plant"} <= set(deployed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def test_the_keys_are_beside_the_settings_and_are_found_there(edms: ReferenceEdm
     first = init(edms, config, repository)
     settings = load_settings(config)
     assert all(check["success"] for check in first["checks"])
+    named = edms.project.name.replace("_", "-")  # people type it to approve a restore
+    assert re.fullmatch(named + "-[0-9a-f]{6}", settings.edms.id or "")
     assert Repository.open(settings.repository).is_encrypted
     keys = {path.name for path in tmp_path.glob("*-key")}
     assert keys == {"edms-backup.recovery-key", "edms-backup.write-key"}

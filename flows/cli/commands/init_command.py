@@ -94,7 +94,7 @@ def init(
                 for fact in str(check.error).splitlines()[1:] if check.error else ():
                     line(console, f"  {fact}")
             if not result.exit_code:
-                line(console, "next: edms-backup backup, or list and restore where there are snapshots")
+                line(console, "next: edms-backup doctor, then backup; or list and restore where there are snapshots")
 
         options.finish(result.as_json(), show, result.exit_code)
 
