@@ -56,6 +56,8 @@ Left = TypeVar("Left")
 # The default runner has no limit. The limit of a map is its `jobs`; this is the largest that the settings allow.
 _RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=64)
 _SECONDS_BETWEEN_UPDATES = 2.0
+# A worker kills a run that has not ended 30 seconds after it was cancelled; the rest is for cleaning up.
+_SECONDS_TO_END = 15.0
 
 ended: list[Any] = []
 """Results of flows whose run Prefect has not recorded yet."""
@@ -184,18 +186,22 @@ class PrefectRunner:
             running[position] = future
             future.add_done_callback(lambda _: ended.put(position))
 
-        # Submit `jobs` tasks at a time: the runner would start all submitted ones, even after a failure.
-        while running or (waiting and failure is None):
-            while waiting and failure is None and len(running) < max(1, jobs):
-                start(waiting.pop())
-            position = ended.get()
-            future = running.pop(position)
-            try:
-                made[position] = future.result()
-            except Exception as error:
-                failure = failure or error
-            else:
-                self._remember(made[position], future.task_run_id)
+        try:
+            # Submit `jobs` tasks at a time: the runner would start all submitted ones, even after a failure.
+            while running or (waiting and failure is None):
+                while waiting and failure is None and len(running) < max(1, jobs):
+                    start(waiting.pop())
+                position = ended.get()
+                future = running.pop(position)
+                try:
+                    made[position] = future.result()
+                except Exception as error:
+                    failure = failure or error
+                else:
+                    self._remember(made[position], future.task_run_id)
+        except BaseException as error:  # cancelled, or the API is lost
+            _let_end(running.values(), None if isinstance(error, Exception) else _SECONDS_TO_END)
+            raise
         if failure is not None:
             raise failure
         return [made[position] for position in range(len(items))]
@@ -280,6 +286,13 @@ def _started_by() -> str:
     deployment = runtime.deployment.name
     parts = [f"deployment {deployment}" if deployment else "", f"started by {said}" if said else ""]
     return ", ".join(["Prefect", *filter(None, parts)])
+
+
+def _let_end(running: Iterable[PrefectFuture[Any]], seconds: float | None) -> None:
+    """Wait for tasks at work, so that what is cleaned up next is not in use."""
+    until = None if seconds is None else time.monotonic() + seconds
+    for future in running:
+        future.wait(None if until is None else max(0.0, until - time.monotonic()))
 
 
 def _untyped(task: Task[Any, Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -83,6 +85,18 @@ def work_a_while(number: int, watched: Watched) -> None:
         watched.done += 1
 
 
+class Cancelled(BaseException):
+    """As Prefect raises one of its own, from a signal's handler."""
+
+
+@task(name="work on", tags=["cancelled"])
+def be_cancelled_at_work(number: int, ended: list[int]) -> None:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGUSR1)
+    time.sleep(1.0)
+    ended.append(number)
+
+
 @dataclass
 class Done:
     asked: int = 0
@@ -139,6 +153,35 @@ def test_a_limit_on_a_stages_tag_holds(records: None) -> None:
 
     assert watched.done == 3
     assert watched.peak == 1
+
+
+@pytest.mark.slow
+def test_a_cancelled_run_begins_nothing_more_and_lets_tasks_end_before_it_cleans_up(records: None) -> None:
+    from prefect import flow
+
+    from flows.running import on_prefect
+
+    ended: list[int] = []
+    when_cleaned_up: list[int] = []
+
+    def cancel(number: int, frame: object) -> None:
+        raise Cancelled
+
+    @flow
+    def cancelled() -> None:
+        try:
+            on_prefect.PrefectRunner().map(2, be_cancelled_at_work, [1, 2, 3, 4], ended)
+        except Cancelled:
+            when_cleaned_up.extend(ended)
+
+    before = signal.signal(signal.SIGUSR1, cancel)
+    try:
+        cancelled()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert sorted(when_cleaned_up) in ([1], [1, 2])  # the second may not have begun
+    assert ended == when_cleaned_up
 
 
 @pytest.mark.slow
