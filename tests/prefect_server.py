@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,8 +93,10 @@ class PrefectHomes:
 
 
 @contextmanager
-def prefect_server(home: Path, config: Path, port: int | None = None) -> Iterator[Server]:
-    """Start a server; with the home and the port of an earlier one, the same again."""
+def prefect_server(
+    home: Path, config: Path, port: int | None = None, extra: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start a server; with the home and the port of an earlier one, the same again. `extra`: more environment, for the worker, too."""
     again = port is not None
     home.mkdir(exist_ok=True)
     port = port or _free_port()
@@ -108,6 +110,7 @@ def prefect_server(home: Path, config: Path, port: int | None = None) -> Iterato
         "DO_NOT_TRACK": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "EDMS_BACKUP_CONFIG": str(config),
+        **(extra or {}),
     }
     with _process(env, home / "server.log", "server", "start"), httpx.Client(base_url=url, timeout=120) as api:
         wait_for(lambda: _answers(api), f"an answer from the server; see {home / 'server.log'}")

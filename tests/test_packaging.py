@@ -78,7 +78,9 @@ def test_make_install_installs_the_program_in_the_versions_of_the_lock_and_nothi
     tmp_path: Path,
 ) -> None:
     prefix = tmp_path / "program"
-    done = subprocess.run(["make", "install", f"PREFIX={prefix}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "install", f"PREFIX={prefix}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
     listed = [str(prefix / "bin" / "python"), "-m", "pip", "list", "--format", "json"]
