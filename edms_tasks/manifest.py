@@ -251,7 +251,11 @@ class Manifest(Value):
         content = self.model_dump(mode="json")
         if content["converted"] is None:
             del content["converted"]  # releases that do not know the key read the manifest
+        if content["edms"]["time_zone"] is None:
+            del content["edms"]["time_zone"]
         for entry in content["tables"]:
+            if not entry["table"]["fixture_key"]:
+                del entry["table"]["fixture_key"]
             for part in (entry["state"], *entry["chunks"]):
                 for name in ("exact_digest", "content_digest"):
                     if part[name] is None:

@@ -149,6 +149,6 @@ def _package_path(file: str) -> Path:
             "This is not the name of a package.",
             where=file,
             why="A package's name ends in .edms-package, or has a slash.",
-            fix="For example ./monday.edms-package",
+            fix="For example ./monday.edms-package. Django fixtures: `edms-backup export SNAPSHOT TARGET --format dumpdata`.",
         )
     return Path(file).absolute()

@@ -16,6 +16,7 @@ import flows.copy
 import flows.diff
 import flows.doctor
 import flows.drill
+import flows.fixtures
 import flows.listing
 import flows.merge
 import flows.packages
@@ -39,6 +40,7 @@ copy = flows.copy.copy.on_prefect
 convert = flows.convert.convert.on_prefect
 convert_all = flows.convert_all.convert_all.on_prefect
 export = flows.packages.export.on_prefect
+export_fixtures = flows.fixtures.export_fixtures.on_prefect
 import_package = flows.packages.import_package.on_prefect
 diff = flows.diff.diff.on_prefect
 drill = flows.drill.drill.on_prefect

@@ -346,6 +346,37 @@ class ExportRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FixtureRequest:
+    """A snapshot as Django fixtures."""
+
+    snapshot: SnapshotName = "latest"
+    target: Annotated[
+        Name,
+        FieldDescription(
+            "A folder for the rows (data.jsonl) and the files, or one file: NAME.json, .jsonl, .xml or .yaml, also with .gz, .bz2, "
+            ".xz, .lzma or .zip behind it."
+        ),
+    ] = "fixtures"
+    models: Annotated[
+        tuple[Name, ...], FieldDescription("Only these apps or models, such as documents or documents.Document.")
+    ] = ()
+    exclude: Annotated[tuple[Name, ...], FieldDescription("Not these apps or models.")] = ()
+    natural_foreign: Annotated[
+        bool, FieldDescription("Write references by natural key where the model's manager can find rows by it.")
+    ] = False
+    natural_primary: Annotated[
+        bool, FieldDescription("With `natural_foreign`: leave out ids of rows that have such a key.")
+    ] = False
+    indent: Annotated[
+        int | None, Ge(0), Le(8), FieldDescription("In JSON and XML: a field a line, with so many blanks a level.")
+    ] = None
+    without_files: Annotated[
+        bool, FieldDescription("Leave out the files of the roots, and do not count that as a loss.")
+    ] = False
+    reason: Reason = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportRequest:
     """A snapshot from one file."""
 

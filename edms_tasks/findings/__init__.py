@@ -13,6 +13,7 @@ from edms_tasks.findings import (
     database_findings,
     dump_findings,
     file_findings,
+    fixture_findings,
     key_findings,
     lineage_findings,
     merge_conflicts,
@@ -33,6 +34,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "Snapshots and repository": lineage_findings.KINDS,
         "Old backups": old_backup_findings.KINDS,
         "Dumps of an engine": dump_findings.KINDS,
+        "What Django's fixtures do not hold": fixture_findings.KINDS,
         "Conflicts of a merge": merge_conflicts.KINDS,
     }
 )

@@ -24,7 +24,7 @@ from edms_tasks.inventory.model import (
     Reference,
     Table,
 )
-from edms_tasks.inventory.natural_keys import derive_candidates
+from edms_tasks.inventory.natural_keys import derive_candidates, key_of_fixtures
 from edms_tasks.inventory.other_databases import other_databases, tables_of_others
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
 from edms_tasks.settings import Settings
@@ -64,7 +64,15 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     described = {table.id: _described(table, models.get(table.id), targets, findings) for table in catalogue}
     described = with_declared(described, settings.soft_references)
     candidates, key_findings = derive_candidates(described, models, settings.natural_keys)
-    tables = [table.model_copy(update={"key_candidates": candidates[table.id]}) for table in described.values()]
+    tables = [
+        table.model_copy(
+            update={
+                "key_candidates": candidates[table.id],
+                "fixture_key": key_of_fixtures(table, models.get(table.id), described),
+            }
+        )
+        for table in described.values()
+    ]
     findings += key_findings
     findings += [_without_key(table) for table in tables if _only_surrogate(table)]
     findings += _unapplied(report)
@@ -77,6 +85,7 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
             django=report.django,
             settings_module=report.settings_module,
             secret_key_fingerprint=report.secret_key_fingerprint,
+            time_zone=_time_zone(report),
             migrations_applied=report.migrations_applied,
             migrations_leaves=report.migrations_leaves,
         ),
@@ -284,6 +293,12 @@ def _inside(inner: str, outer: str) -> bool:
     if is_store(inner):
         return f"{inner}/".startswith(f"{outer}/")
     return Path(inner).resolve().is_relative_to(Path(outer).resolve())
+
+
+def _time_zone(report: ProbeReport) -> str | None:
+    if report.use_tz is None or not report.databases:
+        return None
+    return report.databases[0].time_zone if report.use_tz else ""
 
 
 def _only_surrogate(table: Table) -> bool:

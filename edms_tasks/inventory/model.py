@@ -228,6 +228,9 @@ class Table(Value):
         str, ...
     ] = ()  # Table.id of tables whose rows may be about its rows, by its GenericRelations
     key_candidates: tuple[NaturalKey, ...] = ()  # best first; the last one is the surrogate, if there is a primary key
+    # The paths of the natural key by which Django's fixtures can name the rows: the model's `natural_key()`, for which its
+    # default manager has `get_by_natural_key`. () if there is none, or if it is not recorded.
+    fixture_key: tuple[tuple[str, ...], ...] = ()
 
     @property
     def label(self) -> str:
@@ -302,6 +305,8 @@ class Edms(Value):
     django: str
     settings_module: str
     secret_key_fingerprint: str
+    # The zone of the times that Django keeps without one (SQLite); "" if they have none (USE_TZ is off). None: not recorded.
+    time_zone: str | None = None
     migrations_applied: tuple[tuple[str, str], ...]
     migrations_leaves: tuple[tuple[str, str], ...]
 

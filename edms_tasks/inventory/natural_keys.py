@@ -128,6 +128,14 @@ def _of_the_method(
         yield _key(table, "natural_key", key.paths)
 
 
+def key_of_fixtures(table: Table, model: ProbeModel | None, tables: Mapping[str, Table]) -> tuple[Path, ...]:
+    """The paths of the natural key by which `loaddata` finds rows of the model; () if it has none, or none that is proved."""
+    key = model.natural_key if model is not None else None
+    if key is None or key.paths is None or not key.on_manager or not key.flat:
+        return ()
+    return key.paths if all(path_exists(path, table, tables) for path in key.paths) else ()
+
+
 def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
     total = [
         unique

@@ -449,6 +449,7 @@ class Reporter:
             "format": 1,
             "python": ".".join(str(part) for part in sys.version_info[:3]),
             "django": django.get_version(),
+            "use_tz": bool(settings.USE_TZ),
             "settings_module": os.environ.get("DJANGO_SETTINGS_MODULE", ""),
             "databases": self._databases(),
             "models": models,
@@ -829,6 +830,7 @@ class Reporter:
             "compared_rows": 0,
             "problem": None,
             "on_manager": on_manager,
+            "flat": True,
             "dependencies": dependencies,
         }
         if self.database_error is not None:
@@ -852,6 +854,7 @@ class Reporter:
         if any(not isinstance(value, (tuple, list)) for value in values):
             key["problem"] = "natural_key() does not return a tuple"
             return key
+        key["flat"] = not any(isinstance(part, (tuple, list)) for value in values for part in value)
         values = [_flat(value) for value in values]
         if len({len(value) for value in values}) != 1:
             key["problem"] = "natural_key() has different lengths on different rows"

@@ -67,6 +67,7 @@ class ProbeKey(Value):
     compared_rows: int  # number of rows compared
     problem: str | None = None
     on_manager: bool = True  # get_by_natural_key is on the manager, where Django looks for it
+    flat: bool = True  # no part of the key is a tuple itself
     dependencies: tuple[str, ...] = ()
 
 
@@ -183,6 +184,7 @@ class ProbeReport(Value):
     format: Literal[1] = 1
     python: str
     django: str
+    use_tz: bool | None = None  # USE_TZ; None if the EDMS was not asked
     settings_module: str
     databases: tuple[ProbeDatabase, ...]  # the chosen alias first, then the others
     models: tuple[ProbeModel, ...]

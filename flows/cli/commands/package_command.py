@@ -1,43 +1,89 @@
-"""Export and import: one snapshot as one file."""
+"""Export and import: one snapshot as one file, or as Django fixtures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, from_request
-from flows.requests import ExportRequest, ImportRequest
+from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error, from_request
+from flows.requests import ExportRequest, FixtureRequest, ImportRequest, described
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from flows.fixtures import FixtureResult
     from flows.packages import PackageResult
     from flows.running.flow_decorators import Verb
 
-EXPORT_EXAMPLES = ("export latest monday.edms-package", "restore monday.edms-package")
+EXPORT_EXAMPLES = (
+    "export latest monday.edms-package",
+    "restore monday.edms-package",
+    "export latest /srv/fixtures --format dumpdata",
+)
 IMPORT_EXAMPLES = ("import monday.edms-package",)
 
+Format = Literal["package", "dumpdata"]
 PackageFile = Annotated[str, typer.Argument(metavar="FILE", help="The package, NAME.edms-package.")]
 
 
 def export(
     context: typer.Context,
     snapshot: Snapshot,
-    file: PackageFile,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="The package, NAME.edms-package; or the folder or file of the fixtures.",
+            show_default=False,
+        ),
+    ],
+    format_: Annotated[
+        Format, typer.Option("--format", metavar="FORMAT", help="`package`, or `dumpdata`: Django fixtures.")
+    ] = "package",
+    models: Annotated[
+        list[str] | None, typer.Option("--model", metavar="NAME", help=described(FixtureRequest, "models"))
+    ] = None,
+    exclude: Annotated[list[str] | None, from_request(FixtureRequest, "exclude", metavar="NAME")] = None,
+    natural_foreign: Annotated[bool, from_request(FixtureRequest, "natural_foreign")] = False,
+    natural_primary: Annotated[bool, from_request(FixtureRequest, "natural_primary")] = False,
+    indent: Annotated[int | None, from_request(FixtureRequest, "indent", metavar="N")] = None,
+    without_files: Annotated[bool, from_request(FixtureRequest, "without_files")] = False,
     reason: Annotated[str, from_request(ExportRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,
 ) -> None:
-    """Write a snapshot into one file, which can be restored without the repository."""
+    """Write a snapshot into one file, which can be restored without the repository; or as Django fixtures, with its files."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting("export"):
-        _print(
-            options, options.runner(flow).perform(_export, ExportRequest(snapshot=snapshot, file=file, reason=reason))
+        if format_ == "package":
+            if models or exclude or natural_foreign or natural_primary or indent is not None or without_files:
+                raise command_error("These options are of fixtures.", "Add --format dumpdata, or leave them out.")
+            package = ExportRequest(snapshot=snapshot, file=target, reason=reason)
+            _print(options, options.runner(flow).perform(_export, package))
+            return
+        request = FixtureRequest(
+            snapshot=snapshot,
+            target=target,
+            models=tuple(models or ()),
+            exclude=tuple(exclude or ()),
+            natural_foreign=natural_foreign,
+            natural_primary=natural_primary,
+            indent=indent,
+            without_files=without_files,
+            reason=reason,
         )
+        result = options.runner(flow).perform(_export_fixtures, request)
+
+        def show(console: Console) -> None:
+            from flows.cli.printing.fixtures import print_fixtures
+
+            print_fixtures(console, result)
+
+        options.finish(result.as_json(), show, 1 if result.losses else 0)
 
 
 def import_(
@@ -82,6 +128,12 @@ def _export() -> Verb[ExportRequest, PackageResult]:
     from flows.packages import export
 
     return export
+
+
+def _export_fixtures() -> Verb[FixtureRequest, FixtureResult]:
+    from flows.fixtures import export_fixtures
+
+    return export_fixtures
 
 
 def _import() -> Verb[ImportRequest, PackageResult]:
