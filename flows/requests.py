@@ -5,23 +5,17 @@ Only here are a field's bounds and description defined. Prefect's form and the c
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
+from flows.running.field_descriptions import FieldDescription
+
 Policy = Literal["overwrite", "keep", "fail"]
 """What becomes of a row that is in both and differs."""
-
-
-@dataclass(frozen=True)
-class FieldDescription:
-    """The description of a field, for people."""
-
-    text: str
 
 
 Name = Annotated[str, MinLen(1), MaxLen(4096)]
@@ -404,27 +398,3 @@ class ConvertRequest:
     ] = field(default_factory=dict)
     schema: Annotated[SchemaSource, FieldDescription("What makes the tables: `migrations` or `models`.")] = "migrations"
     reason: Reason = ""
-
-
-def described(request: type, name: str) -> str:
-    """The description of a request's field."""
-    return description_in(hints_of(request)[name])
-
-
-@functools.cache
-def hints_of(request: type) -> dict[str, Any]:
-    """The types of a request's fields, with their bounds and descriptions."""
-    return get_type_hints(request, include_extras=True)
-
-
-def description_in(hint: Any) -> str:
-    """The description in a type hint; of nested ones the outermost."""
-    if get_origin(hint) is not Annotated:
-        return ""
-    inner, *more = get_args(hint)
-    return next((one.text for one in reversed(more) if isinstance(one, FieldDescription)), "") or description_in(inner)
-
-
-def as_parameters(request: Any) -> dict[str, Any]:
-    """The fields and values that a flow's run records."""
-    return {one.name: getattr(request, one.name) for one in fields(request)}

@@ -164,6 +164,8 @@ def _element(text: str, kind: str) -> str:
         return {"t": "True", "f": "False"}[text]
     if base == "bytea":
         return base64.b64encode(bytes.fromhex(text.removeprefix("\\x"))).decode()
+    if base in ("double precision", "real"):
+        return repr(float(text))
     if base.startswith("timestamp"):
         found = _MOMENT.fullmatch(text)
         if found is None:

@@ -16,8 +16,8 @@ KINDS = (
     Kind(
         "fixture-value-unknown",
         ("warning",),
-        "Whether the EDMS's field reads these values as they are is not known: the column has a type that no field of Django's own has, such "
-        "as an enum or tsvector, and is written as the database's text; or a decimal on SQLite has more than 15 digits.",
+        "Whether the EDMS's field reads these values as they are is not known: the column has a type that no field of Django's own has, "
+        "such as an enum or tsvector, and is written as the database's text; or a decimal on SQLite has more than 15 digits.",
         "Load the fixture into a test system, and compare the column.",
     ),
     Kind(

@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import TerminalError
 from edms_tasks.settings import Settings
-from flows.requests import as_parameters
 from flows.running.approvals import Approval
+from flows.running.field_descriptions import as_parameters
 
 _KEPT_SECONDS = 90 * 24 * 3600.0
 

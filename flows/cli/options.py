@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.requests import RestoreRequest, described, hints_of
+from flows.requests import RestoreRequest
+from flows.running.field_descriptions import described, hints_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from edms_tasks.errors import CheckFailed
-from flows.requests import description_in
+from flows.running.field_descriptions import description_in
 from flows.running.known_failures import with_known_failures
 from flows.running.printable import printable
 

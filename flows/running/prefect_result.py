@@ -8,8 +8,8 @@ from typing import Any, TypeVar, cast
 from prefect.exceptions import ParameterBindError, ParameterTypeError
 
 from edms_tasks.errors import CommandError, EdmsBackupError
-from flows.requests import as_parameters
 from flows.running import on_prefect
+from flows.running.field_descriptions import as_parameters
 from flows.running.flow_decorators import ChecksFailed, FlowResult, Verb
 from flows.running.prefect_logging import shorten_known_errors
 from flows.running.printable import printable

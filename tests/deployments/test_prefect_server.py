@@ -54,6 +54,7 @@ def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed
         "drill",
         "copy",
         "convert",
+        "export-fixtures",
         "prune",
         "restore",
         "plan-restore",

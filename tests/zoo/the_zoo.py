@@ -57,7 +57,7 @@ def open_zoo(engine: Engine, folder: Path, server: PostgresServer | None, name: 
     place = _Place(folder, server, name)
     source = place.create("source")
     environment = {"ZOO_DATABASE": source, "ZOO_EXTENSIONS": ",".join(place.create_extensions())}
-    traits = {trait: Belongings(**found) for trait, found in _keeper("fill", environment).items()}
+    traits = {trait: Belongings(**found) for trait, found in ask_keeper("fill", environment).items()}
     settings = settings_from(
         {
             "edms": {"project": str(PROJECT), "settings": "zoo_settings", "python": edms_python(), "env": environment},
@@ -71,7 +71,7 @@ def open_zoo(engine: Engine, folder: Path, server: PostgresServer | None, name: 
     result = run_restore(settings, snapshot=backup.snapshot_id, into=place.target("restored"))
     assert result.success, result.failures
     grown = [place.copy(half, f"grown_{half}") for half in ("source", "restored")]
-    pains = [_keeper("grow", environment | {"ZOO_DATABASE": url}) for url in grown]
+    pains = [ask_keeper("grow", environment | {"ZOO_DATABASE": url}) for url in grown]
     assert not any(pains[0].values()), pains[0]
     return Zoo(traits, settings, source, place.url("restored"), backup.manifest, result, *grown, growing_pains=pains[1])
 
@@ -111,7 +111,7 @@ class _Place:
         return found
 
 
-def _keeper(mode: str, environment: dict[str, str]) -> dict[str, Any]:
+def ask_keeper(mode: str, environment: dict[str, str]) -> dict[str, Any]:
     """What the zoo's own program says, run in a process of its own."""
     kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DJANGO_SETTINGS_MODULE")}
     done = subprocess.run(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import Config, Flow, Json, Options, Traceback, command_error, from_request
-from flows.requests import ConvertRequest, SchemaSource, described
+from flows.requests import ConvertRequest, SchemaSource
+from flows.running.field_descriptions import described
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, from_request
-from flows.requests import DiffRequest, described
+from flows.requests import DiffRequest
+from flows.running.field_descriptions import described
 
 if TYPE_CHECKING:
     from rich.console import Console

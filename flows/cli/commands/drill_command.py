@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.options import Config, Flow, Json, Options, Traceback, from_request
-from flows.requests import DrillRequest, described
+from flows.requests import DrillRequest
+from flows.running.field_descriptions import described
 
 if TYPE_CHECKING:
     from rich.console import Console

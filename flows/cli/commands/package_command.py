@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, command_error, from_request
-from flows.requests import ExportRequest, FixtureRequest, ImportRequest, described
+from flows.requests import ExportRequest, FixtureRequest, ImportRequest
+from flows.running.field_descriptions import described
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +80,7 @@ def export(
         result = options.runner(flow).perform(_export_fixtures, request)
 
         def show(console: Console) -> None:
-            from flows.cli.printing.fixtures import print_fixtures
+            from flows.cli.printing.exported_fixtures import print_fixtures
 
             print_fixtures(console, result)
 

@@ -1,6 +1,7 @@
 """Open the zoo or let it grow: `python keeper.py fill` makes the tables and the rows, `python keeper.py grow` adds some.
 
-Prints JSON: for `fill` what belongs to each trait, for `grow` what went wrong with each trait ("" for nothing).
+`python keeper.py build` makes the tables alone. Prints JSON: for `fill` what belongs to each trait, for `grow` what went wrong with
+each trait ("" for nothing).
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ def main(mode: str) -> None:
     import django
 
     django.setup()
-    sys.stdout.write(json.dumps(_fill() if mode == "fill" else _grow()))
+    sys.stdout.write(json.dumps({"fill": _fill, "build": _build, "grow": _grow}[mode]()))
+
+
+def _build() -> dict[str, object]:
+    from django.contrib.contenttypes.models import ContentType
+    from django.core.management import call_command
+
+    call_command("migrate", "auth", verbosity=0)  # what the zoo's tables refer to must be there before them
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    ContentType.objects.all().delete()
+    return {}
 
 
 def _fill() -> dict[str, object]:
