@@ -1,18 +1,23 @@
 """Load rows into PostgreSQL by COPY: in binary format if every column of a table has an exact binary form, otherwise as CSV.
 
 The server reads binary fields without parsing them, and Arrow is encoded as binary an order of magnitude faster than as CSV
-(docs/performance.md). A type has a binary form here only if PostgreSQL documents it and it is exact.
+(docs/performance.md). A type has a binary form here only if PostgreSQL documents it and it is exact. Of some types only most values
+have one (`binary_values.py`): a chunk with others, such as NaN, is loaded as CSV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pgpq
 import psycopg
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from edms_tasks.databases.postgresql.binary_values import BINARY_TYPES, binary_values
 from edms_tasks.databases.postgresql.type_encodings import NATIVE, base_of
 from edms_tasks.inventory.model import Column
 from edms_tasks.manifest import Encoding
@@ -57,47 +62,93 @@ def copy_table(
     """
     target = f"COPY {name} ({identifiers(column.name for column in columns)}) FROM STDIN WITH "
     freeze = ", FREEZE" if frozen else ""
-    binary = _binary_form(columns, encodings)
-    if binary is not None:
+    form = _binary_form(columns, encodings)
+    if form is not None and not form.made:
         with cursor.copy((target + f"(FORMAT binary{freeze})").encode()) as stream:
-            for block in _binary_blocks(chunks, *binary):
+            for block in _binary_blocks(chunks, form):
                 stream.write(block)
         return cursor.rowcount
     loaded = 0
     for chunk in chunks:
-        with cursor.copy((target + f"(FORMAT csv, NULL ''{freeze})").encode()) as stream:
-            for block in _csv_blocks(chunk, columns, encodings):
+        made = _made_values(chunk, form) if form is not None else None
+        if form is not None and made is not None:
+            written, blocks = f"(FORMAT binary{freeze})", _binary_blocks([chunk], form, made)
+        else:
+            written, blocks = f"(FORMAT csv, NULL ''{freeze})", _csv_blocks(chunk, columns, encodings)
+        with cursor.copy((target + written).encode()) as stream:
+            for block in blocks:
                 stream.write(block)
         loaded += cursor.rowcount
     return loaded
 
 
-def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> tuple[list[str], pa.Schema] | None:
-    """SELECT expressions and the Arrow schema for pgpq; None if a column has no exact binary form."""
-    expressions: list[str] = []
-    fields: list[tuple[str, pa.DataType]] = []
+@dataclass(frozen=True)
+class _BinaryForm:
+    """How a table's columns become binary.
+
+    Args:
+        names: all columns, in their order.
+        selected: for those that a query gives: SQL, and the Arrow type for pgpq.
+        made: for all others the name of the type, by which `binary_values` makes them of their text.
+    """
+
+    names: tuple[str, ...]
+    selected: Mapping[str, tuple[str, pa.DataType]]
+    made: Mapping[str, str]
+
+    def schema(self, made: Mapping[str, pa.Array]) -> pa.Schema:
+        """The schema for pgpq, with the values that were made."""
+        kinds = {name: kind for name, (_, kind) in self.selected.items()} | {n: its.type for n, its in made.items()}
+        return pa.schema([(name, kinds[name]) for name in self.names])
+
+
+def _binary_form(columns: Sequence[Column], encodings: dict[str, Encoding]) -> _BinaryForm | None:
+    """The binary form of a table's columns; None if a column has no exact one."""
+    selected: dict[str, tuple[str, pa.DataType]] = {}
+    made: dict[str, str] = {}
     for column in columns:
         base = base_of(column.native_type)
         if encodings[column.name] == "native" and column.native_type in NATIVE:
-            expression, kind = "{0}", NATIVE[column.native_type]
+            selected[column.name] = "{0}", NATIVE[column.native_type]
         elif base in _FROM_TEXT:
-            expression, kind = _FROM_TEXT[base], pa.binary() if base in ("uuid", "jsonb") else pa.string()
+            selected[column.name] = _FROM_TEXT[base], pa.binary() if base in ("uuid", "jsonb") else pa.string()
+        elif base in BINARY_TYPES and encodings[column.name] != "native":
+            made[column.name] = base
         else:
             return None
-        quoted = identifier(column.name)
-        expressions.append(f"{expression.format(quoted)} AS {quoted}")
-        fields.append((column.name, kind))
-    return expressions, pa.schema(fields)
+    return _BinaryForm(tuple(column.name for column in columns), selected, made)
 
 
-def _binary_blocks(chunks: Iterable[Path], expressions: Sequence[str], schema: pa.Schema) -> Iterator[bytes]:
+def _made_values(chunk: Path, form: _BinaryForm) -> dict[str, pa.Array] | None:
+    """The columns of a chunk that no query gives, in their binary form; None if a value has none."""
+    with pq.ParquetFile(chunk) as file:
+        texts = file.read(columns=list(form.made))
+    found = {}
+    for name, base in form.made.items():
+        values = binary_values(base, texts[name].combine_chunks())
+        if values is None:
+            return None
+        found[name] = values
+    return found
+
+
+def _binary_blocks(
+    chunks: Iterable[Path], form: _BinaryForm, made: Mapping[str, pa.Array] = MappingProxyType({})
+) -> Iterator[bytes]:
+    """The rows as blocks of binary COPY; `made` are the values of the columns that no query gives, if there is but one chunk."""
+    schema = form.schema(made)
     encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
     yield encoder.write_header()
+    selected = [f"{sql.format(identifier(name))} AS {identifier(name)}" for name, (sql, _) in form.selected.items()]
     with reading() as engine:
         for chunk in chunks:
-            source = f"SELECT {', '.join(expressions)} FROM read_parquet({literal(str(chunk))})"
+            source = f"SELECT {', '.join(selected or ['0 AS nothing'])} FROM read_parquet({literal(str(chunk))})"
+            begin = 0
             for batch in engine.sql(source).to_arrow_reader(_BATCH_ROWS):
-                yield encoder.write_batch(batch.cast(schema))
+                here = {name: values.slice(begin, batch.num_rows) for name, values in made.items()}
+                arrays = [here[name] if name in here else batch.column(name) for name in form.names]
+                begin += batch.num_rows
+                yield encoder.write_batch(pa.RecordBatch.from_arrays(arrays, names=list(form.names)).cast(schema))
     yield encoder.finish()
 
 
