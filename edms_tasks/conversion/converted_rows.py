@@ -21,7 +21,7 @@ from edms_tasks.proof.table_proof import own_columns
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types, relation
+from edms_tasks.scratch.workspace import AS_PARQUET, Workspace, column_types, types_of_rows
 
 
 def converted_entry(pair: TablePair) -> TableEntry:
@@ -63,7 +63,7 @@ def converted_back(
         return RawTable(pair.entry.table.id, raw.rows, pair.entry.encodings, ())
     folder.mkdir(parents=True, exist_ok=True)
     wanted = column_types(cursor, parquet([like]))
-    read = column_types(cursor, relation(pair.target, raw))
+    read = types_of_rows(cursor, pair.target, raw)
     expressions = []
     for column in conversions(pair, wanted):
         form = Form(raw.encodings[column.name], read[column.name])

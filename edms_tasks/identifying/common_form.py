@@ -18,7 +18,7 @@ from edms_tasks.inventory.model import Column, Table
 from edms_tasks.manifest import Encoding
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
+from edms_tasks.scratch.workspace import AS_PARQUET, relation, types_of_rows
 
 _POSTGRESQL = ("output", "text")
 
@@ -38,7 +38,7 @@ def in_one_form(
     """
     raws = _as_output(cursor, table, raws, folder)
     filled = {name: raw for name, raw in raws.items() if raw.rows}
-    kinds = {name: column_types(cursor, relation(table, raw)) for name, raw in filled.items()}
+    kinds = {name: types_of_rows(cursor, table, raw) for name, raw in filled.items()}
     # The engine's own text equals what its other forms read as, so `comparable_columns.comparable` is enough.
     mixed = [
         column.name

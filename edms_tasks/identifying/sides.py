@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from edms_tasks.digests.canonical import CONTENT, with_hashes
 from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
-from edms_tasks.identifying.comparable_columns import comparable
+from edms_tasks.identifying.comparable_columns import comparable, hash_of
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.inventory.natural_keys import with_marked_ids
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
@@ -155,12 +154,10 @@ def _is_surrogate(key: NaturalKey | None) -> bool:
 
 def _identify(cursor: duckdb.DuckDBPyConnection, side: Side, other: Side, table: Table, name: str) -> None:
     """Make the relation of a table's identities."""
-    texts = content_texts(side, other, table)
-    hashed = with_hashes(side.rows(table), common=(), exact=(), content=texts)
     pk = ", ".join(identifier(column) for column in table.primary_key)
     cursor.execute(
         f"CREATE OR REPLACE TABLE {name} AS "
-        f"""SELECT {pk}, '{NAMELESS}' || printf('%032x', {CONTENT}) || '"]' AS nk FROM ({hashed})"""
+        f"""SELECT {pk}, '{NAMELESS}' || {hash_of(content_texts(side, other, table))} || '"]' AS nk FROM {side.rows(table)}"""
     )
 
 

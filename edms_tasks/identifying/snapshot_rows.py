@@ -34,7 +34,7 @@ def snapshot_rows(repository: Repository, entry: TableEntry, workspace: Workspac
     rows = folder / "rows.parquet"
     source = f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
     with workspace.cursor() as cursor:
-        there = column_types(cursor, source)
+        there = column_types(cursor, source) if table.found_columns else {}
         found = [name for name in table.found_columns if name in there]
         row_id = [ROW_ID] if table.row_ids else []
         columns = identifiers([*(column.name for column in table.columns), *row_id, *found])

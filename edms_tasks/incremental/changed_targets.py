@@ -23,7 +23,7 @@ from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 from edms_tasks.scratch.raw_table import RawTable, write_raw
-from edms_tasks.scratch.workspace import column_types, relation
+from edms_tasks.scratch.workspace import relation, types_of_rows
 
 _ANY = "true"
 _FLOATING = {"DOUBLE", "FLOAT"}
@@ -57,8 +57,7 @@ class ChangedTargets:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
         self._types = {
-            table_id: column_types(self.cursor, relation(table, self.raws[table_id]))
-            for table_id, table in self.tables.items()
+            table_id: types_of_rows(self.cursor, table, self.raws[table_id]) for table_id, table in self.tables.items()
         }
         self._columns = key_columns(self.tables, self.entries)
         for table_id in self.entries.keys() - self.tables.keys():

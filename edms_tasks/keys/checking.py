@@ -27,7 +27,7 @@ from edms_tasks.keys.checked_keys import (
 from edms_tasks.keys.ids_in_keys import Meanings, generic_pairs, tabulate_columns
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import Workspace, column_types, relation
+from edms_tasks.scratch.workspace import Workspace, relation, types_of_rows
 from edms_tasks.soft.soft_columns import SoftColumn, unreadable
 
 _GENERIC_PAIRS = "generic_pairs"
@@ -118,7 +118,7 @@ class _KeyCheck:
                         self._pointed_at[target].add(tuple(sorted(set(reference.target_columns))))
         for table_id, table in self.tables.items():
             known = self.before.types[table_id] if self.before else None
-            self.types[table_id] = dict(known or column_types(self.cursor, relation(table, self.raws[table_id])))
+            self.types[table_id] = dict(known or types_of_rows(self.cursor, table, self.raws[table_id]))
         so_far = CheckedKeys(self.workspace, self.tables, self.raws, self.keys, self.types, (), self.tried, {})
         self._meanings = Meanings(self.cursor, so_far, self.key_of, self._rows_of)
 

@@ -53,13 +53,27 @@ class IdMap:
         return f"(SELECT * FROM {self.relation} WHERE final IS DISTINCT FROM source)"
 
 
+@dataclass(frozen=True)
+class DanglingIds:
+    """The ids of one side that references contain and no row has: a relation of (table_id, id)."""
+
+    relation: str
+    tables: frozenset[str]  # the tables that it names
+
+    def of(self, table: Table, kind: str) -> str | None:
+        """SQL: the ids of a table, as a condition's part; None if there are none."""
+        if table.id not in self.tables:
+            return None
+        return f"SELECT TRY_CAST(id AS {kind}) AS id FROM {self.relation} WHERE table_id = {literal(table.id)}"
+
+
 def collect_dangling(
     cursor: duckdb.DuckDBPyConnection,
     rows: Mapping[str, Identified],
     name: str,
     *,
     but_not_in: Mapping[str, Identified] | None = None,
-) -> None:
+) -> DanglingIds:
     """Create the relation `name` of (table_id, id): ids that references of one side contain and that no row of that side has.
 
     Rows that the other side (`but_not_in`) has as well, equal in every column, are left out: their references meant the same on
@@ -86,6 +100,8 @@ def collect_dangling(
             cursor.execute(
                 f"INSERT INTO {name} WITH {_MARKED} AS MATERIALIZED (SELECT * FROM {marked}) {' UNION ALL '.join(queries)}"
             )
+    listed = cursor.execute(f"SELECT DISTINCT table_id FROM {name}").fetchall()
+    return DanglingIds(name, frozenset(table_id for (table_id,) in listed))
 
 
 def _has_any(cursor: duckdb.DuckDBPyConnection, found: Identified, marks: Sequence[str]) -> bool:
@@ -183,8 +199,8 @@ def map_ids(
     target: Identified,
     path: Path,
     *,
-    dangling_source: str,
-    dangling_target: str,
+    dangling_source: DanglingIds,
+    dangling_target: DanglingIds,
     parent: IdMap | None = None,
     own_edms: bool = False,
 ) -> IdMap | None:
@@ -195,8 +211,8 @@ def map_ids(
         source: the snapshot's rows.
         target: the target's rows.
         path: the file to write.
-        dangling_source: relation of the snapshot's ids without a row (`collect_dangling`).
-        dangling_target: the same of the target.
+        dangling_source: the snapshot's ids without a row (`collect_dangling`).
+        dangling_target: the target's.
         parent: the ids of the table whose ids these rows share (multi-table inheritance), settled before.
         own_edms: whether the snapshot is of the target's own EDMS.
     """
@@ -209,43 +225,39 @@ def map_ids(
     column = identifier(pk)
     countable = kind in _WHOLE and not source.storage(pk).tagged
     target_ids = f"(SELECT CAST({column} AS {kind}) AS id FROM {target.relation})"
-    target_dangling = (
-        f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_target} WHERE table_id = {literal(table.id)})"
-    )
-    # 007 is looked up as it is written and leads to no row, but it is not the id 7, which may be that of a row.
-    as_written = f" AND CAST(TRY_CAST(id AS {kind}) AS VARCHAR) = id" if countable else ""
-    source_dangling = (
-        f"(SELECT TRY_CAST(id AS {kind}) AS id FROM {dangling_source} WHERE table_id = {literal(table.id)}{as_written})"
-    )
+    target_dangling, source_dangling = dangling_target.of(table, kind), dangling_source.of(table, kind)
+    if source_dangling and countable:
+        # 007 is looked up as it is written and leads to no row, but it is not the id 7, which may be that of a row.
+        source_dangling += f" AND CAST(TRY_CAST(id AS {kind}) AS VARCHAR) = id"
     own = "s.source" if parent is None else f"CAST(p.final AS {kind})"
     shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"
-    _tabulate_pairs(cursor, source, target, column, kind)
+    pairs = _pairs(source, target, column, kind)
+    taken = f"source IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)"
     # If all pairs have equal ids, a dangling reference of the target means the snapshot's row with that id.
-    same_ids = own_edms and _pairs_have_equal_ids(cursor)
-    dangles_here = "false" if same_ids else f"source IN (SELECT id FROM {target_dangling} WHERE id IS NOT NULL)"
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE numbered AS
-        SELECT source, target, is_new AND {"true" if parent is None else "false"}
-            AND (source IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL) OR {dangles_here}) AS taken
-        FROM paired_ids
-        """
-    )
+    if target_dangling and not (own_edms and _pairs_have_equal_ids(cursor, pairs)):
+        taken = f"({taken} OR source IN (SELECT id FROM ({target_dangling}) WHERE id IS NOT NULL))"
+    taken = f"is_new AND {taken}" if parent is None else "false"
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT source, target, {taken} AS taken FROM {pairs}")
     new, renumbered = "CAST(NULL AS BIGINT)", ""
-    if countable and _assign_new_ids(cursor, target_ids, [target_dangling, source_dangling]):
+    if countable and _assign_new_ids(cursor, target_ids, [*filter(None, (target_dangling, source_dangling))]):
         new, renumbered = "n.number", "LEFT JOIN new_numbers n ON n.source = s.source"
-    # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
-    reserved_id = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
+    orphans = ""
+    if source_dangling:
+        # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
+        reserved_id = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
+        orphans = f"""
+            UNION ALL
+            SELECT DISTINCT id, CAST(NULL AS {kind}), {reserved_id}, true
+            FROM ({source_dangling})
+            WHERE id IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)
+        """
     cursor.execute(
         f"""
         COPY (
             SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN CAST({new} AS {kind}) ELSE {own} END) AS final,
                 false AS is_orphan
             FROM numbered s {shared} {renumbered}
-            UNION ALL
-            SELECT DISTINCT id, CAST(NULL AS {kind}), {reserved_id}, true
-            FROM {source_dangling}
-            WHERE id IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)
+            {orphans}
         ) TO {literal(str(path))} {AS_PARQUET}
         """
     )
@@ -258,25 +270,20 @@ def map_ids(
     return IdMap(table, path, kind, moved, reserved, unplaced)
 
 
-def _tabulate_pairs(
-    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, column: str, kind: str
-) -> None:
-    """Create `paired_ids`: the snapshot's ids, those of their pairs, and whether there is none."""
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE paired_ids AS
-        SELECT CAST(s.{column} AS {kind}) AS source, CAST(t.{column} AS {kind}) AS target, t.{column} IS NULL AS is_new
-        FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired("s", "t")}
-        """
+def _pairs(source: Identified, target: Identified, column: str, kind: str) -> str:
+    """SQL: the snapshot's ids, those of their pairs, and whether there is none."""
+    return (
+        f"(SELECT CAST(s.{column} AS {kind}) AS source, CAST(t.{column} AS {kind}) AS target, t.{column} IS NULL AS is_new "
+        f"FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired('s', 't')})"
     )
 
 
-def _pairs_have_equal_ids(cursor: duckdb.DuckDBPyConnection) -> bool:
+def _pairs_have_equal_ids(cursor: duckdb.DuckDBPyConnection, pairs: str) -> bool:
     """Whether there are pairs, and both rows of every pair have the same id."""
-    (pairs, same) = cursor.execute(
-        "SELECT count(*) FILTER (NOT is_new), count(*) FILTER (NOT is_new AND source = target) FROM paired_ids"
+    (found, same) = cursor.execute(
+        f"SELECT count(*) FILTER (NOT is_new), count(*) FILTER (NOT is_new AND source = target) FROM {pairs}"
     ).fetchall()[0]
-    return bool(pairs and pairs == same)
+    return bool(found and found == same)
 
 
 def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: Sequence[str]) -> bool:
@@ -290,7 +297,7 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
     ).fetchall()[0]
     if not wanted:
         return False
-    both = " UNION ALL ".join(f"SELECT * FROM {one}" for one in dangling)
+    both = " UNION ALL ".join(dangling) or "SELECT 0 AS id WHERE false"
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE dangling_ids AS SELECT DISTINCT id FROM ({both}) WHERE id > {int(last)}"
     )

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edms_tasks.digests.canonical import row_text
 from edms_tasks.digests.chunk_columns import KEY, reference_column
 from edms_tasks.digests.value_equality import ColumnStorage
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.identifying.comparable_columns import comparable
+from edms_tasks.identifying.comparable_columns import comparable, hash_of
 from edms_tasks.identifying.sides import DANGLING, NAMELESS, Side, content_texts
 from edms_tasks.inventory.model import GenericReference, Table
 from edms_tasks.quoting import identifier, literal
@@ -67,7 +66,7 @@ def write_identified(side: Side, other: Side, table: Table, path: Path) -> Ident
     exact = exact_hash(
         table, {c.name: (identifier(c.name), side.keys.storage(table.id, c.name)) for c in table.stored_columns}, other
     )
-    content = f"md5({row_text(content_texts(side, other, table))})"
+    content = hash_of(content_texts(side, other, table))
     if not side.raws[
         table.id
     ].rows:  # no row to hash: long expressions take longer to prepare than small tables to read
@@ -89,15 +88,8 @@ def exact_hash(table: Table, values: dict[str, tuple[str, ColumnStorage]], other
         values: column -> its SQL expression, and how this side stores it.
         other: the other side, whose way of storing values decides how they are written as text.
     """
-    return (
-        "md5("
-        + row_text(
-            [
-                comparable(*values[column.name], other.keys.storage(table.id, column.name))
-                for column in table.stored_columns
-            ]
-        )
-        + ")"
+    return hash_of(
+        [comparable(*values[column.name], other.keys.storage(table.id, column.name)) for column in table.stored_columns]
     )
 
 

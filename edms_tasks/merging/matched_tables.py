@@ -10,7 +10,7 @@ import duckdb
 
 from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import Table
-from edms_tasks.merging.id_map import IdMap, collect_dangling, map_ids
+from edms_tasks.merging.id_map import DanglingIds, IdMap, collect_dangling, map_ids
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.merging.row_rewriting import Rewritten, rewrite, tabulate_generic_ids
 from edms_tasks.merging.soft_values import rewritten_values
@@ -52,9 +52,9 @@ def match_tables(
     folder.mkdir(parents=True)
     tables = [found.table for found in sources.values()]
     with workspace.cursor() as cursor:
-        collect_dangling(cursor, sources, _LOST)
-        collect_dangling(cursor, targets, _LEFT, but_not_in=sources)
-        id_maps = _id_maps(cursor, tables, sources, targets, folder, own_edms=own_edms)
+        lost = collect_dangling(cursor, sources, _LOST)
+        left = collect_dangling(cursor, targets, _LEFT, but_not_in=sources)
+        id_maps = _id_maps(cursor, tables, sources, targets, lost, left, folder, own_edms=own_edms)
         tabulate_generic_ids(cursor, sources, id_maps, _GENERIC)
         rewritten = {}
         for number, table in enumerate(tables):
@@ -84,6 +84,8 @@ def _id_maps(
     tables: Sequence[Table],
     sources: Mapping[str, Identified],
     targets: Mapping[str, Identified],
+    lost: DanglingIds,
+    left: DanglingIds,
     folder: Path,
     *,
     own_edms: bool,
@@ -105,8 +107,8 @@ def _id_maps(
                 sources[table.id],
                 targets[table.id],
                 folder / f"ids-{number:04d}.parquet",
-                dangling_source=_LOST,
-                dangling_target=_LEFT,
+                dangling_source=lost,
+                dangling_target=left,
                 parent=found[parent] if parent else None,
                 own_edms=own_edms,
             )

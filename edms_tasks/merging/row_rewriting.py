@@ -119,7 +119,7 @@ def _rewritten_values(
             f"CASE WHEN w{number}.value IS NULL THEN {values[column]} ELSE CAST(w{number}.rewritten AS {kinds[column]}) END"
         )
     own = id_maps.get(table.id)
-    if own is not None:
+    if own is not None and own.moved:
         pk = identifier(table.primary_key[0])
         joins.append(f"LEFT JOIN {own.relation} own ON own.source = CAST(s.{pk} AS {own.kind}) AND NOT own.is_orphan")
         values[table.primary_key[0]] = f"CAST(own.final AS {kinds[table.primary_key[0]]})"
@@ -140,15 +140,19 @@ def _write_rows(
     exact = exact_hash(
         table, {c.name: (identifier(c.name), source.storage(c.name)) for c in table.stored_columns}, target.side
     )
+    mine = ""
+    if all(value == f"s.{identifier(name)}" for name, value in values.items()):
+        exact, mine = '"@mine"', f', s.{identifier(EXACT)} AS "@mine"'  # no value changes, and neither does their hash
     cursor.execute(
         f"""
         COPY (
-            SELECT r.* EXCLUDE ("@theirs"), CASE WHEN "@theirs" IS NULL THEN 'insert'
+            SELECT r.* EXCLUDE ("@theirs"{', "@mine"' if mine else ""}), CASE WHEN "@theirs" IS NULL THEN 'insert'
                 WHEN "@theirs" = {identifier(EXACT)} THEN 'same' ELSE 'update' END AS "{ACTION}"
             FROM (
                 SELECT *, {exact} AS {identifier(EXACT)}
                 FROM (
-                    SELECT {final + "," if final else ""} s.{identifier(KEY)}, s.{identifier(NUMBER)}, t.{identifier(EXACT)} AS "@theirs"
+                    SELECT {final + "," if final else ""} s.{identifier(KEY)}, s.{identifier(NUMBER)},
+                        t.{identifier(EXACT)} AS "@theirs"{mine}
                     FROM {source.relation} s {" ".join(joins)}
                 )
             ) r

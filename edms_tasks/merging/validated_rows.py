@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import duckdb
 
-from edms_tasks.digests.canonical import digest_hex
+from edms_tasks.digests.canonical import EMPTY_DIGEST, digest_hex
 from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import SoftReference, Table, Value
@@ -68,12 +68,14 @@ def validate_table(
     some = f"SEMI JOIN {rows.relation} r ON {paired('s', 'r')}" if rows.rows != source.rows else ""
     said = f"(SELECT s.* FROM {source.relation} s {some} {kept if plan.keep else ''})"
     pairs = f"(SELECT m.* FROM {merged.relation} m SEMI JOIN {said} s ON {paired('m', 's')})"
-    expected, expected_digest = _digest(
-        cursor, f"(SELECT {_EXACT} FROM {left} UNION ALL SELECT {_EXACT} FROM {written_rows})", _EXACT
+    planned = f"SELECT {_EXACT} FROM {left} UNION ALL SELECT {_EXACT} FROM {written_rows}"
+    (expected, expected_digest), (found, exact_digest), (count, snapshot_digest), (again, merged_digest) = _digests(
+        cursor,
+        planned,
+        f"SELECT {_EXACT} FROM {merged.relation}",
+        f"SELECT {_CONTENT} FROM {said}",
+        f"SELECT {_CONTENT} FROM {pairs}",
     )
-    found, exact_digest = _digest(cursor, merged.relation, _EXACT)
-    count, snapshot_digest = _digest(cursor, said, _CONTENT)
-    again, merged_digest = _digest(cursor, pairs, _CONTENT)
     problems = []
     if (found, exact_digest) != (expected, expected_digest) or found != plan.target_rows + plan.insert:
         problems += [
@@ -111,15 +113,19 @@ def validate_table(
     )
 
 
-def _digest(cursor: duckdb.DuckDBPyConnection, relation: str, column: str) -> tuple[int, str]:
-    """The number of rows, and the digest of a column of MD5s: the sums of their halves."""
-    halves = ", ".join(
-        f"coalesce(sum(CAST('0x' || {column}[{begin}:{begin + 15}] AS UBIGINT)) % 18446744073709551616, 0)"
-        for begin in (1, 17)
+def _digests(cursor: duckdb.DuckDBPyConnection, *queries: str) -> list[tuple[int, str]]:
+    """For each query for MD5s in hex: the number of its rows, and their digest, the sums of their halves. All in one statement."""
+    numbered = " UNION ALL ".join(
+        f"SELECT {number} AS which, hash FROM ({query}) q(hash)" for number, query in enumerate(queries)
     )
-    row = cursor.execute(f"SELECT count(*), {halves} FROM {relation}").fetchone()
-    assert row is not None  # an aggregate always returns one row
-    return int(row[0]), digest_hex(int(row[1]), int(row[2]))
+    halves = ", ".join(
+        f"sum(CAST('0x' || hash[{begin}:{begin + 15}] AS UBIGINT)) % 18446744073709551616" for begin in (1, 17)
+    )
+    counted = f"SELECT which, count(*), {halves} FROM ({numbered}) GROUP BY which"
+    found = {
+        which: (int(rows), digest_hex(upper, lower)) for which, rows, upper, lower in cursor.execute(counted).fetchall()
+    }
+    return [found.get(number, (0, EMPTY_DIGEST)) for number in range(len(queries))]
 
 
 def _without_restored_references(table: Table, own: str, target: str, merged: str) -> str:

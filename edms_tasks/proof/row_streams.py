@@ -14,7 +14,7 @@ from edms_tasks.proof.row_order import ascending, boundaries_of, in_order, is_as
 from edms_tasks.quoting import identifier
 from edms_tasks.scratch.arrow_batches import arrow_batches
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import Workspace, column_types, relation
+from edms_tasks.scratch.workspace import Workspace, relation, types_of_rows
 
 ORDER = "@order"
 """The column with the hash of a row's text."""
@@ -39,7 +39,7 @@ def rows_by_text(table: Table, raw: RawTable, workspace: Workspace, folder: Path
         return
     schema = pq.read_schema(raw.files[0])
     with workspace.cursor() as cursor:
-        with_order = f"SELECT *, {order_of_text(table, column_types(cursor, relation(table, raw)))} FROM "
+        with_order = f"SELECT *, {order_of_text(table, types_of_rows(cursor, table, raw))} FROM "
         rows = (
             pa.Table.from_batches([batch])
             for part, at_once in raw.by_width()

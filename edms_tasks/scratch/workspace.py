@@ -19,6 +19,11 @@ AS_PARQUET = "(FORMAT parquet, ROW_GROUP_SIZE_BYTES '4MB')"
 """Options of COPY … TO. Row groups are small, because a reader holds a whole one in memory, and its texts may be long."""
 
 
+_MOST_TYPES = 2_000
+# Steps of a run ask for the same rows one after another, and preparing that question costs more than reading a small table.
+_types: dict[tuple[tuple[Path, int, int, int], ...], dict[str, str]] = {}
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A DuckDB database that overflows to `folder`. Each thread uses its own cursor."""
@@ -81,6 +86,20 @@ def relation(table: Table, raw: RawTable) -> str:
         return f"(SELECT {columns} WHERE false)"
     files = ", ".join(literal(str(path)) for path in raw.files)
     return f"read_parquet([{files}])"
+
+
+def types_of_rows(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable) -> dict[str, str]:
+    """Column name -> DuckDB type of the raw rows, as `relation` selects them. The same files are asked once."""
+    if not raw.files:
+        return dict.fromkeys((column.name for column in table.columns), "VARCHAR")
+    known = tuple(
+        (path, found.st_ino, found.st_size, found.st_mtime_ns) for path in raw.files for found in [path.stat()]
+    )
+    if known not in _types:
+        if len(_types) >= _MOST_TYPES:
+            _types.clear()
+        _types[known] = column_types(cursor, relation(table, raw))
+    return dict(_types[known])
 
 
 def column_types(cursor: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
-from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation
+from edms_tasks.scratch.workspace import AS_PARQUET, column_types, relation, types_of_rows
 from edms_tasks.trees.tree_kinds import Tree
 
 
@@ -113,5 +113,5 @@ def parent_labels(labels: str) -> str:
 
 
 def _text(cursor: duckdb.DuckDBPyConnection, table: Table, raw: RawTable, column: str) -> str:
-    kind = column_types(cursor, relation(table, raw))[column]
+    kind = types_of_rows(cursor, table, raw)[column]
     return text_value(column, kind, raw.encodings.get(column, "native"), alias="t")

@@ -9,11 +9,14 @@ from pathlib import Path
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
+import pytest
 from great_expectations import ExpectationSuite
 
 from edms_tasks.validation_result import CheckResult, Failure, SuiteResult
 from expectations.checkpoint import Summary, TableSuite
-from expectations.data_docs import write_data_docs
+from expectations.data_docs import suite_as_json, write_data_docs
+from expectations.integrity import ExpectReferenceToDangleAsAtTheSource
+from expectations.row_count import ExpectTableRowCountToEqual
 from expectations.summaries import summary_suite
 
 ELSEWHERE = re.compile(
@@ -89,6 +92,31 @@ def test_a_suite_stands_beside_its_page_as_great_expectations_stores_it(tmp_path
     assert ExpectationSuite(**written) == stored
     page = (index.parent / links[0]).with_suffix(".html")
     assert '<a download href="../suites/001-documents-Document.json">' in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        summary_suite("digests"),
+        gx.ExpectationSuite(
+            name="all that ours have",
+            expectations=[
+                ExpectReferenceToDangleAsAtTheSource(
+                    query="SELECT 'é', '\"' FROM {batch}",
+                    counted=["dangling"],
+                    expected=[3],
+                    description="author points at users.User",
+                    meta={"check": "reference author", "reference": "author"},
+                ),
+                ExpectTableRowCountToEqual(value=0),
+            ],
+            meta={"subject": "main.doc", "title": "documents.Document"},
+        ),
+    ],
+    ids=lambda made: made.name,
+)
+def test_suites_are_written_as_great_expectations_writes_them(made: gx.ExpectationSuite) -> None:
+    assert json.loads(json.dumps(suite_as_json(made))) == made.to_json_dict()
 
 
 def test_a_summary_stands_beside_its_suite_as_a_table(tmp_path: Path) -> None:
