@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -228,12 +229,15 @@ class ChangedTargets:
         table = self.tables.get(table_id)
         if table is None or len(table.primary_key) != 1 or CONTENT_TYPES not in self.tables:
             return []
-        labels = ", ".join(literal(f"{app}.{model}") for app, model in table.content_types)
+        labels = {f"{app}.{model}" for app, model in table.content_types}
+        return sorted(number for label in labels for number in self._content_type_ids.get(label, ()))
+
+    @cached_property
+    def _content_type_ids(self) -> dict[str, list[str]]:
+        """Labels of models ("documents.document") -> the ids, as text, of their content types."""
         rows = relation(self.tables[CONTENT_TYPES], self.raws[CONTENT_TYPES])
-        if not labels:
-            return []
-        query = f"SELECT CAST(id AS VARCHAR) FROM {rows} WHERE app_label || '.' || model IN ({labels}) ORDER BY 1"
-        return [str(number) for (number,) in self.cursor.execute(query).fetchall()]
+        query = f"SELECT app_label || '.' || model, list(CAST(id AS VARCHAR)) FROM {rows} GROUP BY 1"
+        return dict(self.cursor.execute(query).fetchall())
 
     def _held(self, table: Table, column: str) -> ColumnStorage:
         return storage_of(table, self.raws[table.id], self._types[table.id], column)

@@ -60,26 +60,28 @@ def mentioned(
         of_other_folders = {one.column for one in namings[table_id]} - {
             one.column for one in namings[table_id] if one.root == root
         }
-        for column in target.table.stored_columns if target.rows else ():
-            if column.logical_type not in _TEXTS or column.name in of_other_folders:
-                continue
-            text = target.text(column.name, "t")
-            theirs = f"(contains({text}, '/') OR contains({text}, chr(92))) AND {_stays(matched, policies, table_id)}"
-            tokens = f"""
-                SELECT DISTINCT unnest(list_append(string_split_regex({text}, {literal(_BETWEEN)}), {text})) AS token
-                FROM {target.relation} t
-                WHERE {theirs}
+        texts = [
+            target.text(column.name, "t")
+            for column in target.table.stored_columns
+            if column.logical_type in _TEXTS and column.name not in of_other_folders
+        ]
+        if not texts or not target.rows:
+            continue
+        tokens = f"""
+            SELECT DISTINCT unnest(list_append(string_split_regex(text, {literal(_BETWEEN)}), text)) AS token
+            FROM (SELECT unnest([{", ".join(texts)}]) AS text FROM {target.relation} t WHERE {_stays(matched, policies, table_id)})
+            WHERE contains(text, '/') OR contains(text, chr(92))
+        """
+        rows = cursor.execute(
+            f"""
+            SELECT DISTINCT c.path
+            FROM (SELECT replace(token, chr(92), '/') AS token FROM ({tokens})) m
+                JOIN {candidates} c ON c.last = regexp_extract(m.token, '[^/]+$')
+            WHERE m.token = c.path OR suffix(m.token, '/' || c.path)
+                OR (suffix(c.path, '/' || m.token) AND contains(m.token, '/'))
             """
-            rows = cursor.execute(
-                f"""
-                SELECT DISTINCT c.path
-                FROM (SELECT replace(token, chr(92), '/') AS token FROM ({tokens})) m
-                    JOIN {candidates} c ON c.last = regexp_extract(m.token, '[^/]+$')
-                WHERE m.token = c.path OR suffix(m.token, '/' || c.path)
-                    OR (suffix(c.path, '/' || m.token) AND contains(m.token, '/'))
-                """
-            ).fetchall()
-            found |= {str(path) for (path,) in rows}
+        ).fetchall()
+        found |= {str(path) for (path,) in rows}
     cursor.unregister("names_to_replace")
     return found
 

@@ -26,7 +26,7 @@ from edms_tasks.soft.value_rewriting import rewriter
 from edms_tasks.undeclared.collected_values import IN_NAMES, make_values
 from edms_tasks.undeclared.ids_in_columns import Mask, collect_by_kind, collect_column
 from edms_tasks.undeclared.ids_in_file_names import collect_file_names
-from edms_tasks.undeclared.likely_ids import TARGET_IDS, Suspect, find_suspects
+from edms_tasks.undeclared.likely_ids import PATHS, TARGET_IDS, Suspect, find_suspects
 from edms_tasks.undeclared.names_of_models import IDS_OF_ANYTHING, Names
 from edms_tasks.undeclared.open_columns import open_columns
 from edms_tasks.undeclared.place_descriptions import described
@@ -79,7 +79,7 @@ def find_undeclared(
                 continue
             # Rows that were matched by such a value are matched with others' rows if it is an id, whether they are written or not.
             touched = "true" if column.name in in_key else f"coalesce(r.{written(policies[table_id])}, false)"
-            _collect(cursor, matched, source, column, touched)
+            forms = _collect(cursor, matched, source, column, touched)
             has_bytes, are_unread = _collect_bytes(cursor, matched, source, column, touched)
             if has_bytes:
                 in_bytes.add(subject_of(source.table, column))
@@ -87,7 +87,7 @@ def find_undeclared(
                 unread.append(subject_of(source.table, column))
             if _repeats_own_key(cursor, source, column):
                 counters.add(subject_of(source.table, column))
-            if _is_path_to_itself(cursor, source, column):
+            if (has_bytes or forms.intersection(PATHS)) and _is_path_to_itself(cursor, source, column):
                 paths[subject_of(source.table, column)] = table_id
     for root, listed in names.items():
         _collect_names(cursor, root, listed)
@@ -156,18 +156,21 @@ def _columns_of_key(source: Identified) -> set[str]:
 
 def _collect(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, source: Identified, column: Column, touched: str
-) -> None:
+) -> set[str]:
+    """Add a column's values to `VALUES`; returns the names of the forms in which its texts may hold ids."""
+    forms: set[str] = set()
     table = source.table
     rows = matched.rewritten[table.id]
     text = source.text(column.name, "s")
     for where, mask in _parts(source, column):
         joined = f"{source.relation} s LEFT JOIN {rows.relation} r ON {paired('s', 'r')} WHERE {where}"
-        collect_column(
+        forms |= collect_column(
             cursor,
             subject_of(table, column),
             column,
             f"(SELECT {text} AS text, {touched} AS touched FROM {joined})",
             mask,
+            texts=f"(SELECT {text} AS text FROM {source.relation} s WHERE {where})",
         )
         is_telling = column.logical_type in ("text", "other") and column.name.lower().rpartition("_")[2] in _TELLING
         if is_telling and mask is None:
@@ -181,6 +184,7 @@ def _collect(
                 and one.logical_type in ("integer", "text", "other")
             ]
             collect_by_kind(cursor, subject_of(table, column), column, beside[:_MOST_BESIDE])
+    return forms
 
 
 def _collect_bytes(

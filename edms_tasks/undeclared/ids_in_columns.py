@@ -25,14 +25,22 @@ BYTES_AT_ONCE = 8 << 20
 _WHOLE = {"integer", "uuid"}
 _WITH_FRACTIONS = {"decimal", "float"}
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
+_HAS_ID = "regexp_matches(text, '[1-9]|[a-fA-F]{8}')"
+"""A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only."""
 OF_IDS = r'[0-9a-fA-F\s,;|/_:"\[\]{}()-]+'  # the characters of LIST and JOINED
 _MOST_KINDS = 50  # the most different values of a column that may say what another one contains
 
 
 def collect_column(
-    cursor: duckdb.DuckDBPyConnection, subject: str, column: Column, source: str, mask: Mask | None = None
-) -> None:
-    """Add a column's values to `VALUES`.
+    cursor: duckdb.DuckDBPyConnection,
+    subject: str,
+    column: Column,
+    source: str,
+    mask: Mask | None = None,
+    *,
+    texts: str | None = None,
+) -> set[str]:
+    """Add a column's values to `VALUES`; returns the names of the forms in which its texts may hold ids.
 
     Args:
         cursor: where to compute.
@@ -40,46 +48,58 @@ def collect_column(
         column: the column.
         source: a relation of (text, touched): the value in each row, and whether the row would be written.
         mask: hides declared ids, if the column has some.
+        texts: a relation of `text` alone, if one with the same texts is cheaper to read.
     """
     if column.logical_type in _WHOLE:
         grouped = f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {source} GROUP BY text"
         values = f"SELECT {literal(_name_of(column))} AS name, text AS value, weight, touched FROM ({grouped})"
         add_values(cursor, subject, "value", f"{values} WHERE {_full(ID)}")
-        return
+        return set()
+    (size,) = cursor.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {texts or source}").fetchall()[0]
+    if not size:
+        return set()
+    pieces = int(size) // BYTES_AT_ONCE + 1
     if column.logical_type in _WITH_FRACTIONS:
         source = f"(SELECT regexp_replace(text, '\\.0*$', '') AS text, touched FROM {source})"
-    # A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only.
-    held = f"(SELECT text, touched FROM {source} WHERE regexp_matches(text, '[1-9]|[a-fA-F]{{8}}'))"
     if mask is None:
         # Blanks around a value are none of it. Declared ids are masked in the text as it is.
         source = f"(SELECT trim(text, {_BLANKS}) AS text, touched FROM {source})"
-        held = f"(SELECT trim(text, {_BLANKS}) AS text, touched FROM {held})"
-        _whole_texts(
-            cursor, subject, column, f"(SELECT text, 1 AS weight, CAST(touched AS INTEGER) AS touched FROM {source})"
-        )
-    (size,) = cursor.execute(f"SELECT coalesce(sum(strlen(text)), 0) FROM {held}").fetchall()[0]
-    pieces = int(size) // BYTES_AT_ONCE + 1
+    forms: set[str] = set()
     for piece in range(pieces):
         cursor.execute(
             f"CREATE OR REPLACE TEMP TABLE {_TEXTS} AS "
-            f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {held} "
-            f"WHERE {f'NOT {_full(ID)}' if mask is None else 'true'} AND hash(text) % {pieces} = {piece} GROUP BY text"
+            f"SELECT text, count(*) AS weight, count(*) FILTER (touched) AS touched FROM {source} "
+            f"WHERE text <> ''{f' AND hash(text) % {pieces} = {piece}' if pieces > 1 else ''} GROUP BY text"
         )
         if mask is not None:
+            cursor.execute(f"DELETE FROM {_TEXTS} WHERE NOT {_HAS_ID}")
             _masked(cursor, mask)
+        if mask is not None or pieces == 1:
             _whole_texts(cursor, subject, column, _TEXTS)
-        marks, may_be_lists = _occurring(cursor)
-        if not may_be_lists and not marks:
-            continue
-        lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
-        if may_be_lists:
-            add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
-            add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
-        texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
-        for form in FORMS:
-            if marks.intersection(form.within):
-                add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
+        forms |= _collect_forms(cursor, subject, column)
+    if mask is None and pieces > 1:  # all at once, since each value is to be there once
+        _whole_texts(
+            cursor, subject, column, f"(SELECT text, 1 AS weight, CAST(touched AS INTEGER) AS touched FROM {source})"
+        )
     cursor.execute(f"DROP TABLE IF EXISTS {_TEXTS}")
+    return forms
+
+
+def _collect_forms(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column) -> set[str]:
+    """Add the ids within a piece's texts to `VALUES`; returns the names of the forms that may be there."""
+    marks, may_be_lists = _occurring(cursor)
+    forms = [form for form in FORMS if marks.intersection(form.within)]
+    if not may_be_lists and not forms:
+        return set()
+    cursor.execute(f"DELETE FROM {_TEXTS} WHERE {_full(ID)} OR NOT {_HAS_ID}")
+    if may_be_lists:
+        lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
+        add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
+        add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
+    texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
+    for form in forms:
+        add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
+    return {form.name for form in forms} | ({"list", JOINED_FORM} if may_be_lists else set())
 
 
 def collect_by_kind(
@@ -140,7 +160,8 @@ def _occurring(cursor: duckdb.DuckDBPyConnection) -> tuple[set[str], bool]:
     marks = sorted({mark for form in FORMS for mark in form.within})
     occurs = ", ".join(f"coalesce(bool_or(contains(readable, {literal(mark)})), false)" for mark in marks)
     row = cursor.execute(
-        f"SELECT coalesce(bool_or({_full(OF_IDS)}), false), {occurs} FROM (SELECT text, {readable_text('text')} AS readable FROM {_TEXTS})"
+        f"SELECT coalesce(bool_or({_full(OF_IDS)}), false), {occurs} "
+        f"FROM (SELECT text, {readable_text('text')} AS readable FROM {_TEXTS} WHERE {_HAS_ID} AND NOT {_full(ID)})"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     return {mark for mark, found in zip(marks, row[1:], strict=True) if found}, bool(row[0])

@@ -24,6 +24,8 @@ _CASES = "undeclared_values_of_places"
 _MOST_VALUES = 20_000  # the most different values of a place that are compared with ids
 _EXAMPLES = 3
 _MOST_TARGETS = 3  # the most models that are suggested for a place whose name means no model
+PATHS = frozenset({"list", OTHER_LIST})
+"""The forms in which places in a tree are found."""
 _UNNAMED = frozenset(
     {"value", "list", JOINED_FORM, "member", "members", "pair", "array", "keys", "key", "first", "sign"}
 )  # forms for which values alone are enough
@@ -85,7 +87,7 @@ def find_suspects(
     found = []
     for number, case in _cases(cursor, _places(cursor), names, pointed):
         own = numbers.get(paths.get(case.place.subject, ""))
-        if own is not None and case.place.form in ("list", OTHER_LIST) and case.hits.get(own):
+        if own is not None and case.place.form in PATHS and case.hits.get(own):
             suspected: tuple[int, ...] = (own,)  # few as the values may be, that is no coincidence
         else:
             suspected = _suspected(case, frozenset(by_name_only), is_counter=case.place.subject in counters)
