@@ -174,6 +174,7 @@ from documents.models import Document
 for one in Document.global_objects.all():
     if not one.source_path.is_file():
         one.hard_delete()
+        one.thumbnail_path.unlink(missing_ok=True)
     elif len(one.title) > 40:
         Document.global_objects.filter(pk=one.pk).update(title=one.title[:40])'
 }

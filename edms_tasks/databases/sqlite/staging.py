@@ -23,6 +23,7 @@ from edms_tasks.databases.sqlite.catalogue import free_row_id
 from edms_tasks.databases.sqlite.connection_pool import Readers
 from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.databases.sqlite.file_identity import fingerprint
+from edms_tasks.databases.sqlite.generated_anew import computing
 from edms_tasks.databases.sqlite.schema_authorizer import KINDS, confined, create, is_virtual, require_made
 from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
@@ -54,6 +55,7 @@ class SqliteStaging:
         self._loaders = Readers(self._loader)
         self._foreign = ForeignNames()
         self._plain: set[str] = set()  # tables that are loaded under a plain definition
+        self._uncomputed: set[str] = set()  # of these, whose rows came without what the EDMS's functions compute
         self.left_to_the_edms: tuple[str, ...] = ()
 
     def create_tables(self) -> None:
@@ -111,7 +113,7 @@ class SqliteStaging:
                 if chunks:  # the shadow tables of a new virtual table are not empty
                     cursor.execute(f"DELETE FROM {identifier(table.name)}")
                 for chunk in chunks:
-                    rows = pq.read_table(chunk, columns=columns)
+                    rows = self._read(chunk, table, columns)
                     if rows.num_rows == 0:
                         continue
                     if row_id is not None:
@@ -127,6 +129,18 @@ class SqliteStaging:
                     fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
                 ) from error
         return loaded
+
+    def _read(self, chunk: Path, table: Table, columns: Sequence[str]) -> pa.Table:
+        """A chunk's rows; generated columns that it lacks are NULL until the EDMS's connection has computed them."""
+        there = set(pq.read_schema(chunk).names)
+        lacking = [one.name for one in table.columns if one.generated and one.name in columns and one.name not in there]
+        rows = pq.read_table(chunk, columns=[name for name in columns if name not in lacking])
+        if not lacking:
+            return rows
+        self._uncomputed.add(table.name)
+        for name in lacking:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+        return rows.select(list(columns))
 
     def _loader(self) -> adbc.Connection:
         connection = adbc.connect(str(self._path), autocommit=True)
@@ -154,14 +168,14 @@ class SqliteStaging:
             self._foreign.register(connection)
             connection.execute("PRAGMA synchronous = OFF")
             set_definitions(connection, [(one.name, one.sql) for one in self._objects if one.name in self._plain])
+            left = [computing(connection, name) for name in sorted(self._uncomputed)]
             connection.execute("BEGIN")
-            left = []
             for kind in ("index", "view", "trigger"):
                 for made in self._objects:
-                    if made.type == kind and (kind != "index" or not self._is_left(connection, made)):
-                        self._execute(connection, made)
-                    elif made.type == kind:
+                    if made.type == kind and self._is_left(connection, made):
                         left.append(made.sql)
+                    elif made.type == kind:
+                        self._execute(connection, made)
             # The entries of these indexes are sorted by bytes, or are NULL, until the EDMS has built them again.
             left += [
                 f"REINDEX {identifier(name)}"
@@ -197,7 +211,9 @@ class SqliteStaging:
         )
 
     def _is_left(self, connection: sqlite3.Connection, made: _SchemaObject) -> bool:
-        """Whether only the EDMS can build an index: it uses a function of the EDMS, or a virtual column that calls one."""
+        """Whether the EDMS has to create it: an index over its functions, or a trigger that must not see rows being computed."""
+        if made.type != "index":
+            return made.type == "trigger" and made.table in self._uncomputed
         if self._foreign.needs_function(made.name):
             return True
         if made.table not in self._plain:
@@ -235,6 +251,14 @@ class SqliteStaging:
     def completed_by_the_edms(self, problem: str) -> None:
         checkpoint(self._path)
         flush_file(self._path)
+        if problem and self._uncomputed:
+            raise CheckFailed(
+                "The EDMS's own connection could not compute columns of rows that came without them.",
+                where=", ".join(sorted(self._uncomputed)),
+                why=problem[:600],
+                fix="Nothing was written. The functions of these columns fail on a row of the old backup, or the EDMS's code cannot "
+                "be run: `edms-backup doctor` says which.",
+            )
         if problem:
             needs_functions = bool(self._foreign.functions)
             self.notes.append(note_of_unknown(problem, is_computed=needs_functions, where=str(self._path)))

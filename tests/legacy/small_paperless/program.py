@@ -69,7 +69,9 @@ def fill(hash_name: str) -> None:
         if one.archive_filename:
             _write("archive", one.archive_filename, f"archive {number}")
         Note.objects.create(document=one, note=f"note {number}", user=users[2])
-        CustomFieldInstance.objects.create(document=one, value_document_ids=[made[0].pk], value_monetary="12.50")
+        CustomFieldInstance.objects.create(
+            document=one, value_document_ids=[made[0].pk], value_monetary=("12.50", "EUR7.25")[number % 2]
+        )
     made[3].root_document, made[4].deleted_at = made[2], datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
     made[3].save()
     made[4].save()

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import models
+from django.db.models.functions import Cast, Substr
 
 
 class _NotDeleted(models.Manager[Any]):
@@ -57,12 +58,31 @@ class Document(models.Model):
     global_objects: Any = models.Manager()
 
 
+def _number(begins: int) -> Cast:
+    return Cast(Substr("value_monetary", begins), output_field=models.DecimalField(decimal_places=2, max_digits=65))
+
+
 class CustomFieldInstance(models.Model):
-    """A value of a document, as JSON and as a number."""
+    """A value of a document, as JSON and as money."""
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE)
     value_document_ids = models.JSONField(null=True)
-    value_monetary = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    value_monetary = models.CharField(max_length=128, null=True)
+    # On SQLite only Django's own connection has the function of a regular expression.
+    value_monetary_amount = models.GeneratedField(
+        expression=models.Case(
+            models.When(value_monetary__regex=r"^\d+", then=_number(1)),
+            default=_number(4),
+            output_field=models.DecimalField(decimal_places=2, max_digits=65),
+        ),
+        output_field=models.DecimalField(decimal_places=2, max_digits=65),
+        db_persist=True,
+    )
+
+    class Meta:
+        """As in paperless: an index over the computed field."""
+
+        indexes = (models.Index(fields=["document", "value_monetary_amount"]),)
 
 
 class Note(models.Model):
