@@ -77,7 +77,7 @@ def _copied(dump: Dump, path: Path, ended: threading.Event) -> DumpContents:
                 findings.append(_repair(connection, dump, problems))
             rows = _count(connection)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeError) as error:  # its names, too, may be damaged
         raise _unreadable(dump, str(error)) from error
     if not rows:
         raise UnreadableBackup(
@@ -130,7 +130,7 @@ def _repair(connection: sqlite3.Connection, dump: Dump, problems: list[str]) -> 
     try:
         connection.execute("REINDEX")
         left = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})")]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeError) as error:
         left = [str(error)]
     if left != ["ok"]:
         raise _unreadable(dump, "; ".join(left[:_NAMED]))

@@ -87,7 +87,8 @@ class _Text:
             if not text.rstrip().endswith(";") or (held[0].startswith("INSERT") and quotes % 2):
                 continue
             statement = "".join(held).strip()
-            if not sqlite3.complete_statement(statement):
+            # What SQLite cannot take, bytes that are no UTF-8 and NUL, is refused when the statement is run.
+            if not sqlite3.complete_statement(statement.encode("utf-8", "replace").decode().replace("\0", "?")):
                 continue
             held, size, quotes = [], 0, 0
             self.begins = self.begins or statement.upper().startswith("BEGIN")
