@@ -40,6 +40,8 @@ def rows_of(models: tuple[ModelRows, ...], name: str) -> Iterator[dict[str, Any]
 class _Wanted:
     """A file that a row names: where it belongs, and its checksum if the row has one."""
 
+    kind: str
+    number: int  # of the row
     target: str
     checksum: str
 
@@ -53,6 +55,7 @@ class PaperlessFiles:
     wanted: dict[str, _Wanted] = field(default_factory=dict)
     _targets: set[str] = field(default_factory=set)
     _not_exported: dict[str, int] = field(default_factory=dict)
+    _overwritten: dict[str, int] = field(default_factory=dict)
     _unnamed: list[str] = field(default_factory=list)
     _unusable: list[str] = field(default_factory=list)
     _differ: list[str] = field(default_factory=list)
@@ -65,7 +68,8 @@ class PaperlessFiles:
             self._note_document(row)
         for row in rows_of(self.models, BUNDLES):
             kept = row["fields"].get("file_path")
-            self._note(row, "share_link_bundles", "__exported_share_link_bundle_name__", kept, None)
+            if isinstance(row.get("pk"), int):
+                self._note(row, "share_link_bundles", "__exported_share_link_bundle_name__", kept, None)
 
     def take(self, member: ArchiveMember) -> None:
         """Put a file of the export where its row says."""
@@ -116,6 +120,9 @@ class PaperlessFiles:
             yield make_finding(
                 "old-files-not-exported", kind, f"The {kind} of documents were not exported.", count=count
             )
+        for kind, count in self._overwritten.items():
+            what = f"The {kind} of documents were exported under the name of another document's, which has overwritten them."
+            yield make_finding("old-files-not-exported", kind, what, count=count)
         yield from not_converted(self._others)
 
     @property
@@ -145,9 +152,18 @@ class PaperlessFiles:
                 self._unnamed.append(f"{kind}/{kept}"[:200])
             return
         name, target = clean_name(str(exported)), clean_name(str(kept or exported))
-        place = f"documents/{kind}/{target}"
-        if name is None or target is None or name in self.wanted or place in self._targets:
+        wanted = _Wanted(kind, int(row["pk"]), f"documents/{kind}/{target}", str(checksum or "").lower())
+        if name is None or target is None or wanted.target in self._targets:
             self._unusable.append(str(exported)[:200])
             return
-        self._targets.add(place)
-        self.wanted[name] = _Wanted(place, str(checksum or "").lower())
+        other = self.wanted.get(name)
+        if other is not None and (other.kind != kind or kind not in _MADE_AGAIN):
+            self._unusable.append(str(exported)[:200])
+            return
+        self._targets.add(wanted.target)
+        if other is not None:
+            # Since 2.20 its names are those of originals without their suffix: that of a.png replaces that of a.pdf. It exports
+            # in the order of ids.
+            self._overwritten[kind] = self._overwritten.get(kind, 0) + 1
+        if other is None or other.number < wanted.number:
+            self.wanted[name] = wanted

@@ -159,6 +159,8 @@ class _Parser:
             return _Problem(f"a row cannot be parsed: {expat.ErrorString(error.code)}", offset)
         except EntitiesRefused as error:
             return _Problem(str(error), 0, is_fatal=True)
+        except (LookupError, ValueError) as error:  # expat asks Python for encodings that it does not know
+            return _Problem(f"it was not read on: {error}", 0, is_fatal=True)
         return None
 
     def _refuse(self, *_: object) -> None:

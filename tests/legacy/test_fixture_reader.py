@@ -155,6 +155,8 @@ def test_yaml_and_xml_are_read_with_every_digit(tmp_path: Path) -> None:
         ),
         (XML[:-30], {"old-truncated"}),
         (XML.replace("&amp;", "&"), {"old-rows-damaged"}),
+        (XML.replace('encoding="utf-8"', 'encoding="utfm8"'), {"old-rows-damaged"}),
+        (XML.replace('encoding="utf-8"', 'encoding="utf-16"'), {"old-rows-damaged"}),
         (XML.replace("<django", '<!DOCTYPE x [<!ENTITY a "aaaa">]><django'), {"old-rows-damaged"}),
         (YAML[:-9], {"old-truncated"}),
         (YAML.replace("'on'", "'on"), {"old-rows-damaged"}),

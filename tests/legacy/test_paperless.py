@@ -262,6 +262,19 @@ def test_two_documents_with_one_name_are_not_one_file(tmp_path: Path) -> None:
         assert losses(old) >= {"old-member-refused"}
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_thumbnail_that_the_exporter_overwrote_is_that_of_the_last_document(first: int, tmp_path: Path) -> None:
+    rows = [document(number) | {_THUMBNAIL: "a-thumbnail.webp"} for number in (first, 3 - first)]
+
+    old = read(export(tmp_path / "export", rows, **{"a-thumbnail.webp": b"thumbnail 2"}), tmp_path / "scratch")
+
+    assert old.folders[0].path is not None
+    thumbnails = old.folders[0].path / "documents" / "thumbnails"
+    assert {one.name: one.read_bytes() for one in thumbnails.iterdir()} == {"0000002.webp": b"thumbnail 2"}
+    (said,) = [one for one in old.findings if one.code == "old-files-not-exported"]
+    assert (said.subject, said.count, said.severity) == ("thumbnails", 1, "warning")
+
+
 @pytest.mark.parametrize("look_only", [True, False])
 def test_the_passphrase_decrypts_what_the_export_encrypted(look_only: bool, tmp_path: Path) -> None:
     path, account = _encrypted_export(tmp_path / "export", "the passphrase", "geheim ✓")
