@@ -101,7 +101,7 @@ def make_snapshot_of(run: Run, source: BackupSource, tag: str | None) -> BackupR
                     path_columns=stored.path_columns,
                     findings=making.findings,
                     seconds=run.seconds,
-                    converted=source.old.origin if source.old else None,
+                    converted=source.old.origin_of(making.findings) if source.old else None,
                 )
         with run.stage("verify"):
             making.conclude()

@@ -1,9 +1,13 @@
-"""Convert all: every old backup below a folder, one after the other; a run that was stopped goes on where it was."""
+"""Convert all: every old backup below a folder, one after the other; a run that was stopped goes on where it was.
+
+What is passed over is in the table too: links, hidden files, and files that neither are a backup nor are named like one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +25,12 @@ from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
 
 _BESIDE = (*SUFFIXES_OF_CHECKSUMS, "_metadata.json", ".metadata")
+_PASSED_OVER = "passed over"
+# A file that is named like a backup and is none is one that is damaged, or of a tool that is not known.
+_LIKE_A_BACKUP = re.compile(
+    r"\.(json|jsonl|xml|ya?ml|p?sql|dump|bin|sqlite3?|db|backup|bak|tar|t[gbx]z|zip|gz|bz2|xz|zst|lzma|7z|gpg|pgdump)(\.|$)|backup|dump|export",
+    re.IGNORECASE,
+)
 _FORMAT_OF_MANY = "dumpdata"  # a folder of fixtures may be one backup in parts, or a hundred backups
 
 
@@ -31,7 +41,9 @@ class OneConversion:
     name: str  # below the folder
     state: str  # size and time of the file, by which a later run knows it again
     format: str = ""
-    outcome: str = ""  # converted, converted with losses, inspected, …; "failed": a later run tries it again
+    outcome: str = (
+        ""  # converted, converted with losses, inspected, passed over, …; "failed": a later run tries it again
+    )
     rows: int = 0
     losses: int = 0
     snapshot: str = ""
@@ -46,6 +58,11 @@ class ConvertAllResult:
     table: Path
     made: tuple[OneConversion, ...]
     known: int  # done by an earlier run
+
+    @property
+    def passed_over(self) -> tuple[OneConversion, ...]:
+        """What is no old backup."""
+        return tuple(one for one in self.made if one.outcome == _PASSED_OVER)
 
     @property
     def incomplete(self) -> tuple[OneConversion, ...]:
@@ -94,8 +111,11 @@ def convert_all(run: Run, request: ConvertRequest) -> ConvertAllResult:
     known = {one.name: one for one in _read(table)}
     made: dict[str, OneConversion] = {}
     earlier = 0
-    for path in old_backups_in(folder):
+    for path, why in _found_in(folder):
         name = path.relative_to(folder).as_posix()
+        if why:
+            made[name] = OneConversion(name, "", outcome=_PASSED_OVER, why=why)
+            continue
         before = known.get(name)
         if before is not None and before.state == _state(path) and before.outcome != "failed":
             made[name], earlier = before, earlier + 1
@@ -107,24 +127,32 @@ def convert_all(run: Run, request: ConvertRequest) -> ConvertAllResult:
     return ConvertAllResult(folder, table, tuple(made.values()), earlier)
 
 
-def old_backups_in(folder: Path) -> Iterator[Path]:
-    """The files below a folder, and the folders that are one backup each."""
+def _found_in(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files below a folder, and the folders that are one backup each; with the reason where one is passed over."""
     for path in sorted(folder.iterdir()):
-        if path.is_symlink() or path.name.endswith(_BESIDE) or path.name.startswith("."):
-            continue
-        if path.is_dir():
+        if path.is_symlink():
+            yield path, "a link"
+        elif path.name.startswith("."):
+            yield path, "hidden"
+        elif path.name.endswith(_BESIDE):
+            continue  # read with the backup that it stands beside
+        elif path.is_dir():
             whole = [seen for _, seen in recognise(path) if seen.format != _FORMAT_OF_MANY]
             if whole:
-                yield path
+                yield path, ""
             else:
-                yield from old_backups_in(path)
+                yield from _found_in(path)
         elif path.is_file():
-            yield path
+            yield path, ""
+        else:
+            yield path, "no file"
 
 
 def _one(run: Run, request: ConvertRequest, path: Path, name: str) -> OneConversion:
     found = OneConversion(name, _state(path))
     if not recognise(path):
+        if not _LIKE_A_BACKUP.search(path.name):
+            return replace(found, outcome=_PASSED_OVER, why="no known format, and not named like a backup")
         return replace(found, outcome="no known format", why="0 bytes" if not path.stat().st_size else "")
     try:
         result = convert.fn(run, replace(request, path=str(path), tag=None))

@@ -69,11 +69,18 @@ class LoadedBackup:
         origin: what it was.
         folders: name of a root of files -> where its files were unpacked; roots that it lacks are left out.
         findings: about it.
+        has_files: whether it has any; then what its rows name should be among them.
     """
 
     origin: ConvertedFrom
     folders: Mapping[str, Path]
     findings: tuple[Finding, ...]
+    has_files: bool
+
+    def origin_of(self, findings: Sequence[Finding]) -> ConvertedFrom:
+        """What it was. Files that the backup of it finds missing are losses too."""
+        missing = sum(one.code == "missing-file" for one in findings) if self.has_files else 0
+        return self.origin.model_copy(update={"losses": self.origin.losses + missing})
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def source_of_old(
         database=open_database(address),
         this_edms=this_edms,
         reopened=reopen(settings, this_edms),
-        old=LoadedBackup(origin, mapped.folders, found),
+        old=LoadedBackup(origin, mapped.folders, found, has_files=bool(old.folders)),
     )
 
 

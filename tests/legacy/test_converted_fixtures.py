@@ -162,6 +162,8 @@ def test_a_migration_package_comes_back_with_its_files(backed_up: BackedUpSystem
     assert [one.code for one in made.losses if one.subject.endswith(".file")] == ["old-files-missing"]
     assert made.made is not None
     manifest = made.made.manifest
+    assert manifest.converted is not None
+    assert manifest.converted.losses == len(made.losses)
     media = [path for path in protected.edms.media.rglob("*") if path.is_file()]
     assert [(index.root.name, index.files) for index in manifest.files] == [("media", len(media))]
     assert f"{manifest.created:%Y-%m-%d}" == "2024-01-02"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import json
 import lzma
 import random
@@ -258,6 +259,28 @@ def test_a_folder_of_old_backups_goes_on_where_it_stopped(backed_up: BackedUpSys
     assert second.known == 2  # the changed one was looked at again
     assert {one.name for one in second.incomplete} == {"empty.json"}
     assert [one["name"] for one in json.loads(second.table.read_text())] == [one.name for one in second.made]
+
+
+def test_what_is_passed_over_is_said_and_is_no_failure(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    folder = tmp_path / "years"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / "whole.json").write_text(json.dumps(ROWS))
+    (folder / "whole.json.sha256").write_text(hashlib.sha256((folder / "whole.json").read_bytes()).hexdigest())
+    (folder / "README").write_text("what lies here")
+    (folder / "newest").symlink_to("whole.json")
+    request = ConvertRequest(path=str(folder), inspect=True)
+
+    passed = convert_all.fn(Run(backed_up("sqlite").protected.settings), request)
+    (folder / "unknown.dump").write_text("not a dump")
+    failed = convert_all.fn(Run(backed_up("sqlite").protected.settings), request)
+
+    assert {one.name: one.why.split(",")[0] for one in passed.passed_over} == {
+        ".cache": "hidden",
+        "README": "no known format",
+        "newest": "a link",
+    }
+    assert not passed.incomplete
+    assert [one.name for one in failed.incomplete] == ["unknown.dump"]
 
 
 def test_all_rows_before_the_damage_of_a_compressed_file_are_read(tmp_path: Path) -> None:

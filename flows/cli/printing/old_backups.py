@@ -22,8 +22,13 @@ def print_conversions(console: Console, result: ConvertAllResult) -> None:
     ]
     print_table(console, ["old backup", "format", "outcome", ">rows", ">losses", "snapshot", "why"], rows)
     line(console, f"table     {result.table}" + (f" ({result.known} known from earlier runs)" if result.known else ""))
-    whole = len(result.made) - len(result.incomplete)
-    line(console, f"{'✗' if result.incomplete else '✓'} {whole} of {len(result.made)} old backups are whole")
+    if result.passed_over:
+        line(
+            console, f"passed over {len(result.passed_over):,} that are no old backup: links, hidden files, and others"
+        )
+    backups = len(result.made) - len(result.passed_over)
+    whole = backups - len(result.incomplete)
+    line(console, f"{'✗' if result.incomplete else '✓'} {whole} of {backups} old backups are whole")
 
 
 def print_conversion(console: Console, result: ConvertResult) -> None:
