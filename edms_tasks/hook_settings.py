@@ -37,6 +37,11 @@ class HooksSettings(Section):
     before_restore: Commands = _before("a restore")
     after_restore: Commands = _after("a restore")
     error_restore: Commands = _error("a restore")
+    before_promote: Commands = Field(
+        default=(),
+        description="Commands in a restore of the live system, when the copy is proved and is about to be swapped in; if one fails, "
+        "nothing is changed.",
+    )
     before_merge: Commands = _before("a merge")
     after_merge: Commands = _after("a merge")
     error_merge: Commands = _error("a merge")

@@ -2,50 +2,50 @@
 
     prefect deploy --prefect-file deployments/prefect.yaml --all
 
-Each is declared where its verb is (`flows/backup.py`, …). A run whose checks fail is a failed run, so that schedules and automations
-notice. Parameters are recorded by the server and hold no secrets: the settings file and the environment of the worker do.
+Each is declared where its verb is (`flows/backup.py`, …), and loaded when it is asked for: every run of a deployment is a new
+process, and loading all of them would be a third of its start. A run whose checks fail is a failed run, so that schedules and
+automations notice. Parameters are recorded by the server and hold no secrets: the settings file and the environment of the worker do.
 """
 
 from __future__ import annotations
 
-import flows.alarm
-import flows.backup
-import flows.convert
-import flows.convert_all
-import flows.copy
-import flows.diff
-import flows.doctor
-import flows.drill
-import flows.fixtures
-import flows.listing
-import flows.merge
-import flows.packages
-import flows.prune
-import flows.restore
-import flows.restore_plan
-import flows.rollback
-import flows.status
-import flows.verify
+from importlib import import_module
+from typing import Any
+
 from flows.running.prefect_logging import shorten_known_errors
+
+_MODULES = {
+    "alarm": "flows.alarm",
+    "backup": "flows.backup",
+    "verify": "flows.verify",
+    "restore": "flows.restore",
+    "plan_restore": "flows.restore_plan",
+    "merge": "flows.merge",
+    "copy": "flows.copy",
+    "convert": "flows.convert",
+    "convert_all": "flows.convert_all",
+    "export": "flows.packages",
+    "export_fixtures": "flows.fixtures",
+    "import_package": "flows.packages",
+    "diff": "flows.diff",
+    "drill": "flows.drill",
+    "prune": "flows.prune",
+    "rollback": "flows.rollback",
+    "doctor": "flows.doctor",
+    "list_": "flows.listing",
+    "status": "flows.status",
+}
 
 shorten_known_errors()
 
-alarm = flows.alarm.alarm.on_prefect
-backup = flows.backup.backup.on_prefect
-verify = flows.verify.verify.on_prefect
-restore = flows.restore.restore.on_prefect
-plan_restore = flows.restore_plan.plan_restore.on_prefect
-merge = flows.merge.merge.on_prefect
-copy = flows.copy.copy.on_prefect
-convert = flows.convert.convert.on_prefect
-convert_all = flows.convert_all.convert_all.on_prefect
-export = flows.packages.export.on_prefect
-export_fixtures = flows.fixtures.export_fixtures.on_prefect
-import_package = flows.packages.import_package.on_prefect
-diff = flows.diff.diff.on_prefect
-drill = flows.drill.drill.on_prefect
-prune = flows.prune.prune.on_prefect
-rollback = flows.rollback.rollback.on_prefect
-doctor = flows.doctor.doctor.on_prefect
-list_ = flows.listing.list_.on_prefect
-status = flows.status.status.on_prefect
+
+def __getattr__(name: str) -> Any:
+    """Prefect's flow of a verb."""
+    if name not in _MODULES:
+        raise AttributeError(name)
+    return getattr(import_module(_MODULES[name]), name).on_prefect
+
+
+def __dir__() -> list[str]:
+    """The verbs."""
+    return sorted(_MODULES)

@@ -34,6 +34,7 @@ def propose_restore(run: Run, request: RestoreRequest) -> Proposal | None:
         run,
         RestorePlanRequest(snapshot=request.snapshot, drop_unknown=request.drop_unknown, schema=request.schema),
     )
+    stops = _stopping_hooks(run) if plan.in_use else ""
     return _pinned(
         request,
         Proposal(
@@ -42,10 +43,16 @@ def propose_restore(run: Run, request: RestoreRequest) -> Proposal | None:
             title=f"Snapshot {plan.snapshot_id[:12]} would replace the live database and files; the present ones are kept for a rollback.",
             facts=_facts(plan),
             changes=_changes(plan),
-            obstacles=[plan.in_use] if plan.in_use else [],
-            notes=plan.notes,
+            obstacles=[plan.in_use] if plan.in_use and not stops else [],
+            notes=[*plan.notes, *([f"{plan.in_use} Commands of [hooks] {stops} run before that."] if stops else [])],
         ),
     )
+
+
+def _stopping_hooks(run: Run) -> str:
+    """The hooks that may stop the EDMS before the restore needs it, by name."""
+    hooks = run.settings.hooks
+    return " and ".join(f"before_{verb}" for verb in ("restore", "promote") if hooks.of("before", verb))
 
 
 def _pinned(request: RestoreRequest, proposal: Proposal) -> Proposal:

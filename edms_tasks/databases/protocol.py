@@ -291,7 +291,7 @@ class Database(Protocol):
         """Begin a merge: other sessions cannot write to these tables until it ends. Raises TargetInUse if one is writing."""
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
-        """Check everything that would stop a restore, before anything is changed; returns notes."""
+        """Check everything that would stop a restore, before anything is changed; returns notes. `promote`: nobody may use it now."""
 
     def in_use(self) -> str | None:
         """Why the live database could not be swapped now, as far as is visible from outside; None if nothing is known."""

@@ -31,6 +31,7 @@ class Origin:
         through: what started it, if it was no person at the command line, such as a deployment; else "".
         reason: why, in the words of whoever started it; "" if nothing was said.
         approvals: who approved it; none if nobody had to.
+        plan: the plan that they approved, line by line.
     """
 
     run: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -39,6 +40,7 @@ class Origin:
     through: str = ""
     reason: str = ""
     approvals: tuple[ApprovalLike, ...] = ()
+    plan: tuple[str, ...] = ()
     host: str = field(default_factory=machine_of_this_run)
     clock: HostClock = field(default_factory=read_host_clock)
 
@@ -56,6 +58,7 @@ class Origin:
             "through": self.through,
             "reason": self.reason,
             "approved_by": [one.as_json() for one in self.approvals],
+            "approved_plan": list(self.plan),
             "started": self.started.isoformat(timespec="seconds"),
             "host": self.host,
             "system": platform.platform(),

@@ -21,6 +21,7 @@ from flows.approval.waiting_run import WaitingRun, WaitingRuns, recorded
 from flows.evidence.repository_log import record_failure
 from flows.running.approvals import Approved
 from flows.running.markdown import bullets, fact_list, page, plain
+from flows.running.printable import printable
 from flows.running.question import AskedField, Question
 from flows.running.run import Run
 
@@ -59,6 +60,7 @@ def after_approval(
                 subject=proposal.subject,
                 pinned=dict(proposal.pinned),
                 target=place.lines(),
+                plan=tuple(map(printable, proposal.lines(_CHANGES_SHOWN))),
             )
             runs.write(run_id, waiting)
             _show(run, verb, proposal)
@@ -74,7 +76,7 @@ def after_approval(
             raise
         run = place.knowing
         as_planned = replace(cast("Any", request), **waiting.pinned)
-        return replace(run, approved=Approved(waiting.subject, waiting.approvals)), as_planned
+        return replace(run, approved=Approved(waiting.subject, waiting.approvals, waiting.plan)), as_planned
 
     return approve
 

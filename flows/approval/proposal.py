@@ -27,3 +27,15 @@ class Proposal:
     changes: Sequence[str] = ()
     obstacles: Sequence[str] = ()
     notes: Sequence[str] = ()
+
+    def lines(self, most: int) -> tuple[str, ...]:
+        """All of it line by line, with so many changes at most, for the report of the run that was approved."""
+        more = len(self.changes) - most
+        return (
+            self.title,
+            *(f"{name}: {value}" for name, value in self.facts if value not in ("", None)),
+            *(f"In the way when it was planned: {one}" for one in self.obstacles),
+            *self.changes[:most],
+            *([f"… and {more:,} more"] if more > 0 else []),
+            *self.notes,
+        )

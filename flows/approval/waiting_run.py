@@ -36,6 +36,7 @@ class WaitingRun:
         pinned: fields of the request that are fixed to it.
         target: where the live system was when the plan was made.
         approvals: those given so far.
+        plan: the plan that was shown, line by line.
         open: false once it was refused or has expired: the next attempt shows another plan.
     """
 
@@ -47,6 +48,7 @@ class WaitingRun:
     target: tuple[str, ...] = ()
     approvals: tuple[Approval, ...] = ()
     open: bool = True
+    plan: tuple[str, ...] = ()
 
     def expires(self, after: timedelta) -> datetime:
         """When it expires: so long after it was shown, or after the last approval."""

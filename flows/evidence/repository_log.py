@@ -115,6 +115,7 @@ def _with_origin(run: Run, request: object) -> Run:
             through=known.through or run.runner.started_by,
             reason=known.reason or reason,
             approvals=run.approved.approvals if run.approved is not None else (),
+            plan=run.approved.plan if run.approved is not None else (),
         ),
     )
 

@@ -33,6 +33,7 @@ from edms_tasks.report import RecoveryFacts
 from edms_tasks.scratch.disk_space import require_space
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
+from flows.hooks.before_promotion import run_before_promotion
 from flows.live.folder_checks import overlapping_stores
 from flows.live.live_target import finish_interrupted_promotions, live_target
 from flows.restoring.target import Target
@@ -89,10 +90,12 @@ def prepare_target(
     if target.into is not None and not target.converts:
         left += _clear_beside_the_live(live_target(settings, database, target.report), journal, patience, notes)
     notes += [f"Files of a killed run were removed: {name}" for name in left]
+    # With commands that stop the EDMS before the swap it may be in use until then. The swap itself checks again.
+    must_be_free = target.into is None and not settings.hooks.before_promote
     if target.into is None and not patience.waits:
         with locked.still("restore", patience):
             pass  # nobody reads now; checked again before the swap
-    notes += database.check_target(target.into, promote=target.into is None, disconnect=settings.restore.disconnect)
+    notes += database.check_target(target.into, promote=must_be_free, disconnect=settings.restore.disconnect)
     require_room(settings, manifest, target)
     for _, store in target.stores:
         journal.stores.require_writable(store.live)
@@ -257,6 +260,8 @@ def promote_and_record(
     notes: list[str],
 ) -> Promotion | None:
     """Promote what was validated. After that, a failure to record it is a note and not a failure of the restore."""
+    if target.into is None:
+        run_before_promotion(run, opened.snapshot_id)
     try:
         run.call(promote_candidate, run, opened, target, staged, candidate, evidence)
     except Exception as error:

@@ -36,10 +36,11 @@ class Approval:
 
 @dataclass(frozen=True)
 class Approved:
-    """What was approved, and by whom."""
+    """What was approved, by whom, and the plan that they saw, line by line."""
 
     subject: str
     approvals: tuple[Approval, ...]
+    plan: tuple[str, ...] = ()
 
     def require(self, subject: str) -> None:
         """Raise NotApproved if this is not what was approved."""

@@ -29,7 +29,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.prefect_server, py
 def plant(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("approval")
     edms = ReferenceEdmsFactory(_edms_templates, folder / "installations", "approval")("sqlite", documents=5)
-    config = edms.settings_file(folder / "etc" / "edms-backup.toml", folder / "repository")
+    note = [
+        "sh",
+        "-c",
+        'echo "$EDMS_BACKUP_VERB $EDMS_BACKUP_HOOK $EDMS_BACKUP_OUTCOME" >> "$0"',
+        f"{folder}/hooks.log",
+    ]
+    moments = [
+        f"{moment}_{verb}" for verb in ("restore", "merge", "rollback") for moment in ("before", "after", "error")
+    ]
+    hooks = "[hooks]\n" + "\n".join(f"{one} = [{note!r}]" for one in moments)
+    config = edms.settings_file(folder / "etc" / "edms-backup.toml", folder / "repository", extra=hooks)
     config.write_text(config.read_text().replace("[edms]\n", f'[edms]\nid = "{EDMS}"\n'))
     made = backup.fn(Run(load_settings(config)), BackupRequest())
     plant = Plant(edms, config, folder / "prefect", made.snapshot_id)
@@ -47,6 +57,7 @@ def test_a_restore_shows_its_plan_and_waits_for_the_name_of_the_edms_even_over_a
     assert plant.snapshot in plan
     assert "documents.Document: 0 rows go, 0 come back, 5 change back" in plan.replace("\\", "")
     assert plant.titles() == {"lost"}
+    assert _noted(plant) == []  # the EDMS is not stopped while the run waits
 
     # A newer snapshot does not become the one that was approved.
     newer = backup.fn(Run(plant.settings), BackupRequest()).snapshot_id
@@ -56,6 +67,10 @@ def test_a_restore_shows_its_plan_and_waits_for_the_name_of_the_edms_even_over_a
     plant.reaches(run_id, "COMPLETED")
 
     assert plant.titles() == before
+    assert _noted(plant) == ["restore before ", "restore after success"]
+    report = json.loads((plant.settings.workdir / "reports" / "latest" / "restore.json").read_bytes())
+    assert report["run"]["approved_by"][0]["by"] == "Anna"
+    assert "documents.Document: 0 rows go, 0 come back, 5 change back" in report["run"]["approved_plan"]
     entry = plant.last_logged()
     assert (entry.event, entry.outcome, entry.snapshot) == ("restore", "success", plant.snapshot)
     assert newer != plant.snapshot
@@ -76,6 +91,7 @@ def test_a_restore_shows_its_plan_and_waits_for_the_name_of_the_edms_even_over_a
 
 def test_a_wrong_name_refuses_and_a_retry_makes_a_new_plan(plant: Plant) -> None:
     plant.change("still here")
+    noted = _noted(plant)
     run_id = plant.start("restore", snapshot=plant.snapshot[:12], confirm=True)
     plant.reaches(run_id, "PAUSED")
 
@@ -84,6 +100,7 @@ def test_a_wrong_name_refuses_and_a_retry_makes_a_new_plan(plant: Plant) -> None
     assert "Not approved" in plant.reaches(run_id, "FAILED")
     assert plant.titles() == {"still here"}
     assert plant.last_logged().facts["error"] == "not-approved"
+    assert _noted(plant) == noted  # nothing was stopped, so nothing is started
     failed = plant.state(run_id)
     plant.set_state(run_id, type="SCHEDULED", name="AwaitingRetry")
     plant.reaches(run_id, "PAUSED", fresh=failed)
@@ -92,6 +109,7 @@ def test_a_wrong_name_refuses_and_a_retry_makes_a_new_plan(plant: Plant) -> None
 
 def test_what_nobody_approves_in_time_fails(plant: Plant) -> None:
     plant.change("nobody answers")
+    noted = _noted(plant)
     plant.rules('expires = "0h"')
     try:
         run_id = plant.start("restore", confirm=True)
@@ -100,6 +118,7 @@ def test_what_nobody_approves_in_time_fails(plant: Plant) -> None:
         plant.rules("")
 
     assert plant.titles() == {"nobody answers"}
+    assert _noted(plant) == noted
     late = plant.server.api.post(
         f"/flow_runs/{run_id}/resume", json={"run_input": {"edms": EDMS, "approved_by": "Anna"}}
     )
@@ -137,6 +156,7 @@ def test_a_merge_and_a_rollback_wait_too_and_another_settings_file_is_refused(pl
     plant.reaches(rollback, "PAUSED")
     assert "may not use that settings file" in plant.reaches(other, "FAILED")
     assert plant.titles() == {"before the merge"}
+    noted = _noted(plant)
     assert "overwritten" in plant.artifact(merge, "merge-to-approve")
     assert "Would be live" in plant.artifact(rollback, "rollback-to-approve")
     env = {"PREFECT_API_URL": plant.server.env["PREFECT_API_URL"]}
@@ -148,9 +168,16 @@ def test_a_merge_and_a_rollback_wait_too_and_another_settings_file_is_refused(pl
     sent = CliRunner().invoke(app, ["approve", merge, "--edms", EDMS, "--by", "Anna"], env=env)
     assert sent.exit_code == 0, sent.output
     plant.reaches(merge, "COMPLETED")
+    assert _noted(plant)[len(noted) :] == ["merge before ", "merge after success"]
     assert plant.titles() != {"before the merge"}
     plant.resume(rollback, edms=EDMS, approved_by="Anna")
     plant.reaches(rollback, "COMPLETED")
+
+
+def _noted(plant: Plant) -> list[str]:
+    """What the hooks noted."""
+    path = plant.config.parent.parent / "hooks.log"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _code(secret: str) -> str:

@@ -80,9 +80,10 @@ class SqliteDatabase:
                 where=str(folder),
                 fix="Create it, or fix its permissions.",
             )
-        if not promote or not self._path.exists():
+        if into is not None or not self._path.exists():
             return ()
-        self._require_no_users()
+        if promote:
+            self._require_no_users()
         return self._other_names()
 
     def in_use(self) -> str | None:
