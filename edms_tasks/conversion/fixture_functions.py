@@ -31,7 +31,9 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _SPECIAL = re.compile(r'"(?:\\.|[^"\\])*"|-?\d+(?:\.\d+)?[eE][+-]?\d+', re.DOTALL)
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_SURROGATES = re.compile(r"((?:^|[^\\])(?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?")
+_ESCAPE = re.compile(
+    r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _LONGEST_KEY = 1000  # characters; PyYAML looks for the colon in the first 1,024
 _LONG_KEY = re.compile(rf'"(?:\\.|[^"\\]){{{_LONGEST_KEY},}}"\s*:', re.DOTALL)
 
@@ -105,15 +107,18 @@ def as_yaml(text: str) -> str | None:
 def _for_yaml(found: re.Match[str]) -> str:
     token = found[0]
     if token[0] == '"':
-        return _SURROGATES.sub(_joined, token) if "\\u" in token else token
+        return _ESCAPE.sub(_joined, token) if "\\u" in token else token
     mantissa, power = re.split("[eE]", token)
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{power if power[0] in '+-' else '+' + power}"
 
 
 def _joined(found: re.Match[str]) -> str:
-    if found[3] is None:
+    """Two escapes for the halves of a character as this character, which YAML does not make of them; other escapes stay."""
+    if found[3] is not None:
         raise _DoubtError("half of a character")
-    return found[1] + chr(0x10000 + ((int(found[2], 16) - 0xD800) << 10) + int(found[3], 16) - 0xDC00)
+    if found[1] is None:
+        return found[0]
+    return chr(0x10000 + ((int(found[1], 16) - 0xD800) << 10) + int(found[2], 16) - 0xDC00)
 
 
 # -- PostgreSQL's types ------------------------------------------------------------------------------------------------
