@@ -28,17 +28,23 @@ class Sample:
     relation: str
     rows: int  # in the sample
     columns: tuple[Column, ...]  # all but keys, references and generated columns
+    key: tuple[Column, ...] = ()  # a primary key of one column that is no reference; the relation has it too
+
+    def own(self, column: Column) -> dict[str, str]:
+        """The table whose ids a column holds as a matter of course, by the subject of findings; nothing unless it is the primary key."""
+        return {f"{self.table.label}.{column.field or column.name}": self.table.id} if column in self.key else {}
 
 
 def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKeys) -> Sample | None:
     """Sample a table that was read into the workspace; None if it has no rows or no such columns."""
     raw = keys.raws[table.id]
-    taken = set(table.primary_key)
+    referring = set[str]()
     for reference in table.references:
         if isinstance(reference, GenericReference):
-            taken |= {reference.content_type_column, reference.object_id_column}
+            referring |= {reference.content_type_column, reference.object_id_column}
         elif isinstance(reference, ForeignReference):
-            taken |= set(reference.columns)
+            referring |= set(reference.columns)
+    taken = referring | set(table.primary_key)
     columns = tuple(
         column
         for column in table.columns
@@ -46,8 +52,13 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKe
     )
     if not raw.rows or not columns:
         return None
+    key = tuple(
+        column
+        for column in table.columns
+        if table.primary_key == (column.name,) and column.name not in referring and column.logical_type in _KINDS
+    )
     texts = []
-    for column in columns:
+    for column in (*columns, *key):
         text = _readable(table, column.name, keys)
         longest = f"CASE WHEN left({text}, 1) IN ('{{', '[') THEN {_LONGEST_JSON} ELSE {_LONGEST_VALUE} END"
         texts.append(f"CASE WHEN strlen({text}) <= {longest} THEN {text} END AS {identifier(column.name)}")
@@ -62,7 +73,7 @@ def take_sample(cursor: duckdb.DuckDBPyConnection, table: Table, keys: CheckedKe
         chosen = f" WHERE hash({members}) % {-(-raw.rows // wanted)} = 0"
     cursor.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT {', '.join(texts)} FROM {rows}{chosen}")
     (count,) = cursor.execute(f"SELECT count(*) FROM {name}").fetchall()[0]
-    return Sample(table, name, int(count), columns)
+    return Sample(table, name, int(count), columns, key)
 
 
 def _readable(table: Table, column: str, keys: CheckedKeys) -> str:

@@ -45,17 +45,19 @@ def assess_undeclared_texts(
     """
     make_values(cursor)
     places: dict[str, tuple[Sample, str]] = {}
+    own: dict[str, str] = {}
     for sample in samples:
         declared = {reference.column for reference in sample.table.soft_references}
         declared |= {column for column, _ in sample.table.file_columns}
-        for column in sample.columns:
+        for column in (*sample.columns, *sample.key):
             subject = f"{sample.table.label}.{column.field or column.name}"
             if column.logical_type not in ("text", "json", "other") or column.name in declared or subject in left_out:
                 continue
             places[subject] = (sample, column.name)
+            own |= sample.own(column)
             texts = f"(SELECT {identifier(column.name)} AS text, true AS touched FROM {sample.relation})"
             collect_column(cursor, subject, column, texts)
-    suspects = find_suspects(cursor, targets, Names(targets, keys.tables))
+    suspects = find_suspects(cursor, targets, Names(targets, keys.tables), own=own)
     likely = [one for one in suspects if one.place.form in IN_TEXTS and len(one.examples) >= _FEWEST]
     return [one for suspect in likely for one in _assessed(cursor, suspect, targets, *places[suspect.place.subject])]
 

@@ -40,21 +40,29 @@ def assess_undeclared_values(
     make_values(cursor)
     names = Names(targets, keys.tables)
     columns: dict[str, str] = {}
+    own: dict[str, str] = {}
     for sample in samples:
         declared = {reference.column for reference in sample.table.soft_references}
-        for column in sample.columns:
+        for column in (*sample.columns, *sample.key):
             subject = f"{sample.table.label}.{column.field or column.name}"
             meaning = names.meant(column.field or column.name, several=False)
             unsaid = column.name not in declared and subject not in left_out and column.logical_type in _KINDS
-            if not unsaid or meaning.strength == "none" or repeats_own_key(cursor, sample.table, column.name, keys):
+            if not unsaid or meaning.strength == "none":
                 continue
+            if column in sample.key:
+                # Every primary key holds ids: those of its own rows, unless it is named after other ones.
+                if meaning.strength == "id" or all(targets[one].id == sample.table.id for one in meaning.targets):
+                    continue
+            elif repeats_own_key(cursor, sample.table, column.name, keys):
+                continue
+            own |= sample.own(column)
             columns[subject] = column.name
             text = identifier(column.name)
             collect_column(cursor, subject, column, f"(SELECT {text} AS text, true AS touched FROM {sample.relation})")
             if meaning.strength == "id":
                 collect_by_kind(cursor, subject, column, [*_beside(sample, column)])
     found: dict[str, list[Suspect]] = {}
-    for one in find_suspects(cursor, targets, names):
+    for one in find_suspects(cursor, targets, names, own=own):
         if one.place.form in (_CHOSEN, _VALUE) and len(one.examples) >= _FEWEST:
             found.setdefault(one.place.subject, []).append(one)
     return [

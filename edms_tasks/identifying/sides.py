@@ -11,7 +11,7 @@ from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
 from edms_tasks.identifying.comparable_columns import comparable, hash_of
 from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
-from edms_tasks.inventory.natural_keys import with_marked_ids
+from edms_tasks.inventory.natural_keys import as_declared_now
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
 from edms_tasks.keys.checking import key_of_candidates
 from edms_tasks.keys.joined_rows import joined
@@ -80,7 +80,7 @@ def open_sides(
     """
     # Keys in snapshots of earlier releases contain ids of objects, which are other objects on the other side.
     known = {table.id: table for table in tables}
-    chosen = {name: key and with_marked_ids(key, known[name], known) for name, key in chosen.items() if name in known}
+    chosen = {name: key and as_declared_now(key, known[name], known) for name, key in chosen.items() if name in known}
     nameless = [table for table in tables if chosen[table.id] is None or _is_surrogate(chosen[table.id])]
     identities = {name: {table.id: "" for table in nameless if table.primary_key} for name in raws}
     apart = -1

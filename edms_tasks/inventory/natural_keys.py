@@ -153,9 +153,13 @@ def _unique_constraints(table: Table) -> Iterator[NaturalKey]:
     for group in ([unique for unique in total if unique not in uuids], completed):
         for unique in sorted(group, key=lambda unique: (len(unique.columns), unique.columns)):
             yield _key(table, "unique", tuple((column,) for column in unique.columns))
-    if table.primary_key and (not _is_surrogate(table) or reference_of(table, table.primary_key[0]) is not None):
+    if table.primary_key and (
+        not _is_surrogate(table)
+        or reference_of(table, table.primary_key[0]) is not None
+        or table.primary_key[0] in table.soft_columns
+    ):
         # A primary key that is no counter (a code, a UUID, a composite) is a business key. One that is a foreign key (to
-        # the parent's row in multi-table inheritance) stands for the key of that row.
+        # the parent's row in multi-table inheritance) or a declared id stands for the key of that row.
         yield _key(table, "unique", tuple((column,) for column in table.primary_key))
     for unique in uuids:
         yield _key(table, "uuid", tuple((column,) for column in unique.columns))
@@ -249,6 +253,13 @@ def _without_cycles(
 def _nested_in_itself(path: Path, table: Table) -> bool:
     reference = reference_of(table, path[0])
     return len(path) == 1 and reference is not None and reference.target == table.id
+
+
+def as_declared_now(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> NaturalKey:
+    """A snapshot's key by what is declared now: a primary key that was a counter may be known to be an id of another row."""
+    if key.source == "surrogate" and len(table.primary_key) == 1 and table.primary_key[0] in table.soft_columns:
+        return key.model_copy(update={"source": "unique", "by_meaning": True})
+    return with_marked_ids(key, table, tables)
 
 
 def with_marked_ids(key: NaturalKey, table: Table, tables: Mapping[str, Table]) -> NaturalKey:

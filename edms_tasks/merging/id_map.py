@@ -202,6 +202,7 @@ def map_ids(
     dangling_source: DanglingIds,
     dangling_target: DanglingIds,
     parent: IdMap | None = None,
+    spelled: str | None = None,
     own_edms: bool = False,
 ) -> IdMap | None:
     """Assign the ids of a table's rows; None if the primary key is not a single column.
@@ -214,6 +215,7 @@ def map_ids(
         dangling_source: the snapshot's ids without a row (`collect_dangling`).
         dangling_target: the target's.
         parent: the ids of the table whose ids these rows share (multi-table inheritance), settled before.
+        spelled: if the ids contain declared ids of other rows, the relation of `soft_values.rewritten_values`.
         own_edms: whether the snapshot is of the target's own EDMS.
     """
     table = source.table
@@ -229,17 +231,21 @@ def map_ids(
     if source_dangling and countable:
         # 007 is looked up as it is written and leads to no row, but it is not the id 7, which may be that of a row.
         source_dangling += f" AND CAST(TRY_CAST(id AS {kind}) AS VARCHAR) = id"
-    own = "s.source" if parent is None else f"CAST(p.final AS {kind})"
+    own = "s.own" if parent is None else f"CAST(p.final AS {kind})"
     shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"
-    pairs = _pairs(source, target, column, kind)
-    taken = f"source IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)"
+    pairs = _pairs(source, target, column, kind, spelled)
+    taken = f"own IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)"
     # If all pairs have equal ids, a dangling reference of the target means the snapshot's row with that id.
     if target_dangling and not (own_edms and _pairs_have_equal_ids(cursor, pairs)):
-        taken = f"({taken} OR source IN (SELECT id FROM ({target_dangling}) WHERE id IS NOT NULL))"
+        taken = f"({taken} OR own IN (SELECT id FROM ({target_dangling}) WHERE id IS NOT NULL))"
     taken = f"is_new AND {taken}" if parent is None else "false"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT source, target, {taken} AS taken FROM {pairs}")
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT source, own, target, {taken} AS taken FROM {pairs}"
+    )
     new, renumbered = "CAST(NULL AS BIGINT)", ""
-    if countable and _assign_new_ids(cursor, target_ids, [*filter(None, (target_dangling, source_dangling))]):
+    # An id that says which rows it is about cannot be exchanged for another number.
+    is_free = countable and pk not in table.soft_columns
+    if is_free and _assign_new_ids(cursor, target_ids, [*filter(None, (target_dangling, source_dangling))]):
         new, renumbered = "n.number", "LEFT JOIN new_numbers n ON n.source = s.source"
     orphans = ""
     if source_dangling:
@@ -261,20 +267,31 @@ def map_ids(
         ) TO {literal(str(path))} {AS_PARQUET}
         """
     )
+    return IdMap(table, path, kind, *_counted(cursor, path))
+
+
+def _counted(cursor: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int, int]:
+    """How many ids of a written map moved, are reserved, and have no place."""
     row = cursor.execute(
         f"SELECT count(*) FILTER (final IS DISTINCT FROM source AND NOT is_orphan), count(*) FILTER (is_orphan), "
         f"count(*) FILTER (final IS NULL) FROM read_parquet({literal(str(path))})"
     ).fetchone()
     assert row is not None  # an aggregate always returns one row
     moved, reserved, unplaced = (int(number) for number in row)
-    return IdMap(table, path, kind, moved, reserved, unplaced)
+    return moved, reserved, unplaced
 
 
-def _pairs(source: Identified, target: Identified, column: str, kind: str) -> str:
-    """SQL: the snapshot's ids, those of their pairs, and whether there is none."""
+def _pairs(source: Identified, target: Identified, column: str, kind: str, spelled: str | None) -> str:
+    """SQL: the snapshot's ids, the same with rewritten ids in them, those of their pairs, and whether there is none."""
+    own, rewritten = f"s.{column}", ""
+    if spelled is not None:
+        pk, kinds = source.table.primary_key[0], source.side.keys.types[source.table.id]
+        reading = next(one.number_of("s") for one in source.side.keys.soft[source.table.id] if one.column == pk)
+        own = f"coalesce(CAST(w.rewritten AS {kinds[pk]}), s.{column})"
+        rewritten = f" LEFT JOIN {spelled} w ON w.value = {text_of(f's.{column}', kinds[pk])} AND w.reading = {reading}"
     return (
-        f"(SELECT CAST(s.{column} AS {kind}) AS source, CAST(t.{column} AS {kind}) AS target, t.{column} IS NULL AS is_new "
-        f"FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired('s', 't')})"
+        f"(SELECT CAST(s.{column} AS {kind}) AS source, CAST({own} AS {kind}) AS own, CAST(t.{column} AS {kind}) AS target, "
+        f"t.{column} IS NULL AS is_new FROM {source.relation} s LEFT JOIN {target.relation} t ON {paired('s', 't')}{rewritten})"
     )
 
 

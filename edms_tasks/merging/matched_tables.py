@@ -90,7 +90,7 @@ def _id_maps(
     *,
     own_edms: bool,
 ) -> dict[str, IdMap]:
-    """The ids of all tables; parents come before children that share their ids."""
+    """The ids of all tables; parents come before children that share their ids, and so do rows whose ids are in ids of others."""
     found: dict[str, IdMap] = {}
     waiting = list(enumerate(tables))
     while waiting:
@@ -102,6 +102,9 @@ def _id_maps(
             elif parent not in found:
                 later.append((number, table))
                 continue
+            if _waits_for(table, sources) - found.keys():
+                later.append((number, table))
+                continue
             id_map = map_ids(
                 cursor,
                 sources[table.id],
@@ -110,6 +113,7 @@ def _id_maps(
                 dangling_source=lost,
                 dangling_target=left,
                 parent=found[parent] if parent else None,
+                spelled=_spelled(cursor, sources[table.id], found, folder / f"ids-{number:04d}-spelled.parquet"),
                 own_edms=own_edms,
             )
             if id_map is not None:
@@ -123,3 +127,19 @@ def _id_maps(
             )
         waiting = later
     return found
+
+
+def _waits_for(table: Table, sources: Mapping[str, Identified]) -> set[str]:
+    """The tables whose ids are declared in this one's primary key, as far as rows of them are merged."""
+    held = {one.target for one in table.soft_references if (one.column,) == table.primary_key}
+    return {one for one in held - {table.id} if one in sources and len(sources[one].table.primary_key) == 1}
+
+
+def _spelled(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, found: Mapping[str, IdMap], path: Path
+) -> str | None:
+    """The ids of a table's rows that change because declared ids in them do; None if there are none."""
+    table = source.table
+    if not source.rows or not any((one.column,) == table.primary_key for one in table.soft_references):
+        return None
+    return rewritten_values(cursor, source, table.primary_key[0], found, path)

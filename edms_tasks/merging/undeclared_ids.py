@@ -6,13 +6,13 @@ is written until the user declares it as a reference or as none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
 
 from edms_tasks.digests.value_equality import bare_uuid
-from edms_tasks.inventory.model import Column, ForeignReference, Table
+from edms_tasks.inventory.model import Column, Table
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted, subject_of
 from edms_tasks.merging.id_map import IdMap
@@ -69,12 +69,15 @@ def find_undeclared(
     make_values(cursor)
     counters, paths, looked = set[str](), dict[str, str](), 0
     in_bytes, unread = set[str](), list[str]()
+    known, own = Names(targets, tables), dict[str, str]()
     for table_id, source in matched.sources.items():
         is_written, in_key = _is_written(matched, table_id, policies[table_id]), _columns_of_key(source)
-        for column in open_columns(source.table, covered[table_id]):
+        for column in open_columns(source.table, covered[table_id], _of_others(known, targets, table_id)):
             if not is_written and column.name not in in_key:
                 continue
             looked += 1
+            if (column.name,) == source.table.primary_key:
+                own[subject_of(source.table, column)] = table_id
             if not source.rows:
                 continue
             # Rows that were matched by such a value are matched with others' rows if it is an id, whether they are written or not.
@@ -92,9 +95,7 @@ def find_undeclared(
     for root, listed in names.items():
         _collect_names(cursor, root, listed)
     by_name_only = {number for number, target in enumerate(targets) if target.name in IDS_OF_ANYTHING}
-    suspects = find_suspects(
-        cursor, targets, Names(targets, tables), by_name_only=by_name_only, counters=counters, paths=paths
-    )
+    suspects = find_suspects(cursor, targets, known, by_name_only=by_name_only, counters=counters, paths=paths, own=own)
     conflicts, waved = [], []
     for subject, found in _by_subject(suspects).items():
         root, _, pattern = subject.partition(":")
@@ -136,11 +137,20 @@ def _tabulate_ids(cursor: duckdb.DuckDBPyConnection, matched: Matched) -> list[T
 def _is_id(table: Table, id_map: IdMap) -> bool:
     """Whether a model's ids are of a kind that is looked for: numbers and UUIDs, and no key that is another model's."""
     (pk,) = table.primary_key
-    shared = any(
-        isinstance(reference, ForeignReference) and reference.columns == table.primary_key
-        for reference in table.references
-    )
+    shared = table.parent is not None or pk in table.soft_columns
     return not shared and (table.column(pk).logical_type in _ID_TYPES or id_map.kind == "UUID")
+
+
+def _of_others(known: Names, targets: Sequence[Table], table_id: str) -> Callable[[str], bool]:
+    """Whether a name means the ids of a model other than this table's."""
+
+    def means_others(name: str) -> bool:
+        meaning = known.meant(name, several=False)
+        return meaning.strength in ("reference", "model") and any(
+            targets[one].id != table_id for one in meaning.targets
+        )
+
+    return means_others
 
 
 def _is_written(matched: Matched, table_id: str, policy: Policy) -> bool:

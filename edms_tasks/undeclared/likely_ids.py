@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import duckdb
@@ -65,6 +65,7 @@ def find_suspects(
     by_name_only: Collection[int] = (),
     counters: Collection[str] = (),
     paths: Mapping[str, str] = MappingProxyType({}),
+    own: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Suspect]:
     """Assess every place that contains an id that changes; returns the likely ones.
 
@@ -75,6 +76,7 @@ def find_suspects(
         by_name_only: numbers of models that are considered only if a name refers to them.
         counters: columns that increase with their own table's primary key.
         paths: columns whose values are lists that end with the row's own primary key -> the id of their table.
+        own: columns that are their table's primary key -> the id of that table, whose ids they hold as a matter of course.
     """
     _tabulate_hits(cursor)
     numbers = {table.id: number for number, table in enumerate(targets)}
@@ -86,15 +88,24 @@ def find_suspects(
     )
     found = []
     for number, case in _cases(cursor, _places(cursor), names, pointed):
-        own = numbers.get(paths.get(case.place.subject, ""))
-        if own is not None and case.place.form in PATHS and case.hits.get(own):
-            suspected: tuple[int, ...] = (own,)  # few as the values may be, that is no coincidence
+        itself = numbers.get(paths.get(case.place.subject, ""))
+        if itself is not None and case.place.form in PATHS and case.hits.get(itself):
+            suspected: tuple[int, ...] = (itself,)  # few as the values may be, that is no coincidence
         else:
+            case = _without(case, numbers.get(own.get(case.place.subject, "")))
             suspected = _suspected(case, frozenset(by_name_only), is_counter=case.place.subject in counters)
         if suspected:
             hits = sum(case.hits.get(target, 0) for target in suspected)
             found.append(Suspect(case.place, suspected, hits, _examples(cursor, number, suspected)))
     return found
+
+
+def _without(case: _Case, target: int | None) -> _Case:
+    """What is known of a place without what is known of one model."""
+    if target is None:
+        return case
+    fits = {one: fit for one, fit in case.fits.items() if one != target}
+    return replace(case, fits=fits, hits={one: count for one, count in case.hits.items() if one != target})
 
 
 def _tabulate_hits(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -24,6 +24,9 @@ class Board(models.Model):
     memo_id = models.IntegerField(null=True)                # of a model that is a child of another
 class Memo(Document):
     subject = models.CharField(max_length=20)
+class Summary(models.Model):                                # the primary key is the id of another row
+    document_ref = models.IntegerField(primary_key=True)
+    text = models.CharField(max_length=20)
 """
 _STREAM = {"stream": "$..", "stored": "$.body.json().."}
 
@@ -42,6 +45,7 @@ DECLARED: dict[str, dict[str, Any]] = {
     "padded": {"column": "small.Board.padded_document_id", "target": "small.Document", "pattern": "{pk:07}"},
     "exact": {"column": "small.Board.exact_document_id", "target": "small.Document"},
     "trail": {"column": "small.Board.document_trail", "target": "small.Document", "separator": "/"},
+    "summaries": {"column": "small.Summary.document_ref", "target": "small.Document"},
     "memos": {"column": "small.Board.memo_id", "target": "small.Memo"},
 }  # fmt: skip
 TELLING = (
@@ -54,6 +58,7 @@ TELLING = (
     "exact",
     "trail",
     "memos",
+    "summaries",
 )
 """Declarations of what is found undeclared, because its name speaks of its model."""
 

@@ -127,7 +127,7 @@ TELLING = (
 DERIVED = ("small.Category.above",)
 TABLES = (
     "tag", "folder", "category", "shelf", "memo", "document", "document_tags", "page", "note", "rule", "comment", "version", "grant",
-    "scan", "board",
+    "scan", "board", "summary",
 )  # fmt: skip
 TREES = ("folder", "category", "shelf")
 NOBODY = "nobody"
@@ -173,6 +173,7 @@ def systems(draw: st.DrawFn, *, dangling: bool, full: bool = False) -> Rows:
     )
     memos = draw(_those(made, "document"))
     made.rows["memo"] = {name: {} for name in memos}
+    made.rows["summary"] = {name: {} for name in draw(_those(made, "document"))}
     made.ids["memo"] = {name: made.ids["document"][name] for name in memos}
 
     def one(model: str) -> str:

@@ -79,6 +79,10 @@ class _Reader:
                 self._names["document"][number]: {"subject": subject}
                 for number, subject in self._query("SELECT document_ptr_id, subject FROM small_memo")
             },
+            "summary": {
+                self._names["document"].get(number, NO_ROW): {"text": text}
+                for number, text in self._query("SELECT document_ref, text FROM small_summary")
+            },
             "board": {name: board_said(tuple(row), self._name) for name, *row in self._query(READ)},
             "scan": {
                 name: {"content": self._scan(path)} for name, path in self._query("SELECT name, path FROM small_scan")

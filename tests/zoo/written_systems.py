@@ -135,6 +135,11 @@ def _documents(made: Rows) -> list[_Table]:
             [(number, f"of {name}") for name, number in ids["memo"].items()],
         ),
         (
+            "small_summary",
+            "document_ref, text",
+            [(ids["document"][name], f"of {name}") for name in rows["summary"]],
+        ),
+        (
             "small_document_tags",
             "document_id, tag_id",
             [(ids["document"][name], ids["tag"][tag]) for name, row in rows["document"].items() for tag in row["tags"]],
