@@ -25,7 +25,7 @@ $(PYTHON) -m venv $(1) || \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills lint format bench bench-quick bench-server pictures browser lock dist dist-check sbom changelog clean
+.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills verb-kills lint format bench bench-quick bench-server pictures browser lock dist dist-check sbom changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,7 +81,9 @@ kills: $(STAMP) ## kill backups and restores at random moments, a hundred an eng
 store-kills: $(STAMP) ## kill backups to a real S3 and a real SFTP server at random moments, a hundred each; half an hour
 	$(BIN)/python -m tests.real.store_kills s3 --kills 100
 	$(BIN)/python -m tests.real.store_kills sftp --kills 100
-	$(BIN)/python -m tests.real.repository_kills --kills 110
+
+verb-kills: $(STAMP) ## kill each verb that writes to a repository at a hundred random moments; hours
+	nice -n 10 $(BIN)/python -m tests.real.repository_kills --each 100
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

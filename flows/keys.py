@@ -225,6 +225,13 @@ def rotate_key(
                 why=f"The secret of {', '.join(left)} can only be renewed with the passphrase, or their file is damaged.",
                 fix="Remove these holders first: `edms-backup key remove NAME`. Add them again afterwards. Nothing was changed.",
             )
+        if reencrypt and own is None and repository.records.read().erasures:
+            raise CommandError(
+                "This machine has no write key, so the ledger of erasures could not be encrypted anew.",
+                where=repository.display,
+                why="Its records are signed. Nothing was changed.",
+                fix="Do it on a machine that makes backups, or make a write key: `edms-backup key writer FILE`.",
+            )
         if own is not None and settings.repository.write_key is not None:
             store_write_key(own, settings.repository.write_key)
         changed = secret.with_new_key()

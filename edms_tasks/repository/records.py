@@ -1,6 +1,6 @@
 """Records about snapshots, made after them: holds and tags, their ends, and what prunes removed.
 
-    records/<sha256>.json     one record, named by the SHA-256 of its bytes; never changed, never removed
+    records/<sha256>.json     one record, named by the SHA-256 of its bytes; never changed, and removed only if another stands in its place
 
 A record names those that were the last when it was made (`after`), so that one that is lost later is missed. What ends a hold or a
 tag names the records that it ends, so no clock and no order is needed to know which are in force. A prune is two records: `prune` says
@@ -9,6 +9,8 @@ what it is about to remove, before it does; `pruned` says what it did remove.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import getpass
 import hashlib
 import os
@@ -23,7 +25,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from edms_tasks.errors import RepositorySealed
+from edms_tasks.encryption.codec import Codec, NotDecodable
+from edms_tasks.errors import DamagedRepository, RepositorySealed
 from edms_tasks.inventory.model import Value
 from edms_tasks.json_text import indented_json
 from edms_tasks.repository.backend import Backend
@@ -71,7 +74,9 @@ class Record(SignedValue):
     reason: str = ""
     snapshots: tuple[NamedSnapshot, ...] = ()
     tag: str = ""
-    of: tuple[_Id, ...] = ()  # release, untag: the records that end · pruned: the prune · lost, vouched: those records
+    # release, untag: the records that end · pruned: the prune · lost, vouched: those records · erasure: the first record of it, and
+    # others, in whose place this one was encrypted to another key
+    of: tuple[_Id, ...] = ()
     after: tuple[_Id, ...] = ()
     machine: str = ""
     body: str = ""  # erasure: what was erased, encrypted like an object, in base64
@@ -173,8 +178,14 @@ class Records:
 
     @cached_property
     def erasures(self) -> dict[str, Record]:
-        """The records of erasures, by id."""
-        return dict(self._of_kind("erasure"))
+        """The records of erasures, each by the id of the first record of it: it may have been encrypted anew since."""
+        said = {name: one for name, one in self._of_kind("erasure") if name not in self._replaced}
+        return {(one.of[0] if one.of else name): one for name, one in said.items()}
+
+    @cached_property
+    def _replaced(self) -> frozenset[str]:
+        """The records of erasures in whose place others stand. They may be there still, if a rotation of keys was killed."""
+        return frozenset(one for _, record in self._of_kind("erasure") for one in record.of)
 
     @cached_property
     def imported(self) -> frozenset[str]:
@@ -188,7 +199,7 @@ class Records:
 
     @cached_property
     def _given_up(self) -> frozenset[str]:
-        return frozenset(one for _, record in self._of_kind("lost") for one in record.of)
+        return frozenset(one for _, record in self._of_kind("lost") for one in record.of) | self._replaced
 
     @cached_property
     def _ended(self) -> frozenset[str]:
@@ -290,6 +301,39 @@ class StoredRecords:
         name = hashlib.sha256(data).hexdigest()
         self._backend.write(record_name(name), [data])
         return name
+
+    def encrypt_again(self, codec: Codec) -> None:
+        """Encrypt what erasures say to the present key: each gets another record, by the same person and of the same time.
+
+        Raises:
+            DamagedRepository: one of them cannot be read; it stays, and so do all that were not reached.
+        """
+        key = self._keys.write_key
+        for origin, record in self.read().erasures.items():
+            pieces: list[bytes] = []
+            try:
+                codec.decode(iter([base64.b64decode(record.body, validate=True)]), pieces.append)
+            except (NotDecodable, binascii.Error) as error:
+                raise DamagedRepository(
+                    "An entry of the erasure ledger cannot be read, so it cannot be encrypted to another key.",
+                    where=f"{self._backend.display}: {record_name(origin)}",
+                    why=type(error).__name__,
+                    fix="Put it back from a copy of the repository, and run it again. The earlier keys are kept until then.",
+                ) from None
+            there = self.read()
+            earlier = [name for name, one in there.by_id.items() if name == origin or origin in one.of]
+            again = record.model_copy(
+                update={
+                    "body": base64.b64encode(b"".join(codec.encode(pieces))).decode(),
+                    "of": (origin, *sorted({*earlier, *record.of} - {origin})),
+                    "after": there.last,
+                    "machine": key.machine if key is not None else "",
+                }
+            ).signed_with(key)
+            data = again.to_json()
+            self._backend.write(record_name(hashlib.sha256(data).hexdigest()), [data])
+            for name in earlier:
+                self._backend.remove(record_name(name))
 
     def _fetched(self, name: str) -> bytes:
         """A record's bytes, from this machine's copy if there is one."""

@@ -155,7 +155,7 @@ class Repository:
         return Keyring(self._backend, self.keys)
 
     def reencrypt(self) -> int:
-        """Encrypt every object and manifest of every snapshot to the present key; returns the number of objects.
+        """Encrypt every object and manifest of every snapshot, and every erasure, to the present key; returns the number of objects.
 
         Raises:
             DamagedRepository: one of them is damaged, or a snapshot is missing; nothing is lost, and it can be run again.
@@ -168,6 +168,7 @@ class Repository:
             self._objects.write_again(ref)
         for snapshot_id in found.intact:
             self._manifests.write_again(snapshot_id)
+        self.records.encrypt_again(self.keys.codec)
         self.reports.write_again(self.log.backwards())
         return len(objects)
 

@@ -1,10 +1,12 @@
-"""Kill what writes to a repository at random moments, and see what is left: backup, prune, copy, rotation of keys, verify.
+"""Kill what writes to a repository at random moments, and see what is left: backups, prunes, copies, rotations of keys and the rest.
 
-    python -m tests.real.repository_kills --kills 100
+    python -m tests.real.repository_kills --each 100                          of every verb, in turn
+    python -m tests.real.repository_kills --each 20 --verbs prune,copy --minutes 30
 
 Each trial starts from the same encrypted repository with a few snapshots, in which the machine's recovery key is at hand. What must
 hold after a kill, whenever it came: `verify` reads every object of every snapshot and finds them right; the log is whole; every
-snapshot that nothing was to remove is there; the same command then succeeds; and what a snapshot holds is, by a restore, what it held.
+snapshot that nothing was to remove is there; the ledger of erasures is readable and has what it had; the same command then succeeds; and
+what a snapshot holds is, by a restore, what it held.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ VERBS = {
     "prune": ("prune", "--keep-last", "1", "--no-flow"),
     "copy": ("copy", "--to", "{folder}/copy", "--no-flow"),
     "rotate": ("key", "rotate", "--reencrypt"),
+    "erase": ("erase", "users.User:user0002", "--column", "email=email", "--reason", "request 2"),
+    "convert": ("convert", "{folder}/dumpdata.json", "--no-flow"),
     "verify": ("verify", "--no-flow"),
 }
 _KEPT = ("repository", "keys")  # the work folder is beside the settings
@@ -55,6 +59,8 @@ def prepare(folder: Path, server: LazyPostgres) -> tuple[Scene, str]:
         if number == 0:
             spoil(edms)
     scene.pictures["newest"] = picture(edms)
+    scene.must("erase", "users.User:user0001", "--column", "email=email", "--reason", "request 1")
+    (folder / "dumpdata.json").write_text(edms.manage("dumpdata").stdout, encoding="utf-8")
     for name in _KEPT:
         shutil.copytree(folder / name, folder / f"{name}.kept")
     for verb, words in VERBS.items():
@@ -91,6 +97,9 @@ def trial(scene: Scene, verb: str, moment: float, newest: str) -> str:
 def _must_be_whole(scene: Scene, newest: str) -> None:
     scene.must("verify", "--no-flow")
     scene.must("log")
+    ledger = json.loads(scene.must("erasures", "--json").splitlines()[-1])
+    if "request 1" not in {one["reason"] for one in ledger["erasures"]} or ledger.get("doubts"):
+        raise Broken(f"the ledger lost an erasure, or is in doubt: {ledger}")
     listed = json.loads(scene.must("list", "--json").splitlines()[-1])
     if newest not in {one["id"] for one in listed["snapshots"]} or listed["problems"] or listed["damaged"]:
         raise Broken(f"the newest snapshot is gone, or something is wrong: {listed}")
@@ -110,7 +119,8 @@ def _words(scene: Scene, words: tuple[str, ...]) -> list[str]:
 def main() -> int:
     """Run the trials and print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--each", type=int, default=100, help="kills of each verb")
+    parser.add_argument("--minutes", type=float, default=0, help="begin no trial after so long; 0: no limit")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbs", default=",".join(VERBS))
     wanted = parser.parse_args()
@@ -123,8 +133,11 @@ def main() -> int:
         stack.callback(postgres.stop)
         scene, newest = prepare(folder, postgres)
         print("seconds without a kill:", {verb: round(taken, 1) for verb, taken in scene.seconds.items()}, flush=True)
-        for number in range(wanted.kills):
-            verb = dice.choice(wanted.verbs.split(","))
+        verbs, began = wanted.verbs.split(","), time.monotonic()
+        for number in range(wanted.each * len(verbs)):
+            if wanted.minutes and time.monotonic() - began > wanted.minutes * 60:
+                break
+            verb = verbs[number % len(verbs)]
             moment = dice.uniform(0, scene.seconds[verb])
             try:
                 outcome = trial(scene, verb, moment, newest)

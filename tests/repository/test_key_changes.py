@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import shutil
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from edms_tasks.encryption import key_file
 from edms_tasks.encryption.recovery_key import new_recovery_key
+from edms_tasks.erasure.ledger import Erased, Erasure, read_ledger, record_erasure
 from edms_tasks.errors import (
     CommandError,
     DamagedRepository,
@@ -164,6 +166,57 @@ def test_after_everything_was_encrypted_anew_the_earlier_secret_opens_nothing(
                 decrypt(data, [key.secret.get_secret_value() for key in stolen.keys])
 
 
+ERASED = Erased(edms="ours", table="users", label="users.User", row={"name": "Berta"}, columns={"email": "email"})
+
+
+def ledger_of(place: RepositorySettings) -> tuple[Erasure, ...]:
+    found = read_ledger(Repository.open(place), settings_of(place).workdir, ["ours"])
+    assert (found.doubts, found.lost) == ((), ())
+    return found.erasures
+
+
+def test_after_everything_was_encrypted_anew_the_ledger_of_erasures_is_what_it_was_and_the_earlier_secret_opens_none(
+    place: RepositorySettings,
+) -> None:
+    store_snapshot(place)
+    workdir = settings_of(place).workdir
+    for reason in ("request 1", "request 2"):
+        record_erasure(Repository.open(place), workdir, ERASED, reason=reason, by="Ann")
+    before = ledger_of(place)
+    withdrawn = Erased(edms="ours", table="", label="", row={}, withdraws=before[0].id)
+    record_erasure(Repository.open(place), workdir, withdrawn, reason="a slip", by="Ann")
+    stolen = Repository.open(place).keys.secret
+    assert stolen is not None
+
+    for _ in range(2):
+        keys.rotate_key(settings_of(place), reencrypt=True)
+        assert ledger_of(place) == before
+        ledger = read_ledger(Repository.open(place), workdir, ["ours"])
+        assert ledger.withdrawn == {before[0].id}
+        bodies = [one.body for one in Repository.open(place).records.read().by_id.values() if one.body]
+        assert len(bodies) == 3, "the earlier records are gone"
+        for body in bodies:
+            from tests.repository.age_by_hand import decrypt
+
+            with pytest.raises(AssertionError, match="None of the secrets"):
+                decrypt(base64.b64decode(body), [key.secret.get_secret_value() for key in stolen.keys])
+    assert Repository.open(place).survey().doubt() == ""
+
+
+def test_a_ledger_that_cannot_be_written_anew_stops_a_rotation_before_anything_is_changed(
+    place: RepositorySettings,
+) -> None:
+    store_snapshot(place)
+    record_erasure(Repository.open(place), settings_of(place).workdir, ERASED, reason="request 1", by="Ann")
+    before = files_of(place)
+    with pytest.raises(CommandError, match="ledger"):
+        keys.rotate_key(settings_of(place.model_copy(update={"write_key": None})), reencrypt=True)
+    after = files_of(place)
+    assert {name: data for name, data in before.items() if not name.startswith(("locks", "log"))} == {
+        name: data for name, data in after.items() if not name.startswith(("locks", "log"))
+    }
+
+
 class _Failing(LocalBackend):
     """A folder whose n-th write fails, with or without the bytes being there."""
 
@@ -189,6 +242,8 @@ def test_a_rotation_that_fails_at_any_write_leaves_everything_readable_and_can_b
     office = keys.make_recovery_key(first / "office-key")
     keys.add_holder(settings_of(place), "office", recipient=office, passphrase=None)
     snapshot_id, ref = store_snapshot(place)
+    record_erasure(Repository.open(place), settings_of(place).workdir, ERASED, reason="request 1", by="Ann")
+    ledger = ledger_of(place)
 
     def failing(settings: RepositorySettings) -> Backend:
         real = open_backend(settings)
@@ -210,10 +265,13 @@ def test_a_rotation_that_fails_at_any_write_leaves_everything_readable_and_can_b
             holder = Repository.open(there.model_copy(update={"identity": folder / identity}))
             assert holder.read(ref) == CONTENT, (number, identity)
             assert set(holder.survey(fresh=True).intact) == {snapshot_id}, (number, identity)
+            opened = there.model_copy(update={"identity": folder / identity})
+            assert ledger_of(opened) == ledger, (number, identity)
         store_snapshot(there, b"goes on", day=2, previous=snapshot_id)
         assert keys.rotate_key(settings_of(there), reencrypt=True).objects == 2
         store_snapshot(without_recovery_key(there), b"goes on without the recovery key", day=3, previous=snapshot_id)
         assert Repository.open(there).log.check().problems == ()
+        assert ledger_of(there) == ledger
         if number > _Failing.writes:
             break
     assert number > 6  # secrets of two holders before and after, config, an object and a manifest
