@@ -31,6 +31,7 @@ from flows.running.run import Run
 from flows.verifying.listed_objects import list_objects, missing_or_cut, named_objects
 
 _MOST_ENTRIES = 100
+_LEEWAY = timedelta(hours=1)  # clocks of two hosts differ
 """A snapshot of an earlier release has no entry; no more than these are read in search of it."""
 
 
@@ -190,6 +191,11 @@ def status_of(
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
     if created is None:
         problems.append("There is no snapshot of this EDMS.")
+    elif created - now > _LEEWAY:
+        problems.append(
+            f"The newest snapshot has the time {created:%Y-%m-%d %H:%M} UTC, which is in the future: this machine's clock is wrong, or "
+            "the backup's was. How old it is cannot be said."
+        )
     elif now - created > limits.snapshot:
         problems.append(f"The newest snapshot is older than {in_words(limits.snapshot)}.")
     problems += _of_objects(settings, repository, newest or "", own.survey.intact.get(newest or ""))
@@ -249,7 +255,7 @@ def _drills(
     found: list[LogEntry] = []
     for number, entry in enumerate(log):
         another = own.owner.get(entry.snapshot or "", own.key) != own.key or entry.edms not in (own.key, edms, None)
-        counts = entry.event == "drill" and not another and entry.at <= now + timedelta(hours=1)
+        counts = entry.event == "drill" and not another and entry.at <= now + _LEEWAY
         if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
             found.append(entry)
             if entry.outcome == "success":
@@ -275,7 +281,7 @@ def _proved(
 ) -> ProvedSnapshot | None:
     """The record of the last proof, if the log confirms it: the record alone could be written by whoever can write there."""
     found = proofs.by_edms.get(edms or "")
-    if found is None or found.at > now + timedelta(hours=1):
+    if found is None or found.at > now + _LEEWAY:
         return None
     for number, entry in enumerate(log):
         counts = (entry.event == "restore" and entry.outcome == "success") or is_proving_drill(entry)

@@ -17,14 +17,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edms_tasks.errors import EdmsBackupError, UnknownSnapshot
+from edms_tasks.errors import EdmsBackupError, RepositoryForbidden, UnknownSnapshot
 from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
-from edms_tasks.repository.repository_lock import RENEW_SECONDS, holder_body, is_void
+from edms_tasks.repository.repository_lock import RENEW_SECONDS, holder_body, is_dead, is_void
 from edms_tasks.repository.stored_manifests import snapshot_name
 
 VOID_SECONDS = 3600.0
-"""A lease lasts that long after it was last renewed: longer than a lock, because clocks of two hosts may differ."""
+"""A lease lasts that long after it was last renewed, by the clock of the place if it tells the time."""
 
 _PREFIX = "locks/reading-"
 _LARGEST = 1024 * 1024
@@ -78,7 +78,7 @@ def readers(backend: Backend) -> dict[str, str]:
         try:
             body = parsed_json(backend.read(name, _LARGEST))
             snapshots = [one for one in body["snapshots"] if _ID.fullmatch(one)]
-            void = is_void(body, VOID_SECONDS)
+            void = is_void(body, VOID_SECONDS) and _is_over(backend, name, body)
         except FileNotFoundError:
             continue
         except (ValueError, KeyError, TypeError):
@@ -89,6 +89,17 @@ def readers(backend: Backend) -> dict[str, str]:
         who = f"{body.get('purpose')} of process {body.get('pid')} on {body.get('host')}, since {body.get('since')}"
         found |= dict.fromkeys(snapshots, who)
     return found
+
+
+def _is_over(backend: Backend, name: str, body: dict[str, Any]) -> bool:
+    """Whether a lease that this machine's clock calls void is: this clock may be wrong, so the place's own clock decides."""
+    if is_dead(body) or "renewed" not in body:
+        return True
+    try:
+        age = backend.age(name)
+    except RepositoryForbidden:
+        age = None  # it may only be read here
+    return age is None or age > VOID_SECONDS
 
 
 def being_read(backend: Backend, there: Collection[str]) -> str:

@@ -190,7 +190,7 @@ def holders(backend: Backend) -> dict[str, dict[str, Any]]:
 
 def is_over(backend: Backend, name: str, holder: dict[str, Any]) -> bool:
     """Whether a holder is provably gone: its process, on this machine; or its lock was not renewed, by the server's own clock."""
-    if _is_dead(holder):
+    if is_dead(holder):
         return True
     age = backend.age(name)
     if age is not None:
@@ -221,10 +221,10 @@ def is_void(holder: dict[str, Any], seconds: float | None = None) -> bool:
             return True
     except (KeyError, TypeError, ValueError):
         return True  # not written by a run of this tool, or only in part
-    return _is_dead(holder)
+    return is_dead(holder)
 
 
-def _is_dead(holder: dict[str, Any]) -> bool:
+def is_dead(holder: dict[str, Any]) -> bool:
     """Whether the process is known to be gone. A host of the same name may be another one, as of containers: then nobody knows."""
     try:
         return (

@@ -156,3 +156,11 @@ def test_a_removed_entry_of_the_log_is_not_well(protected: Protected) -> None:
     protected.verify()
     sorted((protected.repository / "log").iterdir())[-2].unlink()
     assert any("log is missing" in problem for problem in status(protected).problems)
+
+
+def test_a_snapshot_from_the_future_does_not_pass_for_a_young_one(protected: Protected) -> None:
+    """A clock that was a day ahead at a backup, or is a day behind now, would hide for a day that no backup is made."""
+    found = status(protected, hours=-24)
+    assert not found.success
+    assert [one for one in found.problems if "in the future" in one and "clock" in one]
+    assert status(protected, hours=-0.5).success, "clocks differ a little"

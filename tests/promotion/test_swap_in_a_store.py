@@ -167,6 +167,7 @@ def test_content_types_and_metadata_stay_with_the_objects(system: SystemInAStore
         assert {name: found[name] for name in headers} == headers
 
 
+@pytest.mark.timeout(3600)  # of each single request on a busy machine
 @pytest.mark.parametrize("verb", ["promote", "roll back"])
 @pytest.mark.parametrize(
     ("when", "every"),

@@ -1,0 +1,102 @@
+"""The command line on a machine whose clock is wrong: a day behind, a day ahead, a year ahead. By `faketime`, where it is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edms_tasks.repository import Repository
+from edms_tasks.repository.reader_leases import reading
+from flows.listing import list_snapshots
+from flows.status import read_status
+from tests.backed_up import BackedUpSystems
+from tests.direct_access import spoil
+from tests.independent_comparison import differences, picture
+from tests.running import Protected
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("edms_asked_once"),
+    pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed"),
+]
+
+AHEAD, BEHIND, YEAR_AHEAD, RIGHT = "+1d", "-1d", "+400d", "+0"
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def protected(backed_up: BackedUpSystems) -> Protected:
+    return backed_up("sqlite").protected
+
+
+@pytest.fixture
+def at(protected: Protected) -> Command:
+    """`at("+1d", "backup")`: what a command prints with --json, by a clock that is wrong by so much."""
+
+    def run(clock: str, *words: str, code: int | None = 0) -> Any:
+        command = [sys.executable, "-m", "flows.cli.app", *words, "--config", str(protected.config), "--json"]
+        # Times of files stay those of the kernel, as on a machine whose files are on a server.
+        environment = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+        done = subprocess.run(
+            ["faketime", "-f", clock, *command], capture_output=True, text=True, check=False, env=environment
+        )
+        assert code is None or done.returncode == code, f"{words}: {done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    return run
+
+
+def ids(protected: Protected) -> list[str]:
+    """The snapshots in their order, by a right clock."""
+    return [one.id for one in list_snapshots(protected.settings).snapshots]
+
+
+@pytest.mark.parametrize("clocks", [(BEHIND,), (AHEAD, RIGHT)], ids="then".join)
+def test_the_newest_snapshot_is_the_last_one_made_and_no_prune_takes_it(
+    clocks: tuple[str, ...], at: Command, protected: Protected, tmp_path: Path
+) -> None:
+    made = ids(protected)
+    for clock in clocks:
+        spoil(protected.edms) if clock == clocks[-1] else None
+        made.append(at(clock, "backup", "--no-flow")["snapshot"])
+    live = picture(protected.edms)
+    assert ids(protected) == made, "in the order in which they were made"
+
+    for clock in (BEHIND, AHEAD, YEAR_AHEAD):
+        for rules in (["--keep-last", "1"], ["--keep-within", "1h"]):
+            planned = at(clock, "prune", *rules, "--dry-run", "--no-flow")["snapshots"]
+            going = {one["id"] for one in planned if one["goes"]}
+            assert made[-1] in {one["id"] for one in planned} - going, f"{rules} at {clock}"
+
+    into = str(tmp_path / "copy.sqlite3")
+    done = at(AHEAD, "restore", "latest", "--into", into, "--into-files", str(tmp_path / "files"), "--no-flow")
+    assert (done["snapshot"], done["verdict"]) == (made[-1], "proved")
+    assert differences(live, picture(protected.edms)) == []
+
+
+def test_status_does_not_call_a_snapshot_of_tomorrow_young(at: Command, protected: Protected) -> None:
+    at(AHEAD, "backup", "--no-flow")
+    assert any("in the future" in one for one in read_status(protected.settings).problems)
+    protected.backup()
+    assert read_status(protected.settings).success
+
+
+def test_a_lock_and_a_lease_of_a_run_with_another_clock_are_its_own(at: Command, protected: Protected) -> None:
+    """A restore and a backup run by a right clock; prunes by a wrong one leave their snapshot and their lock alone."""
+    (first,) = ids(protected)
+    protected.backup()
+    repository = Repository.open(protected.settings.repository)
+    with reading(repository.backend, [first], "restore"):
+        assert at(AHEAD, "prune", "--keep-last", "1", "--no-flow")["removed"] == []
+    with repository.lock("backup"):
+        assert at(AHEAD, "prune", "--keep-last", "1", "--no-flow", code=3)["error"] == "repository-locked"
+    assert at(RIGHT, "prune", "--keep-last", "1", "--no-flow")["removed"] == [first]
