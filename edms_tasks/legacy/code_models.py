@@ -68,6 +68,12 @@ def code_models(report: ProbeReport, tables: Sequence[Table]) -> dict[str, CodeM
     return found
 
 
+def composite_models(report: ProbeReport, tables: Sequence[Table]) -> frozenset[str]:
+    """The labels in lower case of the models whose primary keys have several columns."""
+    several = {table.model for table in tables if len(table.primary_key) > 1}
+    return frozenset(model.label.lower() for model in report.models if model.label in several)
+
+
 def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> CodeModel:
     columns = {column.name: column for column in table.columns}
     fields: dict[str, Column] = {}

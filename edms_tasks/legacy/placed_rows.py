@@ -5,7 +5,7 @@ A row that cannot be placed is left out with its reason, and so are the rows tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from edms_tasks.legacy.old_backup import ModelRows
 from edms_tasks.legacy.pieces_of_tables import in_pieces
 from edms_tasks.legacy.placed_keys import PlacedKeys
 from edms_tasks.legacy.repeated_rows import keyed_rows, repeated_rows
+from edms_tasks.legacy.soft_ids import highest_soft_id, lost_soft_ids
 from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
 from edms_tasks.legacy.unresolved_references import by_id, unresolved_references
 from edms_tasks.manifest import Encoding
@@ -57,6 +58,7 @@ def place_rows(
     rows: Sequence[ModelRows],
     seeds: Mapping[str, RawTable],
     folder: Path,
+    composite: Set[str] = frozenset(),
 ) -> PlacedRows:
     """Place all rows.
 
@@ -67,8 +69,9 @@ def place_rows(
         rows: the rows of the backup.
         seeds: Table.id -> the rows that the EDMS's migrations made, of all tables that have any.
         folder: for files; it exists.
+        composite: labels of the code's models whose keys have several columns, which have no place.
     """
-    return _Placing(cursor, engine, models, seeds, folder).place(rows)
+    return _Placing(cursor, engine, models, seeds, folder, composite).place(rows)
 
 
 class _Placing:
@@ -79,7 +82,9 @@ class _Placing:
         models: Mapping[str, CodeModel],
         seeds: Mapping[str, RawTable],
         folder: Path,
+        composite: Set[str],
     ) -> None:
+        self.composite = composite
         self.cursor, self.engine, self.models, self.seeds, self.folder = cursor, engine, models, seeds, folder
         self.made = PlacedRows()
         self.staged: dict[str, StagedModel] = {}
@@ -93,10 +98,15 @@ class _Placing:
         for one in rows:
             model = self.models.get(one.model)
             if model is None:
-                self.made.findings.append(make_finding("old-model-unknown", one.model[:200], count=one.rows))
-                self._list(
-                    lines_of(one), one.model, "SELECT n, 'the code has no such model' AS why FROM " + lines_of(one)
+                is_known = one.model in self.composite
+                what = "Keys of several columns cannot be converted: the rows are not in the snapshot."
+                self.made.findings.append(
+                    make_finding("old-row-left-out", one.model, what, count=one.rows)
+                    if is_known
+                    else make_finding("old-model-unknown", one.model[:200], count=one.rows)
                 )
+                why = "its key has several columns" if is_known else "the code has no such model"
+                self._list(lines_of(one), one.model, f"SELECT n, {literal(why)} AS why FROM {lines_of(one)}")
                 continue
             if model.table.id in self.staged:  # a proxy's rows beside its model's: Django writes none
                 self.made.findings.append(
@@ -125,6 +135,7 @@ class _Placing:
         self._leave_out_dependents(in_backup)
         for table in in_backup:
             self.made.findings += unresolved_references(keys, self.models, table, self._left)
+            self.made.findings += lost_soft_ids(keys, table)
             self._write(table)
             for number, name in enumerate(self.staged[table].many):
                 self._write_many(table, number, self.staged[table].model.many[name])
@@ -257,9 +268,10 @@ class _Placing:
                 return
 
     def _highest_object_id(self, in_backup: Sequence[str]) -> int:
-        """The highest number in any generic reference: assigned keys begin above it, so that none leads to a wrong row."""
+        """The highest number in any generic or soft reference: assigned keys begin above it, so that none leads to a wrong row."""
         found = 0
         for table in in_backup:
+            found = max(found, highest_soft_id(self.keys, table, _HIGHEST_BASE))
             staged = self.staged[table]
             known = {column.name for column in staged.columns} - set(staged.model.references)
             for generic in staged.model.generics:

@@ -17,7 +17,7 @@ from edms_tasks.inventory.build_inventory import build_inventory
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe_on
-from edms_tasks.legacy.code_models import code_models
+from edms_tasks.legacy.code_models import code_models, composite_models
 from edms_tasks.legacy.old_backup import OldBackup
 from edms_tasks.legacy.placed_rows import PlacedRows, PlacedTable, place_rows
 from edms_tasks.manifest import SequencePosition, TableEntry, TableState
@@ -126,7 +126,8 @@ def place_old_rows(
         serialized_functions(workspace.engine),
         workspace.cursor() as cursor,
     ):
-        placed = place_rows(cursor, engine, code_models(report, inventory.tables), old.rows, schema.seeds, folder)
+        models, composite = code_models(report, inventory.tables), composite_models(report, inventory.tables)
+        placed = place_rows(cursor, engine, models, old.rows, schema.seeds, folder, composite)
     if old.cut_times:
         placed.findings.append(make_finding("old-milliseconds", "times"))
     known = {one.table.id for one in placed.tables}
@@ -159,9 +160,22 @@ def _load(run: Run, staging: StagingDatabase, schema: _EmptySchema, placed: Plac
                 )
             entries.append(entry)
             advance(one.rows)
-    staging.finish(entries, _positions(schema, placed))
+    _finish(staging, entries, _positions(schema, placed))
     build_indexes_in_the_edms(run, staging)
     staging.gather_statistics()
+
+
+def _finish(staging: StagingDatabase, entries: Sequence[TableEntry], positions: Sequence[SequencePosition]) -> None:
+    try:
+        staging.finish(entries, positions)
+    except TerminalError as error:
+        raise CheckFailed(
+            "The database cannot build its indexes and constraints over the rows of the old backup.",
+            where=f"{staging.address.display}: {error.what}",
+            why=error.why,
+            fix="Nothing was written. If it names a constraint that is unique, for some rows only perhaps, the old backup has rows that "
+            "it forbids beside each other: correct them in a copy of it.",
+        ) from error
 
 
 def _loaded(staging: StagingDatabase, entry: TableEntry, placed: PlacedTable) -> int:

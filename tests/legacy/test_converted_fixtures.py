@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edms_tasks.settings import Settings
+from edms_tasks.soft_reference_settings import SoftReferenceSettings
 from flows.convert import ConvertResult, convert
 from flows.dashboard.figures import collect
 from flows.listing import list_snapshots
@@ -111,6 +112,27 @@ def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems,
     assert run_verify(protected.settings, snapshot=made.snapshot_id).success
     compared = run_diff(protected.settings, snapshot=made.snapshot_id, other="latest", models=("users.Role",))
     assert compared.equal
+
+
+def test_declared_ids_of_rows_that_got_others_are_losses_and_lead_to_no_row(
+    backed_up: BackedUpSystems, tmp_path: Path
+) -> None:
+    protected = backed_up("sqlite").protected
+    rows = json.loads(protected.edms.manage("dumpdata", *NATURAL).stdout)
+    events = [row for row in rows if row["model"] == "audit.systemevent"]
+    for number, row in enumerate(events):
+        row["fields"]["message"] = "" if number else "3,90001"
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    declared = {"column": "audit.SystemEvent.message", "target": "documents.Document", "separator": ","}
+    settings = protected.settings.model_copy(update={"soft_references": (SoftReferenceSettings(**declared),)})
+
+    made = convert.fn(Run(settings), ConvertRequest(path=str(path)))
+    after = json.loads(restored(protected, made, tmp_path).manage("dumpdata", "documents.document").stdout)
+
+    counted = {one.subject: one.count for one in made.losses if one.code == "old-reference-unresolved"}
+    assert counted["audit.SystemEvent.message"] == 1
+    assert min(row["pk"] for row in after) > 90_001
 
 
 def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from edms_tasks.errors import CheckFailed
 from edms_tasks.settings import Settings, settings_from
 from flows.convert import ConvertResult, convert
 from flows.requests import ConvertRequest
@@ -175,3 +176,36 @@ def test_rows_alone_come_back_with_a_loss(small_paperless: SmallPaperless, tmp_p
     assert list(files_of(media)) == ["documents/share_link_bundles/2026/abc.zip"]
     expected, there = rows_of(small_paperless.database), rows_of(database)
     assert {name for name in expected if expected[name] != there[name]} == {"paperless_mail_mailaccount"}
+
+
+def test_rows_that_a_constraint_of_some_rows_forbids_end_it_by_name(
+    small_paperless: SmallPaperless, tmp_path: Path
+) -> None:
+    path = small_paperless.export(tmp_path / "export", version="3.0.5", data_only=True)
+    rows = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    (tag,) = (row for row in rows if row["model"] == "documents.tag" and row["fields"]["parent"] is None)
+    rows.append(tag | {"pk": 9_000})
+    (path / "manifest.json").write_text(json.dumps(rows), encoding="utf-8")
+
+    with pytest.raises(CheckFailed) as refused:
+        convert.fn(Run(small_paperless.settings(tmp_path)), ConvertRequest(path=str(path)))
+
+    assert "documents_tag_name_uniq" in f"{refused.value.where} {refused.value.why}"
+    assert not [one for one in (tmp_path / "repository").rglob("*") if "snapshots" in one.parts and one.is_file()]
+
+
+def test_rows_with_a_key_of_several_columns_are_named_and_listed(
+    small_paperless: SmallPaperless, tmp_path: Path
+) -> None:
+    path = small_paperless.export(tmp_path / "export", version="3.0.5")
+    rows = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    number = next(row["pk"] for row in rows if row["model"] == "documents.document")
+    rows.append({"model": "documents.documentpage", "pk": [number, 1], "fields": {"document": number, "page": 1}})
+    (path / "manifest.json").write_text(json.dumps(rows), encoding="utf-8")
+
+    made = convert.fn(Run(small_paperless.settings(tmp_path)), ConvertRequest(path=str(path)))
+
+    (lost,) = made.losses
+    assert (lost.code, lost.subject, lost.count) == ("old-row-left-out", "documents.documentpage", 1)
+    assert made.left_out is not None
+    assert json.loads(made.left_out.read_text(encoding="utf-8"))["pk"] == [number, 1]

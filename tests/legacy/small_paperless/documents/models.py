@@ -21,9 +21,13 @@ class Tag(models.Model):
     parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE)
 
     class Meta:
-        """As in paperless: a name once for each owner."""
+        """As in paperless: a name once among those of nobody."""
 
-        constraints = (models.UniqueConstraint(fields=["name"], name="documents_tag_unique_name"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(parent__isnull=True), name="documents_tag_name_uniq"
+            ),
+        )
 
 
 class Correspondent(models.Model):
@@ -99,3 +103,11 @@ class ShareLinkBundle(models.Model):
     slug = models.CharField(max_length=50, unique=True)
     file_path = models.CharField(max_length=512, blank=True)
     documents = models.ManyToManyField(Document)
+
+
+class DocumentPage(models.Model):
+    """A model with a key of two columns, which paperless has not."""
+
+    pk = models.CompositePrimaryKey("document_id", "page")
+    document = models.ForeignKey(Document, on_delete=models.CASCADE)
+    page = models.IntegerField()
