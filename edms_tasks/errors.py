@@ -335,10 +335,16 @@ class NotApproved(TerminalError):
 
 
 class AlreadyPromoted(TerminalError):
-    """What was confirmed has already been done. A confirmation is valid once."""
+    """What was confirmed has already been done. A confirmation is valid once.
+
+    `stamp` says when, in UTC; `snapshot` and `verdict` what was promoted, as far as the journal knows.
+    """
 
     code = "already-promoted"
     exit_code = 2
+    stamp = ""
+    snapshot = ""
+    verdict = ""
 
 
 class HookFailed(TerminalError):

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from edms_tasks.errors import EdmsBackupError, Interrupted
+from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, Interrupted
 from edms_tasks.evidence.log_facts import LogFacts as LogFacts
 from edms_tasks.package import versions
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
 from edms_tasks.settings import Settings
+from flows.evidence.killed_promotion import note_killed_promotion
 from flows.evidence.run_end import conclude
 from flows.evidence.run_signals import tell_refused, tell_start
 from flows.running.run import Run
@@ -46,6 +47,9 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
                 tell_start(run, event)
             try:
                 result = verb(run, request)
+            except AlreadyPromoted as done:
+                note_killed_promotion(run, event, done)
+                raise
             except EdmsBackupError as error:
                 if error.exit_code != _WRONGLY_USED:
                     record_failure(run, event, error, request)

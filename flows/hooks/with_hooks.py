@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from edms_tasks.errors import EdmsBackupError, HookFailed, HookFailedAfterwards, Interrupted
+from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, HookFailed, HookFailedAfterwards, Interrupted
 from flows.evidence.repository_log import LoggedResult, note_failure, record_failure
 from flows.evidence.run_signals import tell_refused
 from flows.hooks.pending_hooks import abandoned, pending
@@ -67,8 +67,11 @@ def _surrounded(
             _before(run, situation, request)
             result = fn(run, request)
         except BaseException as error:
-            failed = situation.ended("stopped" if _is_stop(error) else "failed", error=_what(error))
-            _add(error, [*left, *_afterwards(run, failed)])
+            if isinstance(error, AlreadyPromoted):  # a retry of what is done
+                ended = situation.ended("success", snapshot=error.snapshot or None)
+            else:
+                ended = situation.ended("stopped" if _is_stop(error) else "failed", error=_what(error))
+            _add(error, [*left, *_afterwards(run, ended)])
             raise
         said, short = result.log_facts(), result.shortfall()
         ended = situation.ended(

@@ -61,18 +61,22 @@ def require_first_time(journal: Journal, confirmation: str, database: Database |
         return
     for entry in journal.read():
         if entry.confirmation == confirmation and entry.state != "started":
-            raise _already(entry.stamp, entry.database, f"snapshot {entry.snapshot_id[:12]}")
+            done = _already(entry.stamp, entry.database, f"snapshot {entry.snapshot_id[:12]}")
+            done.snapshot, done.verdict = entry.snapshot_id, entry.evidence.verdict if entry.evidence else ""
+            raise done
     if database is not None and (stamp := database.promoted_by(confirmation)):
         raise _already(stamp, database.address.display, "a snapshot")
 
 
 def _already(stamp: str, where: str, what: str) -> AlreadyPromoted:
-    return AlreadyPromoted(
+    done = AlreadyPromoted(
         f"Already promoted at {stamp}; nothing was done.",
         where=where,
         why=f"This confirmation already promoted {what}. A confirmation is valid once.",
         fix="To restore again, start a new restore and confirm it.",
     )
+    done.stamp = stamp
+    return done
 
 
 def prepare_target(

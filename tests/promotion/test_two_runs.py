@@ -17,7 +17,8 @@ import pytest
 
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import AlreadyPromoted, EdmsBackupError, NothingToRollBack, TargetChanged, TargetLocked
-from edms_tasks.promotion import swap
+from edms_tasks.promotion import set_aside_names
+from edms_tasks.repository import Repository
 from flows.rollback import list_ways_back
 from flows.running.threads import ThreadRunner
 from tests.postgres_server import PostgresServer
@@ -132,7 +133,7 @@ def test_two_work_folders_that_restore_in_the_same_second_set_aside_two_systems(
         def now(cls, tz: tzinfo | None = None) -> Stopped:
             return cls(2026, 11, 22, 23, 30, tzinfo=tz)
 
-    monkeypatch.setattr(swap, "datetime", Stopped)
+    monkeypatch.setattr(set_aside_names, "datetime", Stopped)
 
     assert edms.restore(edms.first).promoted
     edms.set_to("between")
@@ -286,6 +287,29 @@ def test_a_confirmation_is_on_record_though_the_run_was_killed_after_the_swap(
         run_restore(edms.second, confirmed, snapshot="latest")
 
     assert edms.state() == ("then", "then")
+
+
+@MOSTLY_SQLITE
+def test_a_promotion_whose_run_was_killed_before_its_report_is_in_the_log_after_its_retry_and_once(
+    edms: SmallEdms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed = ThreadRunner()
+    confirmed.run_id = "4b1f4c9e-run"
+    with monkeypatch.context() as killed:  # nothing of the run's end is left, as after a SIGKILL
+        killed.setattr("flows.restore.report_restore", _killed)
+        killed.setattr("flows.evidence.repository_log.record_failure", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            run_restore(edms.first, confirmed, snapshot="latest")
+    log = Repository.open(edms.first.repository).log
+    assert "restore" not in {entry.event for entry in log.backwards()}
+
+    for _ in range(2):
+        with pytest.raises(AlreadyPromoted):
+            run_restore(edms.first, confirmed, snapshot="latest")
+
+    (entry,) = [entry for entry in log.backwards() if entry.event == "restore"]
+    assert (entry.outcome, entry.facts["verdict"], entry.facts["promoted"]) == ("success", "proved", True)
+    assert entry.snapshot is not None and entry.facts["run"] == "4b1f4c9e-run"
 
 
 def _killed(*_: object) -> None:
