@@ -20,6 +20,7 @@ import typer
 from edms_tasks.errors import EdmsBackupError, Interrupted, NoSpace, TerminalError
 from flows.cli.output import json_line, write_out
 from flows.running.printable import error_text, printable
+from flows.running.said_lines import as_facts
 from flows.running.stopping import exit_code_of, sentence_when_stopped
 
 SURPRISE_EXIT_CODE = 3
@@ -54,7 +55,7 @@ def reported(*, as_json: bool, traceback: bool, workdir: Callable[[], Path | Non
 def print_error(error: EdmsBackupError, *, as_json: bool, exit_code: int | None = None) -> None:
     """Print an error: for people on stderr, for machines as one JSON object on stdout."""
     if as_json:
-        write_out(json_line(error.as_json() | {"exit_code": exit_code or error.exit_code}))
+        write_out(json_line(error.as_json() | as_facts() | {"exit_code": exit_code or error.exit_code}))
     elif isinstance(error, Interrupted):
         sys.stderr.write(f"\nstopped: {printable(error.why)}\n")
     else:

@@ -13,6 +13,7 @@ import typer
 
 from flows.requests import RestoreRequest
 from flows.running.field_descriptions import described, hints_of
+from flows.running.said_lines import as_facts, begin_to_note
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,6 +78,7 @@ class Options:
     @classmethod
     def of(cls, context: typer.Context, config: Path | None, as_json: bool, traceback: bool) -> Options:
         """The options of a command: those after its name win over those before it."""
+        begin_to_note()
         given: Options = context.obj
         return cls(
             config=config or given.config,
@@ -170,7 +172,7 @@ class Options:
         notes = self.chosen.notes if self.chosen else []
         if self.as_json:
             facts = {**facts, "notes": [*facts.get("notes", ()), *notes]} if notes else facts
-            failure = write_out(json_line({**facts, "exit_code": exit_code}))
+            failure = write_out(json_line({**facts, **as_facts(), "exit_code": exit_code}))
         else:
             from rich.console import Console
 

@@ -46,6 +46,7 @@ from flows.running.progress_estimate import Pace, Told
 from flows.running.question import Question
 from flows.running.run import Run
 from flows.running.runner import RETRY_SECONDS, heaviest_first
+from flows.running.said_lines import note_said
 from flows.running.suspending import ask_people
 
 P = ParamSpec("P")
@@ -139,7 +140,7 @@ class PrefectRunner:
         finally:
             taken = time.monotonic() - began
             self.seconds[name] = self.seconds.get(name, 0.0) + taken
-            self.say(f"{name}: {taken:.1f} s")
+            _log(f"{name}: {taken:.1f} s")
 
     @contextmanager
     def tagged(self, *names: str) -> Iterator[None]:
@@ -274,7 +275,12 @@ class PrefectRunner:
 
     def say(self, line: str) -> None:
         """Log the line with the run."""
-        get_run_logger().info("%s", printable(line))
+        note_said(printable(line))
+        _log(line)
+
+
+def _log(line: str) -> None:
+    get_run_logger().info("%s", printable(line))
 
 
 def _started_by() -> str:

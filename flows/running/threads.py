@@ -21,6 +21,7 @@ from flows.running.printable import printable
 from flows.running.progress_estimate import Pace, Told
 from flows.running.question import Question
 from flows.running.runner import RETRY_SECONDS, heaviest_first
+from flows.running.said_lines import note_said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,6 +146,7 @@ class ThreadRunner:
 
     def say(self, line: str) -> None:
         """Print the line."""
+        note_said(printable(line))
         self._teller.say(line)
 
     def _attempt(self, title: str, call: Callable[[], Made], retries: int) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from typer.testing import CliRunner
 
 from edms_tasks.errors import HookFailed
 from edms_tasks.hook_settings import HooksSettings
+from flows.cli.app import app
 from flows.requests import RestoreRequest
 from flows.restore import restore
 from flows.running.run import Run
@@ -82,3 +85,13 @@ def test_a_failing_command_before_the_swap_leaves_the_live_system_as_it_is(backe
     assert "before_promote `false`" in failed.value.why
     assert _titles(system) == {"still here"}
     assert sorted(folder.iterdir()) == beside
+
+
+def test_what_hooks_said_is_in_the_json_of_a_command(backed_up: BackedUpSystems) -> None:
+    system = backed_up("sqlite", extra="[hooks]\nbefore_verify = ['echo the disk is mounted']\n")
+
+    done = CliRunner().invoke(app, ["--config", str(system.protected.config), "verify", "--structure", "--json"])
+
+    said = json.loads(done.stdout)["said"]
+    assert "  | the disk is mounted" in said
+    assert said[0].startswith("· before_verify `echo the disk is mounted`: exit code 0")
