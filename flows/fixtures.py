@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.conversion.fixture_functions import fixture_functions
-from edms_tasks.durable import flush_folder, private_folder, write_durably
+from edms_tasks.durable import flush_folder, write_durably
 from edms_tasks.errors import CommandError
 from edms_tasks.files.safe_names import plain_name
 from edms_tasks.fixtures.exported_models import ExportedModel, exported_models
@@ -23,6 +24,7 @@ from edms_tasks.fixtures.written_rows import ModelWriter, WrittenModel
 from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.find_snapshot import chosen_snapshot
 from edms_tasks.lineage.snapshot_source import open_source
+from edms_tasks.manifest import Manifest
 from edms_tasks.repository.reader_leases import reading
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.repository_log import LogFacts, logged
@@ -145,8 +147,13 @@ def export_fixtures(run: Run, request: FixtureRequest) -> FixtureResult:
         tuple(written),
         tuple((index.root.name, index.files) for index in roots),
         findings,
-        chosen.notes,
+        (*chosen.notes, *_losses_before(manifest)),
     )
+
+
+def _losses_before(manifest: Manifest) -> Iterator[str]:
+    if manifest.converted is not None and manifest.converted.losses:
+        yield f"The snapshot was converted from an old backup with {manifest.converted.losses} losses: they are in its findings."
 
 
 @task(name="write model", tags=["export"], task_run_name="write {model.name}")
@@ -174,7 +181,15 @@ def _new_target(target: FixtureTarget) -> Iterator[Path]:
     if not target.is_folder:
         yield target.path.parent
         return
-    place = private_folder(target.path.with_name(f".{target.path.name}.new"))
+    try:
+        place = Path(tempfile.mkdtemp(prefix=f".{target.path.name}.", suffix=".new", dir=target.path.parent))
+    except OSError as error:
+        raise CommandError(
+            "The target's folder cannot be written to.",
+            where=str(target.path.parent),
+            why=error.strerror or str(error),
+            fix="Name another place, or let this user write there.",
+        ) from error
     try:
         yield place
         if target.path.is_dir():

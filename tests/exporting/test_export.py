@@ -227,6 +227,22 @@ def test_what_no_fixture_holds_is_listed(edms_factory: ReferenceEdmsFactory, tmp
     assert [row["model"] for row in rows if row["fields"].get("effective_date") == "soon"] == ["documents.document"]
 
 
+def test_what_the_snapshot_lacks_and_links_of_rows_that_are_gone_are_listed(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path
+) -> None:
+    left_out = '[exclude]\ntables = ["admin.LogEntry"]\n'
+    protected = protect(edms_factory("sqlite", documents=5, seed=1), tmp_path, extra=left_out)
+    linked = "(SELECT document_id FROM documents_document_reviewers LIMIT 1)"
+    execute(protected.edms, f"DELETE FROM documents_document WHERE id = {linked}")
+    protected.backup()
+
+    result = exported(protected, tmp_path / "a.json", without_files=True)
+
+    assert ("excluded", "admin.LogEntry") in {(one.code, one.subject) for one in result.findings}
+    outside = {one.subject for one in result.losses if one.code == "fixture-reference-outside"}
+    assert any(subject.startswith("documents.Document_reviewers.") for subject in outside)
+
+
 def test_targets_are_never_replaced_nor_left_in_part(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     (tmp_path / "there.json").write_text("the only copy")
