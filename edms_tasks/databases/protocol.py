@@ -98,8 +98,11 @@ class View(Protocol):
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The same measure with encodings that store any bytes as text."""
 
+    def bytes_on_disk(self) -> int:
+        """The size of the database's files; 0 if `check_source` has checked the disk space. So is `raw_bytes` then."""
+
     def raw_bytes(self, tables: Sequence[Table]) -> int:
-        """The approximate size of these tables' rows in bytes, uncompressed; 0 if `check_source` has checked the disk space."""
+        """The approximate size of these tables' rows in bytes, uncompressed."""
 
     def parts(self, table: Table) -> tuple[Part, ...]:
         """The table divided into parts, for parallel readers: each row is in exactly one."""
@@ -114,10 +117,7 @@ class View(Protocol):
         """Everything a captured schema creates or sets (tables, constraints, triggers, privileges, …), each subject once."""
 
     def properties(self, schema: CapturedSchema) -> dict[str, str]:
-        """The properties of the database as a whole in a captured schema (owner, locale, settings, privileges), by name.
-
-        Empty if they were not recorded.
-        """
+        """The properties of the whole database in a captured schema (owner, locale, settings, privileges), if they were recorded."""
 
     def closed_to_merges(self) -> dict[str, str]:
         """Table id -> why a merge cannot read and write its rows in one transaction."""

@@ -45,6 +45,17 @@ def test_the_estimate_is_close_to_the_size_of_the_rows(name: str, postgres_datab
     assert 0.7 * taken <= guessed <= 3 * taken
 
 
+def test_the_size_of_the_database_is_that_of_its_tables_and_more(postgres_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        before = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        connection.execute(TABLES["long_bytes_that_do_not_pack"].encode())
+
+    with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
+        (table,) = view.tables()
+        assert before is not None
+        assert view.bytes_on_disk() >= before[0] + view.raw_bytes([table]) // 2
+
+
 def test_excluded_tables_need_no_space(postgres_database: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_database, autocommit=True) as connection:
         connection.execute(TABLES["short_values"].encode())

@@ -23,6 +23,13 @@ _PACKED = 4  # pglz and lz4 compress JSON and the like to a third or a quarter
 Ask = Callable[[Table, str], Sequence[object]]
 
 
+def bytes_of_the_database(connection: psycopg.Connection[tuple[object, ...]]) -> int:
+    """The size of all files of the connection's database, indexes and free pages included."""
+    row = connection.execute("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())").fetchone()
+    assert row is not None  # the function always returns one row
+    return int(str(row[0]))
+
+
 def rows_on_disk(connection: psycopg.Connection[tuple[object, ...]], tables: Sequence[Table], ask: Ask) -> int:
     """The approximate size in bytes of the tables' rows as uncompressed Parquet.
 

@@ -27,7 +27,7 @@ from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
 from edms_tasks.databases.postgresql.recorded_owner import with_recorded_owner
 from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
-from edms_tasks.databases.postgresql.size_estimate import rows_on_disk
+from edms_tasks.databases.postgresql.size_estimate import bytes_of_the_database, rows_on_disk
 from edms_tasks.databases.postgresql.table_locks import (
     PATIENCE,
     begin_with_locked_tables,
@@ -183,6 +183,9 @@ class PostgresView:
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The measure unchanged: PostgreSQL checks the encoding of its texts."""
         return measure
+
+    def bytes_on_disk(self) -> int:
+        return bytes_of_the_database(self._connection)
 
     def raw_bytes(self, tables: Sequence[Table]) -> int:
         return rows_on_disk(self._connection, [table for table in tables if not self._is_copied(table)], self._ask)

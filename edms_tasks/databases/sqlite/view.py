@@ -223,6 +223,9 @@ class SqliteView:
                 encodings[name] = "tagged"
         return Measure(rows=measure.rows, encodings=encodings, types=measure.types)
 
+    def bytes_on_disk(self) -> int:
+        return 0  # `check_source` has checked the disk space
+
     def raw_bytes(self, tables: Iterable[Table]) -> int:
         return 0  # `check_source` has checked the disk space
 
