@@ -28,6 +28,7 @@ _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 _HAS_ID = "regexp_matches(text, '[1-9]|[a-fA-F]{8}')"
 """A text without a digit from 1 to 9 has no id, unless it is a UUID of letters only."""
 OF_IDS = r'[0-9a-fA-F\s,;|/_:"\[\]{}()-]+'  # the characters of LIST and JOINED
+_LIST_FORM = "list"
 _MOST_KINDS = 50  # the most different values of a column that may say what another one contains
 
 
@@ -87,19 +88,20 @@ def collect_column(
 
 def _collect_forms(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column) -> set[str]:
     """Add the ids within a piece's texts to `VALUES`; returns the names of the forms that may be there."""
-    marks, may_be_lists = _occurring(cursor)
-    forms = [form for form in FORMS if marks.intersection(form.within)]
-    if not may_be_lists and not forms:
+    occurring = _occurring(cursor)
+    if not occurring:
         return set()
     cursor.execute(f"DELETE FROM {_TEXTS} WHERE {_full(ID)} OR NOT {_HAS_ID}")
-    if may_be_lists:
+    if _LIST_FORM in occurring:
         lists = f"SELECT {literal(_name_of(column))} AS name, unnest(regexp_extract_all(text, {literal(ID)})) AS value, weight, touched"
-        add_values(cursor, subject, "list", f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
+        add_values(cursor, subject, _LIST_FORM, f"{lists} FROM {_TEXTS} WHERE {_full(LIST)}", several=True)
+    if JOINED_FORM in occurring:
         add_values(cursor, subject, JOINED_FORM, _joined(_name_of(column)))
     texts = f"(SELECT {readable_text('text')} AS text, weight, touched FROM {_TEXTS} WHERE NOT {_full(LIST)})"
-    for form in forms:
-        add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
-    return {form.name for form in forms} | ({"list", JOINED_FORM} if may_be_lists else set())
+    for form in FORMS:
+        if form.name in occurring:
+            add_values(cursor, subject, form.name, found(form, texts, _name_of(column)), several=form.several)
+    return occurring
 
 
 def collect_by_kind(
@@ -152,19 +154,35 @@ def _whole_texts(cursor: duckdb.DuckDBPyConnection, subject: str, column: Column
     )
 
 
-def _occurring(cursor: duckdb.DuckDBPyConnection) -> tuple[set[str], bool]:
-    """The marks of forms that occur in a piece's texts, and whether any text could be a list of ids or join some.
+def _occurring(cursor: duckdb.DuckDBPyConnection) -> set[str]:
+    """The names of the forms that a piece's texts may have. Most columns have few of them.
 
-    Most columns have few of them, and each form is a query with expressions that take longer to prepare than small tables to search.
+    Each form is a query with expressions that take longer to prepare than small tables to search. So the characters that a form
+    needs are looked for first, and then what stands near its ids.
     """
+    texts = f"(SELECT text, {readable_text('text')} AS readable FROM {_TEXTS} WHERE {_HAS_ID} AND NOT {_full(ID)})"
     marks = sorted({mark for form in FORMS for mark in form.within})
-    occurs = ", ".join(f"coalesce(bool_or(contains(readable, {literal(mark)})), false)" for mark in marks)
-    row = cursor.execute(
-        f"SELECT coalesce(bool_or({_full(OF_IDS)}), false), {occurs} "
-        f"FROM (SELECT text, {readable_text('text')} AS readable FROM {_TEXTS} WHERE {_HAS_ID} AND NOT {_full(ID)})"
-    ).fetchone()
+    has = _any_text(cursor, texts, [_full(OF_IDS), *(f"contains(readable, {literal(mark)})" for mark in marks)])
+    there = {mark for mark, is_there in zip(marks, has[1:], strict=True) if is_there}
+    asked = {
+        form.name: f"regexp_matches(readable, {literal(form.near)})"
+        for form in FORMS
+        if there.intersection(form.within)
+    }
+    if has[0]:
+        asked |= {_LIST_FORM: _full(LIST), JOINED_FORM: f"({_full(JOINED)} AND NOT {_full(YEAR_FIRST)})"}
+    if not asked:
+        return set()
+    found_near = _any_text(cursor, texts, list(asked.values()))
+    return {name for name, is_there in zip(asked, found_near, strict=True) if is_there}
+
+
+def _any_text(cursor: duckdb.DuckDBPyConnection, texts: str, conditions: Sequence[str]) -> Sequence[bool]:
+    """For each condition, whether any text meets it."""
+    asked = ", ".join(f"coalesce(bool_or({condition}), false)" for condition in conditions)
+    row = cursor.execute(f"SELECT {asked} FROM {texts}").fetchone()
     assert row is not None  # an aggregate always returns one row
-    return {mark for mark, found in zip(marks, row[1:], strict=True) if found}, bool(row[0])
+    return [bool(one) for one in row]
 
 
 def _joined(name: str) -> str:
