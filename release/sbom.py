@@ -131,7 +131,7 @@ def _licences(described: metadata.PackageMetadata) -> list[LicenseExpression | D
 
 
 def _field(described: metadata.PackageMetadata, name: str) -> str:
-    return described[name] if name in described else ""
+    return described[name] if name in described else ""  # noqa: SIM401 - Python 3.11 declares no get
 
 
 def _state(components: dict[str, Component]) -> str:
