@@ -25,7 +25,7 @@ $(PYTHON) -m venv $(1) || \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills verb-kills lint format bench bench-quick bench-server pictures browser lock dist dist-check sbom changelog clean
+.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills verb-kills lint format bench bench-quick bench-server pictures browser lock site card dist dist-check sbom changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -128,6 +128,13 @@ lock: ## renew requirements.lock within the bounds of pyproject.toml (needs uv);
 	@command -v uv >/dev/null || { echo "error: no uv found; only this target needs it: pip install uv" >&2; exit 2; }
 	uv pip compile pyproject.toml --extra dev --extra docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--quiet $(if $(UPGRADE),--upgrade) --custom-compile-command "make lock" --output-file requirements.lock
+
+site: $(STAMP) ## the documentation as a site that works offline: build/site/index.html
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs/site -d build/site-tree . build/site
+
+card: $(STAMP) ## the emergency card for the wall, one page of A4: build/emergency-card.pdf
+	mkdir -p build
+	$(BIN)/python -m release.card build/emergency-card.pdf
 
 dist: $(STAMP) ## build the wheel and the source distribution into dist/
 	rm -rf dist

@@ -7,6 +7,7 @@ Two systems are equal when their pictures are.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -22,6 +23,15 @@ def picture(edms: ReferenceEdms) -> dict[str, object]:
         picture_of_sqlite(edms.database_path) if edms.engine == "sqlite" else picture_of_postgres(edms.database_url)
     )
     return {**database, "files": picture_of_files(edms.media)}
+
+
+def hashes(edms: ReferenceEdms) -> dict[str, str]:
+    """The SHA-256 of every part of the picture but the schema, to be kept in a file."""
+    parts = {name: part for name, part in picture(edms).items() if name != "schema"}
+    return {
+        name: hashlib.sha256(json.dumps(part, sort_keys=True, default=_plain).encode()).hexdigest()
+        for name, part in parts.items()
+    }
 
 
 def picture_of_sqlite(path: Path) -> dict[str, object]:
@@ -103,3 +113,7 @@ def _pg_dump(url: str) -> list[str]:
     done = subprocess.run(["pg_dump", "--dbname", url], capture_output=True, text=True, check=True)
     # Newer versions bracket the script with a random word; comments name the version.
     return [line for line in done.stdout.split("\n") if not line.startswith(("\\restrict", "\\unrestrict", "--"))]
+
+
+def _plain(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -53,6 +55,22 @@ def test_the_wheel_of_the_source_distribution_is_the_same(distribution: Path, tm
     again = _build(tmp_path / source.name.removesuffix(".tar.gz"), tmp_path / "again", "wheel")
 
     assert _wheel(again).read_bytes() == _wheel(distribution).read_bytes()
+
+
+def test_the_container_copies_all_that_the_package_is_built_from(distribution: Path, tmp_path: Path) -> None:
+    recipe = (ROOT / "deployments" / "container" / "Dockerfile").read_text(encoding="utf-8")
+    for sources, target in re.findall(r"^COPY (.+) (\S+)$", recipe, re.MULTILINE):
+        for source in sources.split():
+            there = tmp_path / "image" / target / source if target == "./" else tmp_path / "image" / target
+            there.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy2
+            copy(ROOT / source, there)
+
+    again = _build(tmp_path / "image", tmp_path / "again", "wheel")
+
+    with zipfile.ZipFile(_wheel(again)) as of_the_image, zipfile.ZipFile(_wheel(distribution)) as released:
+        names = {name for name in of_the_image.namelist() if "__pycache__" not in name}
+        assert names == set(released.namelist())
 
 
 def test_the_source_distribution_has_documentation_and_tests(distribution: Path) -> None:

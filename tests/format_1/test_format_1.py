@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import tarfile
@@ -15,9 +14,9 @@ from typing import Any
 import pytest
 
 from edms_tasks.erasure.ledger import Erased, Erasure, Ledger
-from tests.independent_comparison import picture
+from tests.independent_comparison import hashes
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
-from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
+from tests.reference_system import Engine, ReferenceEdmsFactory
 from tests.running import Protected, protect, run_diff
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -43,18 +42,6 @@ def _expected(engine: Engine) -> list[dict[str, Any]]:
     return found
 
 
-def _hashes(edms: ReferenceEdms) -> dict[str, str]:
-    parts = {name: part for name, part in picture(edms).items() if name != "schema"}
-    return {
-        name: hashlib.sha256(json.dumps(part, sort_keys=True, default=_plain).encode()).hexdigest()
-        for name, part in parts.items()
-    }
-
-
-def _plain(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: Callable[[Engine], Protected]) -> None:
     protected = old(engine)
@@ -63,7 +50,7 @@ def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: C
     for one in _expected(engine):
         result = protected.restore(one["snapshot"])
         assert result.success and result.promoted, result.failures
-        assert _hashes(protected.edms) == one["picture"]
+        assert hashes(protected.edms) == one["picture"]
 
 
 def test_a_plain_reader_reads_old_snapshots(old: Callable[[Engine], Protected]) -> None:
@@ -102,7 +89,7 @@ def test_the_next_backup_is_of_format_2_and_the_one_after_it_stores_no_row(
     assert protected.verify().problems == ()
     assert run_diff(protected.settings, snapshot=newest, other=made.snapshot_id).equal
     assert protected.restore(again.snapshot_id).success
-    assert _hashes(protected.edms) == _expected(engine)[-1]["picture"]
+    assert hashes(protected.edms) == _expected(engine)[-1]["picture"]
 
 
 def test_a_damaged_old_snapshot_fails_its_verification_and_is_salvaged(old: Callable[[Engine], Protected]) -> None:
