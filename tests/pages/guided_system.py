@@ -29,6 +29,7 @@ class GuidedSystem:
         self.places = {place: str(folder) + place for place in _PLACES}
         for place in self.places.values():
             Path(place).mkdir(parents=True)
+        (folder / "mnt" / "usb").mkdir()
 
     def put_edms(self, template: ReferenceEdms) -> None:
         """Put a copy of a filled reference EDMS where the guides expect an EDMS."""
