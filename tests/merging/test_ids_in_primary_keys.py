@@ -55,7 +55,9 @@ print(sorted([(one.name, one.summary.text) for one in Remark.objects.all()]))
 class Archive:
     """A snapshot of a system, in another one with ids of its own."""
 
-    def __init__(self, folder: Path, form: str, summaries: set[str], postgres: str = "") -> None:
+    def __init__(
+        self, folder: Path, form: str, summaries: set[str], postgres: str = "", *, at_once: bool = False
+    ) -> None:
         self.folder, (kind, self.spelled, self._also) = folder, FORMS[form]
         more = ""
         if postgres:
@@ -66,7 +68,8 @@ class Archive:
         models = MODELS.replace("FIELD", kind)
         rows = self._rows("A", {3: "A3", 4: "A4", 5: "B5"}, {"A3", "A4", "B5"})
         self._edms = small_project(folder / "edms", models, rows, settings=more).edms.model_dump()
-        self.snapshot = run_backup(self._settings(), create_repository=True).snapshot_id
+        declared = (self.declared,) if at_once else ()
+        self.snapshot = run_backup(self._settings(*declared), create_repository=True).snapshot_id
         run_python(folder / "edms", self._rows("B", {3: "B3", 4: "B5", 5: "B4", 6: "B6"}, summaries))
 
     def _rows(self, who: str, documents: dict[int, str], summaries: set[str]) -> str:
@@ -129,6 +132,11 @@ def test_the_doctor_suggests_the_declaration(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_declared_id_that_is_a_primary_key_follows_its_row(form: str, summaries: set[str], tmp_path: Path) -> None:
     _follows(Archive(tmp_path, form, summaries), summaries)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_it_follows_if_it_was_declared_before_the_backup(form: str, tmp_path: Path) -> None:
+    _follows(Archive(tmp_path, form, {"B3", "B5"}, at_once=True), {"B3", "B5"})
 
 
 def test_it_follows_on_a_server_too(tmp_path: Path, postgres_database: str) -> None:
