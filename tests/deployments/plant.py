@@ -80,8 +80,13 @@ class Plant:
         return str(self.server.api.get(f"/flow_runs/{run_id}").raise_for_status().json()["state"]["id"])
 
     def resume(self, run_id: str, **answer: Any) -> None:
-        done = self.server.ask(f"/flow_runs/{run_id}/resume", run_input=answer)
-        assert done["status"] == "ACCEPT", done
+        def accepted() -> bool:
+            done = self.server.ask(f"/flow_runs/{run_id}/resume", run_input=answer)
+            # Prefect suspends a run a moment before it stores what is to be filled in.
+            assert done["status"] == "ACCEPT" or "schema not found" in str(done), done
+            return bool(done["status"] == "ACCEPT")
+
+        wait_for(accepted, f"the form of run {run_id}")
 
     def set_state(self, run_id: str, **state: Any) -> None:
         self.server.ask(f"/flow_runs/{run_id}/set_state", state=state, force=True)
