@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.dumps import restored_dump
+from edms_tasks.databases.dumps import DumpLimits, restored_dump
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.legacy.dbbackup_reader import DbbackupReader
 from edms_tasks.legacy.engine_dump_reader import dump_in
@@ -49,7 +49,7 @@ def _restored(old: OldBackup, folder: Path) -> list[tuple[object, ...]]:
     assert old.dump.path is not None
     folder.mkdir()
     with (
-        restored_dump(dump_in(old.dump.form, old.dump.path), None, folder) as restored,
+        restored_dump(dump_in(old.dump.form, old.dump.path, DumpLimits()), None, folder) as restored,
         closing(sqlite3.connect(restored.address.name)) as connection,
     ):
         assert not [one for one in restored.findings if one.severity == "error"]
@@ -76,7 +76,7 @@ def test_dumps_of_postgres_come_back(name: str, postgres_server: PostgresServer,
     server = DatabaseAddress.from_url(postgres_server.url())
 
     with (
-        restored_dump(dump_in(old.dump.form, old.dump.path), server, tmp_path) as restored,
+        restored_dump(dump_in(old.dump.form, old.dump.path, DumpLimits()), server, tmp_path) as restored,
         psycopg.connect(restored.address.conninfo()) as connection,
     ):
         papers = connection.execute(_PAPERS).fetchall()
