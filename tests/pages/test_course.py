@@ -38,6 +38,7 @@ def office(trained: tuple[Path, KeptFolder, str]) -> Path:
     return trained[0]
 
 
+@pytest.mark.long
 def test_who_does_the_exercises_passes_with_all_points(trained: tuple[Path, KeptFolder, str]) -> None:
     assert "100 of 100: passed" in trained[2]
 
@@ -80,6 +81,7 @@ def _damaged_again(office: Path) -> None:
         (_damaged_again, "still damaged"),
     ],
 )
+@pytest.mark.long
 def test_who_leaves_the_system_or_the_repository_wrong_fails_whatever_the_points(
     office: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
@@ -92,6 +94,7 @@ def test_who_leaves_the_system_or_the_repository_wrong_fails_whatever_the_points
     assert "(essential)" in printed and "not passed" in printed
 
 
+@pytest.mark.long
 def test_points_are_lost_for_what_is_missing_and_too_many_fail(office: Path) -> None:
     (office / "answers.txt").write_text("POL-99999\n", encoding="utf-8")
     shutil.rmtree(office / "safe")
@@ -107,6 +110,7 @@ def test_points_are_lost_for_what_is_missing_and_too_many_fail(office: Path) -> 
 
 
 @pytest.mark.parametrize("event", ["merge", "drill", "key-rotate"])
+@pytest.mark.long
 def test_what_was_not_done_is_seen_in_the_log(office: Path, event: str) -> None:
     for path in (office / "backups/log").glob("*.json"):
         entry = json.loads(path.read_bytes())
@@ -121,6 +125,7 @@ def test_what_was_not_done_is_seen_in_the_log(office: Path, event: str) -> None:
     assert "does not follow the one before it" in printed
 
 
+@pytest.mark.long
 def test_work_goes_on_only_when_the_earlier_damage_is_undone(office: Path) -> None:
     _one_title(office)
 

@@ -45,6 +45,7 @@ def test_the_first_backup_is_verified_and_drilled(begun: tuple[GuidedSystem, Kep
     assert printed.rstrip().splitlines()[-1].startswith("OK")
 
 
+@pytest.mark.long
 def test_every_night(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "schedule.md")
 
@@ -59,6 +60,7 @@ def test_everything_back_and_the_restore_undone(system: GuidedSystem) -> None:
     assert "✓ live again" in printed
 
 
+@pytest.mark.long
 def test_one_document_back(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "merge.md")
 
@@ -67,6 +69,7 @@ def test_one_document_back(system: GuidedSystem) -> None:
         assert edms.execute("SELECT count(*) FROM documents_document WHERE number = 'WI-00016'").fetchone()[0] >= 1
 
 
+@pytest.mark.long
 def test_drills(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "drill.md")
 
@@ -74,6 +77,7 @@ def test_drills(system: GuidedSystem) -> None:
     assert printed.rstrip().splitlines()[-1].startswith("OK")
 
 
+@pytest.mark.long
 def test_the_move_to_postgresql(system: GuidedSystem, postgres_server: PostgresServer) -> None:
     # The role of the guide is the owner of the tests' server.
     name = f"edms_{os.getpid()}"
@@ -89,18 +93,21 @@ def test_the_move_to_postgresql(system: GuidedSystem, postgres_server: PostgresS
     assert found == (20,)
 
 
+@pytest.mark.long
 def test_upgrades(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "upgrade.md")
 
     assert printed.count("✓ verified") >= 4
 
 
+@pytest.mark.long
 def test_a_copy_elsewhere_is_enough(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "off-site.md")
 
     assert "✓ proved" in printed.rpartition("off-site.md")[2]
 
 
+@pytest.mark.long
 def test_keys_change(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "rotate-keys.md")
 
@@ -108,6 +115,7 @@ def test_keys_change(system: GuidedSystem) -> None:
     assert "age" in (system.folder / "root" / "recovery-key.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_retiring_an_edms(system: GuidedSystem) -> None:
     system.follow(GUIDES / "offboard.md")
 
