@@ -60,7 +60,7 @@ def ids(protected: Protected) -> list[str]:
     return [one.id for one in list_snapshots(protected.settings).snapshots]
 
 
-@pytest.mark.parametrize("clocks", [(BEHIND,), (AHEAD, RIGHT)], ids="then".join)
+@pytest.mark.parametrize("clocks", [pytest.param((BEHIND,), marks=pytest.mark.long), (AHEAD, RIGHT)], ids="then".join)
 def test_the_newest_snapshot_is_the_last_one_made_and_no_prune_takes_it(
     clocks: tuple[str, ...], at: Command, protected: Protected, tmp_path: Path
 ) -> None:
