@@ -31,15 +31,7 @@ _DJANGO_CLOCK = rf"{CLOCK}(\.\d{{6}})?"
 def value_of_sqlite(stored: StoredColumn, time_zone: str | None) -> FixtureValue:
     """The values of a column in a fixture; `time_zone`: of times without one (`Edms.time_zone`)."""
     value = classes_of(stored.expression, stored.form, stored.column.native_type)
-    made = _SQLITE.get(stored.kind)
-    proper: FixtureValue | None
-    if stored.kind == "datetime":
-        proper = _moment(value, time_zone)
-    elif stored.kind == "json":
-        valid = f"(CASE WHEN {is_json(value.text)} THEN {value.text} END)"
-        proper = document(stored.column, valid, valid)  # what is no JSON is not as Django writes it
-    else:
-        proper = made(value) if made is not None else None
+    proper = _proper(stored, value, time_zone)
     as_it_is = _as_it_is(value)
     filled = f"{stored.expression} IS NOT NULL"
     if proper is None:
@@ -66,6 +58,17 @@ def value_of_sqlite(stored: StoredColumn, time_zone: str | None) -> FixtureValue
         is_document=proper.is_document,
         prepared=proper.prepared,
     )
+
+
+def _proper(stored: StoredColumn, value: Classes, time_zone: str | None) -> FixtureValue | None:
+    """The values that are such as Django writes; NULL for others. None for kinds that no field of Django's has."""
+    if stored.kind == "datetime":
+        return _moment(value, time_zone)
+    if stored.kind == "json":
+        valid = f"(CASE WHEN {is_json(value.text)} THEN {value.text} END)"
+        return document(stored.column, valid, valid)  # what is no JSON is not as Django writes it
+    made = _SQLITE.get(stored.kind)
+    return made(value) if made is not None else None
 
 
 def _as_it_is(value: Classes) -> FixtureValue:

@@ -149,7 +149,7 @@ class StorePlace(Retrying):
         """Let the store copy an object of that size from another place to the same key here, with its headers."""
         files = source._files
         if size <= _LARGEST_COPY:
-            self._patient(lambda: self._files.copy(files, key, key))
+            self._patient(lambda: self._files.copy(files, key))
             return
         headers = source.headers(key)
         if headers is None:
@@ -205,7 +205,7 @@ class _Upload:
     def copy(self, source: S3Writing, span: range) -> None:
         """Let the store copy the next part."""
         files, number = self._place._files, len(self.parts) + 1
-        copied = lambda: files.copy_part(source, self._key, self._key, self.id, number, span)  # noqa: E731
+        copied = lambda: files.copy_part(source, self._key, self.id, number, span)  # noqa: E731
         self.parts.append(self._place._patient(copied))
         self.size += len(span)
 

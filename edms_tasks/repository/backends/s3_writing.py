@@ -18,11 +18,6 @@ _PAGE = 1000
 class S3Writing(S3Files):
     """The objects below a prefix, written and copied. Each method is one request, which may be made again."""
 
-    @property
-    def bucket(self) -> str:
-        """The bucket's name."""
-        return self._bucket
-
     def full_key(self, key: str) -> str:
         """The key with the prefix."""
         return self._prefix + key
@@ -43,19 +38,19 @@ class S3Writing(S3Files):
         with self._asking(key):
             return str(self._client.create_multipart_upload(**self._named(key), **headers)["UploadId"])
 
-    def copy(self, source: S3Writing, source_key: str, key: str) -> None:
-        """Let the store copy an object, with its headers, in one step."""
+    def copy(self, source: S3Writing, key: str) -> None:
+        """Let the store copy the object of that key from another prefix, with its headers, in one step."""
         with self._asking(key):
-            self._client.copy_object(**self._named(key), CopySource=source._named(source_key))
+            self._client.copy_object(**self._named(key), CopySource=source._named(key))
 
-    def copy_part(self, source: S3Writing, source_key: str, key: str, upload: str, number: int, span: range) -> str:
-        """Let the store copy a part of an object; returns the part's ETag."""
+    def copy_part(self, source: S3Writing, key: str, upload: str, number: int, span: range) -> str:
+        """Let the store copy a part of the object of that key from another prefix; returns the part's ETag."""
         with self._asking(key):
             made = self._client.upload_part_copy(
                 **self._named(key),
                 UploadId=upload,
                 PartNumber=number,
-                CopySource=source._named(source_key),
+                CopySource=source._named(key),
                 CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
             )
         return str(made["CopyPartResult"]["ETag"])
