@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,10 +13,11 @@ from typing import Any
 import pytest
 
 from edms_tasks.erasure.ledger import Erased, Erasure, Ledger
+from tests.earlier_release import empty_system, recorded_snapshots
 from tests.independent_comparison import hashes
 from tests.plain_snapshot_reader import PlainRepository, content_digest, exact_digest
 from tests.reference_system import Engine, ReferenceEdmsFactory
-from tests.running import Protected, protect, run_diff
+from tests.running import Protected, run_diff
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 FOLDER = Path(__file__).parent
@@ -29,17 +29,13 @@ def old(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Callable[[Engine]
     """An empty EDMS whose repository has snapshots of format 1 of another installation."""
 
     def make(engine: Engine) -> Protected:
-        protected = protect(edms_factory(engine, populate=False), tmp_path, extra="[validate]\ndjango_check = false")
-        with tarfile.open(FOLDER / f"{engine}.tar.xz") as packed:
-            packed.extractall(tmp_path, filter="data")
-        return protected
+        return empty_system(edms_factory, engine, FOLDER, tmp_path)
 
     return make
 
 
 def _expected(engine: Engine) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((FOLDER / f"{engine}.json").read_bytes())
-    return found
+    return recorded_snapshots(engine, FOLDER)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

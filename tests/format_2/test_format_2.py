@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,10 @@ from typing import Any
 import pytest
 import tomlkit
 
+from tests.earlier_release import empty_system, recorded_snapshots
 from tests.independent_comparison import hashes
 from tests.reference_system import Engine, ReferenceEdmsFactory
-from tests.running import Protected, protect, run_diff
+from tests.running import Protected, run_diff
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
 FOLDER = Path(__file__).parent
@@ -25,9 +24,7 @@ def old(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Callable[[Engine]
     """An empty EDMS whose repository has snapshots of another installation, made by an earlier release."""
 
     def make(engine: Engine) -> Protected:
-        protected = protect(edms_factory(engine, populate=False), tmp_path, extra="[validate]\ndjango_check = false")
-        with tarfile.open(FOLDER / f"{engine}.tar.xz") as packed:
-            packed.extractall(tmp_path, filter="data")
+        protected = empty_system(edms_factory, engine, FOLDER, tmp_path)
         document = tomlkit.parse(protected.config.read_text(encoding="utf-8"))
         document["repository"]["write_key"] = str(tmp_path / "write-key")  # type: ignore[index]
         document["repository"]["identity"] = str(tmp_path / "recovery-key")  # type: ignore[index]
@@ -38,8 +35,7 @@ def old(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Callable[[Engine]
 
 
 def _expected(engine: Engine) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((FOLDER / f"{engine}.json").read_bytes())
-    return found
+    return recorded_snapshots(engine, FOLDER)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
