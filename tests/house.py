@@ -37,6 +37,7 @@ WORDS = {
     "hook_settings",
     "manifest",
     "durable",
+    "count_text",
     "unknown_names",
     "json_text",
     "periods",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import duckdb
 from pydantic import BaseModel
 
+from edms_tasks.count_text import count_text
 from edms_tasks.doctor.orphaned_references import Followed, follow_references
 from edms_tasks.doctor.root_listing import FILE_NAMES, WalkedRoot
 from edms_tasks.errors import SettingsError
@@ -202,7 +203,7 @@ class _Assessor:
         if key is not None and key.source == "settings":
             nulls = self.keys.keys[table.id].nulls
             more = f"; in {nulls:,} a part is NULL" if nulls else ""
-            return _line(entry, "right" if rows else "nothing", rows, f"the key of {_count(rows, 'row')}{more}")
+            return _line(entry, "right" if rows else "nothing", rows, f"the key of {count_text(rows, 'row')}{more}")
         why = " ".join(finding.message for finding in told) or "It is not the key that is used."
         return _line(entry, "wrong", rows, why, next((finding.fix for finding in told if finding.fix), ""))
 
@@ -211,8 +212,8 @@ class _Assessor:
         files = [self._named_files(reference) for reference in tried.file_names]
         ids = sum(one.ids for one in followed) + sum(count for count, _ in files)
         lost = sum(one.lost for one in followed) + sum(count for _, count in files)
-        rows = _count(sum(one.filled for one in followed), "row")
-        found = _count(ids, "id") + (" in names of files" if tried.file_names else f" in {rows}")
+        rows = count_text(sum(one.filled for one in followed), "row")
+        found = count_text(ids, "id") + (" in names of files" if tried.file_names else f" in {rows}")
         if ids and ids == lost:
             fix = "Check the target, and where the ids are."
             return _line(tried.entry, "wrong", ids, f"{found}; none leads to a row of the target", fix)
@@ -271,11 +272,7 @@ def _line(entry: ProfileEntry, verdict: Verdict, count: int, found: str, fix: st
 
 
 def _counted(entry: ProfileEntry, count: int, what: str) -> ProfileLine:
-    return _line(entry, "right" if count else "nothing", count, _count(count, what))
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    return _line(entry, "right" if count else "nothing", count, count_text(count, what))
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

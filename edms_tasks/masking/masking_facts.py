@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edms_tasks.count_text import count_text
 from edms_tasks.masking.search import Hit
 
 
@@ -58,11 +59,15 @@ class MaskingFacts:
     @property
     def verdict(self) -> str:
         """What is equal, what is masked and what was searched for, in a sentence."""
-        masked = f"{_counted(len(self.columns), 'column')} masked"
+        masked = f"{count_text(len(self.columns), 'column')} masked"
         if self.emptied:
-            masked += f" and {_counted(len(self.emptied), 'table')} left empty"
-        found = f"none of {_counted(self.values, 'original value')} found" if not self.hits else "ORIGINAL VALUES FOUND"
-        return f"{_counted(self.untouched, 'table')} equal; {masked}, {found} in {_counted(self.searched, 'column')}"
+            masked += f" and {count_text(len(self.emptied), 'table')} left empty"
+        found = (
+            f"none of {count_text(self.values, 'original value')} found" if not self.hits else "ORIGINAL VALUES FOUND"
+        )
+        return (
+            f"{count_text(self.untouched, 'table')} equal; {masked}, {found} in {count_text(self.searched, 'column')}"
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Sentences on what the masking does not cover."""
@@ -105,7 +110,3 @@ class MaskingFacts:
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{label} ({count:,})" for label, count in counts.items())
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from edms_tasks.count_text import count_text
 from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.repository.records import Record, Records
 
@@ -16,17 +17,17 @@ def notes_on_unsigned_prunes(records: Records, entries: Sequence[LogEntry]) -> t
     removed = {snapshot.id for one in prunes.values() for snapshot in one.snapshots}
     first, last = (min(one.at for one in prunes.values()), max(one.at for one in prunes.values()))
     said = (
-        f"Nothing is signed here: that {_count(len(removed), 'snapshot')} {'was' if len(removed) == 1 else 'were'} removed by "
-        f"{_count(len(prunes), 'prune')} ({first:%Y-%m-%d} to {last:%Y-%m-%d}) and not by somebody else is only what unsigned records say. "
-        "A second copy that others cannot write to still tells."
+        f"Nothing is signed here: that {count_text(len(removed), 'snapshot')} {'was' if len(removed) == 1 else 'were'} removed by "
+        f"{count_text(len(prunes), 'prune')} ({first:%Y-%m-%d} to {last:%Y-%m-%d}) and not by somebody else is only what unsigned "
+        "records say. A second copy that others cannot write to still tells."
     )
     unknown = _unknown_to_the_log(prunes, entries)
     return (
         said,
         *(
-            f"! A record says that {one.by} on {one.host} pruned {_count(len(one.snapshots), 'snapshot')} on {one.at:%Y-%m-%d %H:%M} UTC "
-            f"({', '.join(snapshot.id[:12] for snapshot in one.snapshots[:5])}), and the log has no such prune: it was killed before it "
-            "wrote to the log, or somebody removed the snapshots and forged the record. Ask that person."
+            f"! A record says that {one.by} on {one.host} pruned {count_text(len(one.snapshots), 'snapshot')} on "
+            f"{one.at:%Y-%m-%d %H:%M} UTC ({', '.join(snapshot.id[:12] for snapshot in one.snapshots[:5])}), and the log has no such "
+            "prune: it was killed before it wrote to the log, or somebody removed the snapshots and forged the record. Ask that person."
             for one in unknown
         ),
     )
@@ -48,7 +49,3 @@ def _records_of(entry: LogEntry) -> list[str]:
     """The records that an entry names; anybody may have written it."""
     said = entry.facts.get("records")
     return [name for name in said if isinstance(name, str)] if isinstance(said, list) else []
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

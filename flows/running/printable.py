@@ -1,4 +1,4 @@
-"""Text for people: values with control characters escaped, counts with their noun."""
+"""Text for people: values with control characters escaped."""
 
 from __future__ import annotations
 
@@ -18,8 +18,3 @@ def printable(text: object) -> str:
 def error_text(error: BaseException) -> str:
     """The text of a foreign exception in one line of at most 500 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-
-
-def count_text(number: int, noun: str) -> str:
-    """`1 table`, `1,234 tables`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

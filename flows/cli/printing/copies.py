@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich import filesize
 
+from edms_tasks.count_text import count_text
 from flows.cli.printing.closing_summaries import print_problems
 from flows.cli.printing.layout import line
-from flows.running.printable import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edms_tasks.count_text import count_text
 from edms_tasks.doctor import SEVERITIES
 from flows.cli.printing.closing_summaries import print_seconds
 from flows.cli.printing.layout import line, print_table
-from flows.running.printable import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edms_tasks.count_text import count_text
 from flows.cli.printing.closing_summaries import print_seconds
 from flows.cli.printing.layout import line
-from flows.running.printable import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from rich import filesize
 
+from edms_tasks.count_text import count_text
 from flows.cli.printing.layout import line, print_table
-from flows.running.printable import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console
