@@ -41,9 +41,8 @@ class OneConversion:
     name: str  # below the folder
     state: str  # size and time of the file, by which a later run knows it again
     format: str = ""
-    outcome: str = (
-        ""  # converted, converted with losses, inspected, passed over, …; "failed": a later run tries it again
-    )
+    # converted, converted with losses, inspected, passed over, …; "failed": a later run tries it again
+    outcome: str = ""
     rows: int = 0
     losses: int = 0
     snapshot: str = ""

@@ -32,9 +32,8 @@ class ProbeField(Value):
     reference_kind: Literal["foreign", "one_to_one"] | None = None
     on_delete: str = ""  # of a foreign key: CASCADE, PROTECT, …
     parent_link: bool = False
-    child_list: str | None = (
-        None  # of modelcluster's ParentalKey: the name under which a copy of the parent has the rows
-    )
+    # of modelcluster's ParentalKey: the name under which a copy of the parent has the rows
+    child_list: str | None = None
     file_root: str | None = None  # name of the ProbeFileRoot a FileField's storage writes to
 
 
@@ -139,9 +138,8 @@ class ProbeFileRoot(Value):
     name: str  # "media" for MEDIA_ROOT, otherwise derived from the folder's name; unique
     path: str
     used_by: tuple[str, ...] = ()  # "documents.Document.file"
-    path_there: str = (
-        ""  # if the EDMS is in a container or on another machine: its path there, while `path` is the one here
-    )
+    # if the EDMS is in a container or on another machine: its path there, while `path` is the one here
+    path_there: str = ""
 
 
 class ProbeStore(Value):

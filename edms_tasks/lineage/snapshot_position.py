@@ -25,9 +25,8 @@ class SnapshotPlace:
     previous: str | None
     number: int | None
     aside: tuple[str, ...] = ()
-    base: tuple[str, Manifest] | None = (
-        None  # the newest existing snapshot: what is unchanged since is not stored again
-    )
+    # the newest existing snapshot: what is unchanged since is not stored again
+    base: tuple[str, Manifest] | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
