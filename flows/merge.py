@@ -17,8 +17,6 @@ from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.evidence.body import Gathered
 from edms_tasks.identifying.snapshot_rows import mergeable
-from edms_tasks.inventory.address_mapping import named_folders
-from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of
@@ -44,9 +42,9 @@ from flows.backup import make_snapshot
 from flows.evidence.repository_log import LogFacts, logged
 from flows.evidence.run_end import conclude
 from flows.hooks.with_hooks import with_hooks
-from flows.live.files_in_stores import in_a_store
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
+from flows.merging.live_roots import live_files
 from flows.merging.merge_erasures import without_erased
 from flows.merging.merge_inputs import MergeInputs
 from flows.merging.merge_options import MergeChoices
@@ -235,7 +233,7 @@ def _inputs(
         workspace=cleanup.enter_context(run.workspace(scratch / "workspace", rows=opened.manifest.rows)),
         scratch=scratch,
         tables=tables,
-        folders=_folders(run.settings, opened.report, opened.manifest, notes),
+        live=live_files(run.settings, opened.report, opened.manifest),
         names=names,
         keys=keys,
         derived=derived_columns(run.settings.derived.columns, tables, keys, known, notes),
@@ -347,21 +345,6 @@ def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside:
         if not transaction.committed:
             stages.files.take_back()
         raise
-
-
-def _folders(settings: Settings, report: ProbeReport | None, manifest: Manifest, notes: list[str]) -> dict[str, Path]:
-    """The EDMS's folders of files, by the name of the root."""
-    known = named_folders(settings, report)
-    for index in manifest.files:
-        if index.files and index.root.name not in known and is_store(index.root.path):
-            raise in_a_store(index)
-        if index.files and index.root.name not in known:
-            raise MergeRefused(
-                f"The folder of the files {index.root.name!r} is not known.",
-                where=f"snapshot: {index.root.path}",
-                fix=f'Set it in the settings: [files] roots = {{ {index.root.name} = "/path/to/its/folder" }}.',
-            )
-    return known
 
 
 def _tables(settings: Settings, database: Database, manifest: Manifest, scratch: Path, notes: list[str]) -> list[Table]:

@@ -76,6 +76,14 @@ class ComparedPlaces:
                 yield key
 
 
+def same_object(place: StorePlace, other: StorePlace, key: str) -> bool:
+    """Whether both places have an object of that key, and it is the same."""
+    here, there = place.look_up(key), other.look_up(key)
+    if here is None or there is None or here.total != there.total:
+        return False
+    return here.etag == there.etag or place.hash_of(key) == other.hash_of(key)
+
+
 @contextmanager
 def compared(place: StorePlace, other: StorePlace, scratch: Path) -> Iterator[ComparedPlaces]:
     """List and compare two places."""

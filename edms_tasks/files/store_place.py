@@ -99,18 +99,33 @@ class StorePlace(Retrying):
 
     def hash_of(self, key: str) -> tuple[int, str]:
         """Size and SHA-256 of an object, of which all is read. Raises FileNotFoundError, also if it was replaced meanwhile."""
-        digest, size, etag = hashlib.sha256(), 0, ""
-        while True:
-            piece = self.piece(key, etag, size, PART)
-            etag = piece.etag
-            digest.update(piece.data)
-            size += len(piece.data)
-            if size >= piece.total or not piece.data:
-                return size, digest.hexdigest()
+        digest, size = hashlib.sha256(), 0
+        for block in self.blocks(key):
+            digest.update(block)
+            size += len(block)
+        return size, digest.hexdigest()
+
+    def look_up(self, key: str) -> ReadObject | None:
+        """Size, time and ETag of an object as it is now, with its first byte; None if there is none."""
+        try:
+            return self.piece(key, "", 0, 1)
+        except FileNotFoundError:
+            return None
 
     def read_small(self, key: str) -> bytes:
         """All of a small object; raises FileNotFoundError."""
         return self.piece(key, "", 0, PART).data
+
+    def blocks(self, key: str) -> Iterator[bytes]:
+        """An object from beginning to end, of one version. Raises FileNotFoundError, also if it was replaced meanwhile."""
+        size, etag = 0, ""
+        while True:
+            piece = self.piece(key, etag, size, PART)
+            etag = piece.etag
+            yield piece.data
+            size += len(piece.data)
+            if size >= piece.total or not piece.data:
+                return
 
     def headers(self, key: str) -> Headers | None:
         """Content type, metadata and the like of an object; None if there is none."""

@@ -53,7 +53,7 @@ def restore_to_store(
     *,
     scratch: Path | None = None,
 ) -> None:
-    """Write a root's files as objects of `place`; `live` has the objects that they will replace.
+    """Write a root's files, and folders without files, as objects of `place`; `live` has the objects that they will replace.
 
     Raises:
         TargetExists: there are objects already.
@@ -64,16 +64,38 @@ def restore_to_store(
         raise TargetExists(
             "The place for the restored objects has objects already.", where=place.url, fix="Run it again."
         )
-    meter = Meter(progress)
     with open_index(index, repository, scratch) as opened:
-        _require_possible_keys(opened, live)
+        for (path,) in query_index(opened, _PATHS):
+            require_possible_key(index.root.name, path, live)
         for (path,) in query_index(opened, _FOLDERS_WITHOUT_FILES):
             place.write(f"{path}/", (), {})
-        like = None if live.is_empty() else live
-        small = _small_files(opened, PackReader(opened, repository), place, like, meter)
-        for size in on_threads(lambda file: _write(file, place, like), small):
-            meter.count(1, size)
+        write_objects(opened, repository, place, live, progress)
+
+
+def write_objects(
+    opened: OpenedIndex, repository: Repository, place: StorePlace, live: StorePlace, progress: Progress | None = None
+) -> None:
+    """Write the files of an opened index, which may be a part of one, as objects of `place`, with the headers of those of `live`.
+
+    Raises:
+        DamagedRepository: a pack is damaged; the objects written so far are incomplete.
+    """
+    meter = Meter(progress)
+    like = None if live.is_empty() else live
+    small = _small_files(opened, PackReader(opened, repository), place, like, meter)
+    for size in on_threads(lambda file: _write(file, place, like), small):
+        meter.count(1, size)
     meter.tell()
+
+
+def require_possible_key(root: str, path: bytes, live: StorePlace) -> None:
+    """Check that a file of the root `root` can be an object of its store; raises TerminalError."""
+    try:
+        key = live.full_key(path.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _no_key(root, path, "It is not UTF-8.") from error
+    if len(key.encode()) + _LONGEST_SUFFIX > LONGEST_KEY:
+        raise _no_key(root, path, f"With all prefixes it has over {LONGEST_KEY} bytes.")
 
 
 def check_store(
@@ -122,24 +144,10 @@ def _headers(key: str, like: StorePlace | None) -> Headers:
     return headers | {"ContentEncoding": encoding} if encoding else headers
 
 
-def _require_possible_keys(opened: OpenedIndex, live: StorePlace) -> None:
-    for (path,) in query_index(opened, _PATHS):
-        try:
-            key = live.full_key(path.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise _no_key(opened, path, "It is not UTF-8.") from error
-        if len(key.encode()) + _LONGEST_SUFFIX > LONGEST_KEY:
-            raise _no_key(
-                opened,
-                path,
-                f"With all prefixes it has over {LONGEST_KEY} bytes.",
-            )
-
-
-def _no_key(opened: OpenedIndex, path: bytes, why: str) -> TerminalError:
+def _no_key(root: str, path: bytes, why: str) -> TerminalError:
     return TerminalError(
         "The name of a file cannot be the key of an object.",
-        where=f"files of {opened.index.root.name}: {readable(path)}",
+        where=f"files of {root}: {readable(path)}",
         why=f"{why} Nothing was changed.",
         fix="Restore with --into and --into-files, which writes folders.",
     )

@@ -1,31 +1,19 @@
-"""Merge the snapshot's files into folders in use: which are new, which differ, and where they go.
+"""Merge the snapshot's files into roots in use: which are new, which differ, and where they go.
 
-A file gets the name that its row has in the target; an id in the name is replaced. Contents are fetched from the repository into
-a staging folder inside the root and verified. They are moved into place after the merged rows are validated.
+A file gets the name that its row has in the target; an id in the name is replaced. Contents are fetched from the repository, staged
+beside the live files and verified. They are moved into place after the merged rows are validated.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import shutil
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
-from edms_tasks.errors import MergeRefused
-from edms_tasks.files.deep_paths import open_path
-from edms_tasks.files.folder_walk import MERGE_STAGING
-from edms_tasks.files.index import SCHEMA, OpenedIndex, readable
-from edms_tasks.files.index_fetch import folders_of, open_index
+from edms_tasks.files.index import OpenedIndex, readable
+from edms_tasks.files.index_fetch import open_index
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.root_restore import restore_opened
 from edms_tasks.inventory.model import FileNameReference
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.conflicts import Conflict, make_conflict
@@ -35,96 +23,42 @@ from edms_tasks.merging.file_renaming import other_names
 from edms_tasks.merging.files_named_after_files import named_after_files
 from edms_tasks.merging.final_file_names import final_names
 from edms_tasks.merging.id_map import IdMap
+from edms_tasks.merging.live_files import Compare, LiveFiles, Writes
 from edms_tasks.merging.planning import FilePlan, Policy
 from edms_tasks.repository import Repository
-from edms_tasks.scratch.disk_space import require_space
 
-STAGING = os.fsdecode(MERGE_STAGING)
 _EXAMPLES = 3
-_BLOCK = 1 << 20
 
 
 @dataclass
 class RootMerge:
-    """The merge of one folder: its plan, and which files have been moved so far."""
+    """The merge of one root: where its files go, and which."""
 
     index: FileIndex
-    live: Path
+    live: LiveFiles
     plan: FilePlan
-    writes: dict[bytes, tuple[bytes, bool]]  # name in the snapshot -> name in the target, whether it replaces a file
+    writes: Writes
     ownerless: Sequence[str] = ()  # names of files to add that belong to no row
     renames: Mapping[str, str] = field(default_factory=dict)  # new names for files whose names are taken
-    _added: list[Path] = field(default_factory=list)
-    _replaced: list[tuple[Path, Path]] = field(default_factory=list)
 
     def stage(self, repository: Repository, scratch: Path, progress: Progress | None = None) -> None:
-        """Fetch the contents into the staging folder, and verify each against the index.
-
-        Raises:
-            DamagedRepository: a content is missing or altered.
-            NoSpace: the disk of the folder has too little space.
-        """
-        if not self.writes:
-            return
-        self.remove_staged()
-        self.live.mkdir(parents=True, exist_ok=True)
-        require_space(self.live, self.plan.bytes, f"the files of {self.index.root.name}")
-        with open_index(self.index, repository, scratch) as opened:
-            chosen = opened.folder / "chosen.parquet"
-            _choose(opened, self.writes, chosen)
-            restore_opened(
-                OpenedIndex(self.index, (chosen,), opened.folder, opened.engine),
-                repository,
-                self.live / STAGING,
-                progress,
-            )
+        """Fetch the contents beside the live files, and verify each against the index; see `LiveFiles.stage`."""
+        if self.writes:
+            with open_index(self.index, repository, scratch) as opened:
+                self.live.stage(opened, self.writes, self.plan.bytes, repository, progress)
 
     def move_in(self, aside: Path) -> None:
-        """Move the staged files to their names in the live folder; files that they replace are moved to `aside`.
-
-        Raises:
-            MergeRefused: a file has appeared at one of the names since the plan.
-        """
-        for name, (final, replaces) in sorted(self.writes.items()):
-            staged, target = _place(self.live / STAGING, name), _place(self.live, final)
-            _require_plain_folders(self.live, final)
-            _make_folders(self.live, self.live / STAGING, final)
-            if replaces:
-                kept = _place(aside / self.index.root.name, final)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(target, kept)
-                self._replaced.append((kept, target))
-            try:
-                os.link(staged, target)  # a hard link never replaces a file that has appeared meanwhile
-            except FileExistsError as error:
-                raise MergeRefused(
-                    "A file has appeared where the merge was to add one of the snapshot's.",
-                    where=str(target),
-                    fix="Nothing was changed. Run the merge again.",
-                ) from error
-            self._added.append(target)
-
-    def take_back(self) -> None:
-        """Undo `move_in`: remove the added files, and move the replaced ones back."""
-        for target in reversed(self._added):
-            target.unlink(missing_ok=True)
-        for kept, target in reversed(self._replaced):
-            shutil.move(kept, target)
-        self._added, self._replaced = [], []
-
-    def remove_staged(self) -> None:
-        """Remove the staging folder of this run, or of one that was killed."""
-        staged = self.live / STAGING
-        if staged.exists():
-            shutil.rmtree(staged)
+        """Move the staged files to their names; those that they replace are kept in `aside`. See `LiveFiles.move_in`."""
+        if self.writes:
+            self.live.move_in(self.index.root.name, self.writes, aside)
 
 
 @dataclass(frozen=True)
 class RootToPlan:
-    """What the plan for a folder of files depends on: both folders, the ids of rows, the names in columns, and the user's choices."""
+    """What the plan for a root of files depends on: both sides, the ids of rows, the names in columns, and the user's choices."""
 
     repository: Repository
-    folder: Path  # the EDMS's
+    live: LiveFiles  # the EDMS's
     names: Sequence[FileNameReference]  # declared names with ids in this folder
     id_maps: Mapping[str, IdMap]  # by table id
     owners: Owners
@@ -172,7 +106,7 @@ class _Sorted:
 def plan_files(
     index: FileIndex, how: RootToPlan, scratch: Path, progress: Progress | None = None
 ) -> tuple[RootMerge, list[Conflict]]:
-    """Compare a folder of the snapshot with the live one; returns its plan and the conflicts.
+    """Compare a root of the snapshot with the live one; returns its plan and the conflicts.
 
     A file belongs to a row if a column of a row in the snapshot names it, or if its name contains, as declared, the id of a row.
     Only a file that belongs to a row may replace a file of the target.
@@ -181,15 +115,15 @@ def plan_files(
         DamagedRepository: the index of the folder is missing or altered.
     """
     found, meter = _Sorted(), Meter(progress)
-    with open_index(index, how.repository, scratch) as opened:
+    with open_index(index, how.repository, scratch) as opened, how.live.looked_at(opened) as compare:
         for name, final, size, sha256, ids in final_names(opened, how.names, how.id_maps):
             meter.count(1, size)
             if how.only is not None and not how.only(os.fsdecode(name), ids):
                 continue
-            _sort(found, index.root.name, how, name, final, size, sha256, belongs_to_a_row=bool(ids))
+            _sort(found, index.root.name, how, compare, name, final, size, sha256, belongs_to_a_row=bool(ids))
         meter.tell()
         _replace(found, how)
-        renames = _other_names(found, opened, how) if how.may_rename else {}
+        renames = _other_names(found, opened, how, compare) if how.may_rename else {}
     disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
     conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
     conflicts += named_after_files(index.root.name, found.ownerless, how.renames, how.accepted)
@@ -199,13 +133,14 @@ def plan_files(
         additions=tuple(sorted(found.additions)[:_EXAMPLES]),
         replacements=tuple(sorted(found.replacements)[:_EXAMPLES]),
     )
-    return RootMerge(index, how.folder, plan, found.writes, tuple(found.ownerless), renames), conflicts
+    return RootMerge(index, how.live, plan, found.writes, tuple(found.ownerless), renames), conflicts
 
 
 def _sort(
     found: _Sorted,
     root: str,
     how: RootToPlan,
+    compare: Compare,
     name: bytes,
     final: bytes,
     size: int,
@@ -218,7 +153,7 @@ def _sort(
     if text != os.fsdecode(name):
         final = os.fsencode(text)
     belongs_to_a_row = belongs_to_a_row or text in how.owners.of_snapshot
-    there = _compare(how.folder, final, size, sha256)
+    there = compare(final, size, sha256)
     found.counts["renamed"] += final != name
     if there == "same":
         found.counts["same"] += 1
@@ -254,7 +189,7 @@ def _replace(found: _Sorted, how: RootToPlan) -> None:
             found.replace(name, final, size)
 
 
-def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan) -> dict[str, str]:
+def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan, compare: Compare) -> dict[str, str]:
     """Name -> new name, for disputed files that rows name: a free name, or one whose file has the same content."""
     tried = {
         os.fsdecode(name): list(other_names(os.fsdecode(name), how.longest))
@@ -281,7 +216,7 @@ def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan) -> dict[s
         for other in tried[name]:
             if other in used:
                 continue
-            if _compare(how.folder, os.fsencode(other), int(size), str(sha256)) in ("missing", "same"):
+            if compare(os.fsencode(other), int(size), str(sha256)) in ("missing", "same"):
                 chosen[name] = other
                 used.add(other)
                 break
@@ -322,73 +257,3 @@ def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], uncla
             )
         )
     return conflicts
-
-
-def _compare(live: Path, name: bytes, size: int, sha256: str) -> str:
-    """`missing`, `same`, `differs`, or `no file` if the name is not that of a regular file."""
-    path = _place(live, name)
-    try:
-        descriptor = open_path(os.fsencode(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return "missing"
-    except NotADirectoryError:
-        return "no file"
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "no file"
-        raise MergeRefused(
-            "A file of the EDMS cannot be read.",
-            where=str(path),
-            why=error.strerror or str(error),
-            fix="Fix its permissions, or run as the user that the EDMS runs as.",
-        ) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        held = os.fstat(stream.fileno())
-        if not stat.S_ISREG(held.st_mode):
-            return "no file"
-        if held.st_size != size:
-            return "differs"
-        digest = hashlib.sha256()
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return "same" if digest.hexdigest() == sha256 else "differs"
-
-
-def _make_folders(live: Path, staged: Path, name: bytes) -> None:
-    """Create the folders of a file, with their permissions and owner in the snapshot, or else those of the parent folder."""
-    for folder in folders_of(name, is_folder=False):
-        path = _place(live, folder)
-        if path.exists():
-            continue
-        path.mkdir()
-        like = _place(staged, folder)
-        held = (like if like.is_dir() else path.parent).stat()
-        if os.geteuid() == 0:
-            os.chown(path, held.st_uid, held.st_gid)
-        path.chmod(stat.S_IMODE(held.st_mode))
-
-
-def _place(root: Path, name: bytes) -> Path:
-    """A name of the index, which stays inside the root (`fetch.open_index`), below a folder."""
-    return root / os.fsdecode(name)
-
-
-def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> None:
-    """Write the needed rows of an index: the files, and the folders that contain them."""
-    folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
-    wanted = pa.array([*writes, *folders], pa.binary())
-    with pq.ParquetWriter(path, SCHEMA) as writer:
-        for batch in opened.batches():
-            writer.write_batch(batch.filter(pc.is_in(batch["path"], wanted)))
-
-
-def _require_plain_folders(live: Path, name: bytes) -> None:
-    """Refuse symbolic links among the folders, because they could lead out of the root."""
-    for folder in folders_of(name, is_folder=False):
-        path = _place(live, folder)
-        if path.is_symlink():
-            raise MergeRefused(
-                "A folder that the merge would write files into is a link.",
-                where=str(path),
-                fix="Nothing was changed. Make it a folder, or copy the files by hand.",
-            )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from edms_tasks.errors import EdmsBackupError
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_merge import RootMerge, RootToPlan
@@ -21,7 +23,7 @@ from flows.tasks.merge_tasks import PlannedRoot, move_files_in, plan_root, stage
 
 
 class MergeFiles:
-    """The folders of files of a merge. `roots` are those of the accepted plan, which the other methods carry out."""
+    """The files of a merge. `roots` are those of the accepted plan, which the other methods carry out."""
 
     def __init__(self, run: Run, its: MergeInputs) -> None:
         self.roots: list[RootMerge] = []
@@ -31,7 +33,10 @@ class MergeFiles:
             its.tables,
             its.manifest.path_columns,
             {
-                index.root.name: (index.root.path, str(its.folders.get(index.root.name, "")))
+                index.root.name: (
+                    index.root.path,
+                    its.live[index.root.name].address if index.root.name in its.live else "",
+                )
                 for index in its.manifest.files
             },
         )
@@ -41,13 +46,13 @@ class MergeFiles:
         return {naming.column for naming in self._namings[table_id]}
 
     def plan(self, matched: Matched, says: Accepted, renames: Renames) -> list[PlannedRoot]:
-        """Compare each folder of the snapshot with the live one; `renames` are the new names that were chosen before."""
+        """Compare each root of the snapshot with the live one; `renames` are the new names that were chosen before."""
         return [
             self._run.call(
                 plan_root, self._run, index, self._root_to_plan(matched, index, says, renames), self._its.scratch
             )
             for index in self._its.manifest.files
-            if index.root.name in self._its.folders
+            if index.root.name in self._its.live
         ]
 
     def rename(self, raws: dict[str, RawTable], renames: Renames) -> None:
@@ -61,24 +66,30 @@ class MergeFiles:
                 raws[table.id] = with_other_names(cursor, table, raws[table.id], namings, renames, path)
 
     def stage(self) -> None:
-        """Fetch the files into staging folders, verified."""
+        """Fetch the files beside the live ones, verified."""
         for root in self.roots:
             self._run.call(stage_files, self._run, root, self._its.repository, self._its.scratch)
 
     def move_in(self, aside: Path) -> None:
-        """Move the staged files into the live folders; the files that they replace are moved to `aside`."""
+        """Move the staged files to their names; the files that they replace are kept in `aside`."""
         for root in self.roots:
             self._run.call(move_files_in, root, aside)
 
     def take_back(self) -> None:
-        """Undo `move_in`."""
-        for root in self.roots:
-            root.take_back()
+        """Undo `move_in`; where one root cannot be, the others are all the same."""
+        with ExitStack() as every:
+            for root in self.roots:
+                every.callback(root.live.take_back)
 
     def remove_staged(self) -> None:
-        """Remove the staging folders."""
+        """Remove what was staged; where a store does not let it be done, it is said: it is in nobody's way."""
         for root in self.roots:
-            root.remove_staged()
+            try:
+                root.live.remove_staged()
+            except EdmsBackupError as error:
+                self._run.say(
+                    f"What was staged beside {root.live.address} could not be removed: {error.what} The next restore or merge does."
+                )
 
     def _root_to_plan(self, matched: Matched, index: FileIndex, says: Accepted, renames: Renames) -> RootToPlan:
         name, wanted = index.root.name, self._its.wanted
@@ -86,7 +97,7 @@ class MergeFiles:
             named = owners(cursor, matched, self._its.policies, self._namings, name)
         return RootToPlan(
             repository=self._its.repository,
-            folder=self._its.folders[name],
+            live=self._its.live[name],
             names=[reference for reference in self._its.names if reference.root == name],
             id_maps=matched.id_maps,
             owners=named,

@@ -9,6 +9,7 @@ from pathlib import Path
 from edms_tasks.inventory.model import FileNameReference, Table
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.ids_of_other_databases import OtherDatabases
+from edms_tasks.merging.live_files import LiveFiles
 from edms_tasks.merging.matching_keys import Keys
 from edms_tasks.merging.planning import Policy
 from edms_tasks.repository import Repository
@@ -18,14 +19,14 @@ from flows.merging.merge_options import MergeChoices
 
 @dataclass(frozen=True)
 class MergeInputs:
-    """The snapshot, the tables and folders to merge, and the user's choices."""
+    """The snapshot, the tables and files to merge, and the user's choices."""
 
     repository: Repository
     manifest: Manifest
     workspace: Workspace
     scratch: Path
     tables: Sequence[Table]
-    folders: Mapping[str, Path]  # the EDMS's folders of files, by root
+    live: Mapping[str, LiveFiles]  # the EDMS's files, by root
     names: Sequence[FileNameReference]
     keys: Keys
     own_edms: bool  # whether the snapshot belongs to the EDMS that it is merged into

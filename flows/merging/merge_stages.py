@@ -99,7 +99,7 @@ class MergeStages:
         Raises:
             MergeRefused, CommandError, SettingsError: the merge is not possible with these rows, this selection or these settings.
         """
-        says = accepted(self._its.wanted.not_references, {table.id: table for table in self._tables}, self._its.folders)
+        says = accepted(self._its.wanted.not_references, {table.id: table for table in self._tables}, self._its.live)
         with self._run.stage("match"):
             matched, pairs = self._match("first")
         with self._run.stage("plan"):

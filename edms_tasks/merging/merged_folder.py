@@ -1,0 +1,166 @@
+"""Merge files into a folder: staged in a folder inside it, and linked to their names from there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from edms_tasks.errors import MergeRefused
+from edms_tasks.files.deep_paths import open_path
+from edms_tasks.files.folder_walk import MERGE_STAGING
+from edms_tasks.files.index import SCHEMA, OpenedIndex
+from edms_tasks.files.index_fetch import folders_of
+from edms_tasks.files.progress import Progress
+from edms_tasks.files.root_restore import restore_opened
+from edms_tasks.merging.live_files import Compare, There, Writes
+from edms_tasks.repository import Repository
+from edms_tasks.scratch.disk_space import require_space
+
+_STAGING = os.fsdecode(MERGE_STAGING)
+_BLOCK = 1 << 20
+
+
+class MergedFolder:
+    """A folder of the EDMS; see `LiveFiles`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._added: list[Path] = []
+        self._replaced: list[tuple[Path, Path]] = []
+
+    @property
+    def address(self) -> str:
+        """Its path."""
+        return str(self._path)
+
+    @contextmanager
+    def looked_at(self, opened: OpenedIndex) -> Iterator[Compare]:
+        """See `LiveFiles`. Files of the same size are read."""
+        yield partial(_compare, self._path)
+
+    def stage(
+        self, opened: OpenedIndex, writes: Writes, size: int, repository: Repository, progress: Progress | None
+    ) -> None:
+        """See `LiveFiles`."""
+        self.remove_staged()
+        self._path.mkdir(parents=True, exist_ok=True)
+        require_space(self._path, size, f"the files of {opened.index.root.name}")
+        chosen = opened.folder / "chosen.parquet"
+        _choose(opened, writes, chosen)
+        part = OpenedIndex(opened.index, (chosen,), opened.folder, opened.engine)
+        restore_opened(part, repository, self._path / _STAGING, progress)
+
+    def move_in(self, root: str, writes: Writes, aside: Path) -> None:
+        """See `LiveFiles`."""
+        for name, (final, replaces) in sorted(writes.items()):
+            staged, target = _place(self._path / _STAGING, name), _place(self._path, final)
+            _require_plain_folders(self._path, final)
+            _make_folders(self._path, self._path / _STAGING, final)
+            if replaces:
+                kept = _place(aside / root, final)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(target, kept)
+                self._replaced.append((kept, target))
+            try:
+                os.link(staged, target)  # a hard link never replaces a file that has appeared meanwhile
+            except FileExistsError as error:
+                raise MergeRefused(
+                    "A file has appeared where the merge was to add one of the snapshot's.",
+                    where=str(target),
+                    fix="Nothing was changed. Run the merge again.",
+                ) from error
+            self._added.append(target)
+
+    def take_back(self) -> None:
+        """See `LiveFiles`: the added files are removed, and the replaced ones moved back."""
+        for target in reversed(self._added):
+            target.unlink(missing_ok=True)
+        for kept, target in reversed(self._replaced):
+            shutil.move(kept, target)
+        self._added, self._replaced = [], []
+
+    def remove_staged(self) -> None:
+        """See `LiveFiles`."""
+        staged = self._path / _STAGING
+        if staged.exists():
+            shutil.rmtree(staged)
+
+
+def _compare(live: Path, name: bytes, size: int, sha256: str) -> There:
+    path = _place(live, name)
+    try:
+        descriptor = open_path(os.fsencode(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        return "no file"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "no file"
+        raise MergeRefused(
+            "A file of the EDMS cannot be read.",
+            where=str(path),
+            why=error.strerror or str(error),
+            fix="Fix its permissions, or run as the user that the EDMS runs as.",
+        ) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        held = os.fstat(stream.fileno())
+        if not stat.S_ISREG(held.st_mode):
+            return "no file"
+        if held.st_size != size:
+            return "differs"
+        digest = hashlib.sha256()
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return "same" if digest.hexdigest() == sha256 else "differs"
+
+
+def _make_folders(live: Path, staged: Path, name: bytes) -> None:
+    """Create the folders of a file, with their permissions and owner in the snapshot, or else those of the parent folder."""
+    for folder in folders_of(name, is_folder=False):
+        path = _place(live, folder)
+        if path.exists():
+            continue
+        path.mkdir()
+        like = _place(staged, folder)
+        held = (like if like.is_dir() else path.parent).stat()
+        if os.geteuid() == 0:
+            os.chown(path, held.st_uid, held.st_gid)
+        path.chmod(stat.S_IMODE(held.st_mode))
+
+
+def _place(root: Path, name: bytes) -> Path:
+    """A name of the index, which stays inside the root (`fetch.open_index`), below a folder."""
+    return root / os.fsdecode(name)
+
+
+def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> None:
+    """Write the needed rows of an index: the files, and the folders that contain them."""
+    folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
+    wanted = pa.array([*writes, *folders], pa.binary())
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for batch in opened.batches():
+            writer.write_batch(batch.filter(pc.is_in(batch["path"], wanted)))
+
+
+def _require_plain_folders(live: Path, name: bytes) -> None:
+    """Refuse symbolic links among the folders, because they could lead out of the root."""
+    for folder in folders_of(name, is_folder=False):
+        path = _place(live, folder)
+        if path.is_symlink():
+            raise MergeRefused(
+                "A folder that the merge would write files into is a link.",
+                where=str(path),
+                fix="Nothing was changed. Make it a folder, or copy the files by hand.",
+            )
