@@ -25,7 +25,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, StateDetails, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateDetails, StateType
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.futures import PrefectFuture
@@ -48,6 +48,7 @@ from flows.running.run import Run
 from flows.running.runner import RETRY_SECONDS, heaviest_first
 from flows.running.said_lines import note_said
 from flows.running.suspending import ask_people
+from flows.running.tag_limits import ask_once_for_limits
 
 P = ParamSpec("P")
 Item = TypeVar("Item")
@@ -124,8 +125,9 @@ class PrefectRunner:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.run_id = str(runtime.flow_run.id or "")
-        self.deployed = bool(runtime.deployment.id)
+        self.deployed = _deployment() is not None
         self.started_by = _started_by()
+        ask_once_for_limits()
         self._refuses_artifacts = False  # whether Prefect refused an artifact; then no more are sent
         self._made: dict[
             int, tuple[object, State[Any]]
@@ -222,19 +224,23 @@ class PrefectRunner:
 
     @contextmanager
     def progress(self, title: str, total: int = 0, size: int = 0) -> Iterator[Progress]:
-        """Show how a loop advances, as a progress artifact of the task or flow that is running."""
-        artifact = self._leave(
-            lambda: cast(UUID, create_progress_artifact(0.0, key=artifact_key(title), description=plain(title)))
-        )
+        """Show how a loop advances, as a progress artifact of the task or flow that is running; none of a loop that soon ends."""
+        artifact: UUID | None = None
 
         def tell(pace: Pace) -> None:
-            if artifact is not None:
-                percent = min(99.0, 100 * (pace.fraction or 0.0))
-                self._leave(lambda: update_progress_artifact(artifact, percent, plain(f"{title}: {pace}")))
+            nonlocal artifact
+            percent, text = min(99.0, 100 * (pace.fraction or 0.0)), plain(f"{title}: {pace}")
+            if artifact is None:
+                key = artifact_key(title)
+                artifact = self._leave(lambda: cast(UUID, create_progress_artifact(percent, key=key, description=text)))
+            else:
+                known = artifact
+                self._leave(lambda: update_progress_artifact(known, percent, text))
 
         yield Told(Pace(title.partition(" ")[0], total, size), tell, every=_SECONDS_BETWEEN_UPDATES)
         if artifact is not None:
-            self._leave(lambda: update_progress_artifact(artifact, 100.0))
+            known = artifact
+            self._leave(lambda: update_progress_artifact(known, 100.0))
 
     def table(self, key: str, title: str, rows: Sequence[Mapping[str, object]], description: str = "") -> None:
         """Leave a table artifact."""
@@ -285,13 +291,23 @@ def _log(line: str) -> None:
 
 def _started_by() -> str:
     """What started this flow run, as Prefect knows it: a deployment, and who or what created the run."""
-    context = FlowRunContext.get()
-    recorded = context.flow_run if context is not None else None
+    recorded = _recorded()
     creator = recorded.created_by if recorded is not None else None
     said = f"{creator.type or ''} {creator.display_value or ''}".strip().lower() if creator is not None else ""
-    deployment = runtime.deployment.name
+    deployment = runtime.deployment.name if _deployment() is not None else ""
     parts = [f"deployment {deployment}" if deployment else "", f"started by {said}" if said else ""]
     return ", ".join(["Prefect", *filter(None, parts)])
+
+
+def _recorded() -> FlowRun | None:
+    """The flow run as the server returned it at its start. `runtime` would ask the server each time."""
+    context = FlowRunContext.get()
+    return context.flow_run if context is not None else None
+
+
+def _deployment() -> UUID | None:
+    recorded = _recorded()
+    return recorded.deployment_id if recorded is not None else None
 
 
 def _let_end(running: Iterable[PrefectFuture[Any]], seconds: float | None) -> None:

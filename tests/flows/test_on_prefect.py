@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.orchestrator import Counter
 from edms_tasks.errors import CheckFailed, DatabaseRefused
 from flows.running.flow_decorators import task
 from flows.running.runner import Runner
@@ -134,24 +135,52 @@ def records(tmp_path_factory: pytest.TempPathFactory, prefect_homes: PrefectHome
 
 
 @pytest.mark.slow
-def test_a_limit_on_a_stages_tag_holds(records: None) -> None:
+def test_a_run_asks_for_limits_once_and_a_loop_that_soon_ends_leaves_no_artifact(records: None) -> None:
+    from prefect import flow
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.running import on_prefect
+
+    @flow
+    def short() -> Any:
+        runner = on_prefect.PrefectRunner()
+        asked = runner.call(ask, ["before"], SECRET)
+        return runner.map(2, extract, [Number(1, asked), Number(2, asked)], asked, runner)
+
+    counter = Counter(int(str(PREFECT_API_URL.value()).rsplit(":")[-1].partition("/")[0]))
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{counter.own_port}/api"}):
+        short()
+
+    assert [path for path in counter.requests if "concurrency" in path] == ["/api/v2/concurrency_limits/filter"]
+    assert not [path for path in counter.requests if "artifacts" in path]
+
+
+@pytest.mark.slow
+def test_a_limit_on_a_stages_tag_holds_in_the_runs_that_begin_after_it_was_made(records: None) -> None:
     from prefect import flow
     from prefect.client.orchestration import get_client
     from prefect.task_runners import ThreadPoolTaskRunner
 
     from flows.running import on_prefect
 
-    watched = Watched()
+    watched, before = Watched(), Watched()
 
     @flow(task_runner=ThreadPoolTaskRunner(max_workers=8))
     def limited() -> None:
-        on_prefect.PrefectRunner().map(3, work_a_while, [1, 2, 3], watched)
+        on_prefect.PrefectRunner().map(3, work_a_while, [1, 2, 3], now[0])
 
+    now = [before]
+    limited()
     with get_client(sync_client=True) as client:
         client.create_concurrency_limit(tag="limited", concurrency_limit=1)
-    limited()
+        try:
+            now = [watched]
+            limited()
+        finally:
+            client.delete_concurrency_limit_by_tag(tag="limited")
 
-    assert watched.done == 3
+    assert (before.done, watched.done) == (3, 3)
+    assert before.peak > 1
     assert watched.peak == 1
 
 
@@ -196,6 +225,7 @@ def test_both_runners_give_the_same_result_and_prefect_records_only_names_edges_
     from flows.running import on_prefect
 
     monkeypatch.setattr(on_prefect, "RETRY_SECONDS", (0.05,) * 4)
+    monkeypatch.setattr(on_prefect, "_SECONDS_BETWEEN_UPDATES", 0.0)
 
     @flow(task_runner=ThreadPoolTaskRunner(max_workers=8))
     def composed() -> Any:
