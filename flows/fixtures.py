@@ -28,6 +28,7 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.repository.reader_leases import reading
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.repository_log import LogFacts, logged
+from flows.live.folder_checks import require_target_apart
 from flows.requests import FixtureRequest
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
@@ -95,7 +96,7 @@ def export_fixtures(run: Run, request: FixtureRequest) -> FixtureResult:
     """Write a snapshot's rows as a fixture, and the files of its roots beside it if the target is a folder.
 
     Raises:
-        CommandError: the target's name, a model's name, or the combination of options is wrong.
+        CommandError: the target's name or place, a model's name, or the combination of options is wrong.
         TargetExists: the target exists.
         DamagedRepository: an object is damaged; no target is left.
         RepositorySealed: the repository is encrypted, and its key is not here.
@@ -105,6 +106,7 @@ def export_fixtures(run: Run, request: FixtureRequest) -> FixtureResult:
     repository.require_readable()
     chosen = chosen_snapshot(run.settings, repository, name)
     snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+    require_target_apart(run.settings, target.path, [index.root for index in manifest.files])
     exported = exported_models(manifest, request.models, request.exclude)
     roots = manifest.files if target.is_folder and not request.without_files else ()
     with (

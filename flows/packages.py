@@ -16,6 +16,7 @@ from edms_tasks.repository.reader_leases import reading
 from edms_tasks.repository.records import NamedSnapshot
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.repository_log import LogFacts, logged
+from flows.live.folder_checks import require_target_apart
 from flows.requests import ExportRequest, ImportRequest
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
@@ -58,7 +59,7 @@ def export(run: Run, request: ExportRequest) -> PackageResult:
     """Write a snapshot into a package, and read every object of it back.
 
     Raises:
-        CommandError: the file exists, or cannot be written.
+        CommandError: the file exists, cannot be written, or would be in the repository or among the EDMS's files.
         DamagedRepository: an object is damaged; no package is left.
         RepositorySealed: without the recovery key it is not known what the snapshot needs.
     """
@@ -67,6 +68,7 @@ def export(run: Run, request: ExportRequest) -> PackageResult:
     chosen = chosen_snapshot(run.settings, repository, request.snapshot)
     path = _package_path(request.file)
     snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+    require_target_apart(run.settings, path, [index.root for index in manifest.files])
     with (
         run.stage("export"),
         reading(repository.backend, [snapshot_id], "export"),

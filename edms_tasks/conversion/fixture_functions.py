@@ -22,7 +22,9 @@ ARRAY, RANGE, KEY_VALUES = "edms_array_in_fixture", "edms_range_in_fixture", "ed
 DOCUMENT_DOUBT = "edms_document_in_fixture"
 """SQL function: JSON text -> why Python does not give it back as it is: null, number, key, none; NULL if it does."""
 YAML = "edms_json_as_yaml"
-"""SQL function: a JSON text on one line -> the same for readers of YAML 1.1; NULL if they have no equal."""
+"""SQL function: a JSON text on one line -> the same for readers of YAML 1.1, without halves of characters."""
+HALF = "edms_half_character"
+"""SQL function: a JSON text -> "half" if it has half of a character, which readers of YAML refuse; NULL if not."""
 
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)', re.DOTALL)
 _BOUND = re.compile(r'"((?:[^"\\]|\\.|"")*)"|([^",()\[\]]*)', re.DOTALL)
@@ -34,15 +36,16 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _ESCAPE = re.compile(
     r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
-_LONGEST_KEY = 1000  # characters; PyYAML looks for the colon in the first 1,024
-_LONG_KEY = re.compile(rf'"(?:\\.|[^"\\]){{{_LONGEST_KEY},}}"\s*:', re.DOTALL)
+LONGEST_KEY = 1000
+"""Characters of a key without a mark: readers of YAML look for the colon in the first 1,024."""
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"(\s*:)?', re.DOTALL)
 
 
 @contextmanager
 def fixture_functions(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Register the functions in a DuckDB database, for all its cursors."""
     typed = {ARRAY: _array, RANGE: _range, KEY_VALUES: _key_values}
-    plain = {DOCUMENT_DOUBT: document_doubt, YAML: as_yaml}
+    plain = {DOCUMENT_DOUBT: document_doubt, YAML: as_yaml, HALF: half_character}
     for name, function in typed.items():
         connection.create_function(
             name, _over_pairs(function), ["VARCHAR", "VARCHAR"], "VARCHAR", type=ARROW, null_handling=SPECIAL
@@ -93,15 +96,22 @@ def _refuse(constant: str) -> Any:
     raise _DoubtError("none")
 
 
-def as_yaml(text: str) -> str | None:
-    """JSON that YAML 1.1 reads as the same: numbers with an exponent need a point and a sign, and some characters an escape."""
-    if _LONG_KEY.search(text):
-        return None
-    try:
-        made = _SPECIAL.sub(_for_yaml, text)
-    except _DoubtError:
-        return None
+def as_yaml(text: str) -> str:
+    """JSON that YAML 1.1 reads as the same: numbers with an exponent need a point and a sign, some characters an escape, and
+    long keys a question mark."""
+    made = _SPECIAL.sub(_for_yaml, text)
+    if len(made) > LONGEST_KEY:
+        made = _TOKEN.sub(_marked_key, made)
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", made)
+
+
+def half_character(text: str) -> str | None:
+    """Whether a text has an escape for half of a character alone."""
+    return "half" if any(found[3] for found in _ESCAPE.finditer(text)) else None
+
+
+def _marked_key(found: re.Match[str]) -> str:
+    return f"? {found[0]}" if found[1] is not None and len(found[0]) > LONGEST_KEY else found[0]
 
 
 def _for_yaml(found: re.Match[str]) -> str:
@@ -113,9 +123,12 @@ def _for_yaml(found: re.Match[str]) -> str:
 
 
 def _joined(found: re.Match[str]) -> str:
-    """Two escapes for the halves of a character as this character, which YAML does not make of them; other escapes stay."""
+    """Two escapes for the halves of a character as this character, which YAML does not make of them; other escapes stay.
+
+    One half alone would make readers refuse the whole fixture.
+    """
     if found[3] is not None:
-        raise _DoubtError("half of a character")
+        return "\\ufffd"
     if found[1] is None:
         return found[0]
     return chr(0x10000 + ((int(found[1], 16) - 0xD800) << 10) + int(found[2], 16) - 0xDC00)

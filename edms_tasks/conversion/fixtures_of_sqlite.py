@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edms_tasks.conversion.fixture_functions import DOCUMENT_DOUBT
 from edms_tasks.conversion.fixture_value import (
     CLOCK,
     DAY,
@@ -65,7 +66,11 @@ def _proper(stored: StoredColumn, value: Classes, time_zone: str | None) -> Fixt
     if stored.kind == "datetime":
         return _moment(value, time_zone)
     if stored.kind == "json":
-        valid = f"(CASE WHEN {is_json(value.text)} THEN {value.text} END)"
+        # DuckDB takes half of a character for no JSON; Python reads and writes it.
+        read = (
+            f"CASE WHEN {is_json(value.text)} THEN true ELSE coalesce({DOCUMENT_DOUBT}({value.text}), '') <> 'none' END"
+        )
+        valid = f"(CASE WHEN {read} THEN {value.text} END)"
         return document(stored.column, valid, valid)  # what is no JSON is not as Django writes it
     made = _SQLITE.get(stored.kind)
     return made(value) if made is not None else None

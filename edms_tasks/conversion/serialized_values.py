@@ -149,15 +149,20 @@ def _double(scalar: str) -> str:
 
 
 def _numeric(native: str, scalar: str) -> str:
-    """The decimal as text. PostgreSQL would round a value with too many decimals without a word."""
+    """The decimal as text. PostgreSQL would round a value with too many decimals without a word.
+
+    Django writes a zero with ten places as `0E-10`: its digits without zeros around them stand at the exponent's place.
+    """
     found = re.search(r"\((\d+),(\d+)\)", native)
     fits = f"regexp_full_match({scalar}, '{_NUMBER}|NaN')"
     if found:
         precision, scale = int(found[1]), int(found[2])
-        whole = f"ltrim(regexp_extract({scalar}, '^[+-]?(\\d+)', 1), '0')"
-        decimals = f"rtrim(regexp_extract({scalar}, '\\.(\\d+)$', 1), '0')"
-        plain = f"NOT regexp_matches({scalar}, '[eE]')"
-        fits += f" AND {plain} AND length({whole}) <= {precision - scale} AND length({decimals}) <= {scale}"
+        decimals = f"regexp_extract({scalar}, '\\.(\\d+)', 1)"
+        digits = f"ltrim(regexp_extract({scalar}, '^[+-]?(\\d+)', 1) || {decimals}, '0')"
+        power = f"coalesce(TRY_CAST(regexp_extract({scalar}, '[eE]([+-]?\\d+)$', 1) AS INTEGER), 0)"
+        last = f"({power} - length({decimals}) + length({digits}) - length(rtrim({digits}, '0')))"
+        first = f"(length(rtrim({digits}, '0')) + {last})"
+        fits += f" AND ({digits} = '' OR ({last} >= {-scale} AND {first} <= {precision - scale}))"
     return f"CASE WHEN {fits} THEN {scalar} END"
 
 

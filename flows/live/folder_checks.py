@@ -5,7 +5,7 @@ A backup that contains itself grows with every run. A restore swaps a whole file
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from edms_tasks import promotion
 from edms_tasks.databases import DatabaseAddress
 from edms_tasks.databases.database_files import names_in
-from edms_tasks.errors import SettingsError, TerminalError, UnsupportedEngine
+from edms_tasks.errors import CommandError, SettingsError, TerminalError, UnsupportedEngine
 from edms_tasks.files.index import readable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.address_mapping import named_folders
-from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.mount_points import is_mount_point
 from edms_tasks.settings import Settings
@@ -91,6 +91,27 @@ def torn_databases(settings: Settings, report: ProbeReport) -> Iterator[Finding]
 def our_folders(settings: Settings) -> list[Path]:
     """The repository, if it is a local folder, and the working folder."""
     return [folder for _, folder in _ours(settings)]
+
+
+def require_target_apart(settings: Settings, target: Path, roots: Iterable[FileRoot]) -> None:
+    """Check that what is exported goes neither into the repository nor among the EDMS's files.
+
+    Raises:
+        CommandError: it would, and names the folder.
+    """
+    for what, folder in _ours(settings):
+        if what == "repository" and _within(target, folder):
+            raise _among(target, folder, "The repository's folder holds what the repository writes, and nothing else.")
+    for root in roots:
+        if "://" not in root.path and Path(root.path).is_dir() and _within(target, Path(root.path)):
+            why = "The EDMS may show it to its users, and the next backup would hold it."
+            raise _among(target, Path(root.path), why)
+
+
+def _among(target: Path, folder: Path, why: str) -> CommandError:
+    return CommandError(
+        f"The target is inside {folder}.", where=str(target), why=why, fix="Name a place outside this folder."
+    )
 
 
 def _overlaps(settings: Settings, report: ProbeReport) -> Iterator[SettingsError]:

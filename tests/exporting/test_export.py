@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import json
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edms_tasks.errors import CommandError, DamagedRepository, TargetExists
+from edms_tasks.durable import NewFile
+from edms_tasks.errors import CommandError, DamagedRepository, NoSpace, TargetExists
 from edms_tasks.inventory.model import Finding
 from flows.convert import convert
 from flows.fixtures import FixtureResult, export_fixtures
@@ -261,6 +265,10 @@ def test_targets_are_never_replaced_nor_left_in_part(backed_up: BackedUpSystems,
         "a.gz",
         "a.edms-package",
         "missing/a.json",
+        "a.JSON",  # loaddata would not know it
+        ".json",
+        str(protected.repository / "a"),
+        str(protected.edms.media / "a.json"),
     ):
         with pytest.raises(CommandError):
             exported(protected, tmp_path / name)
@@ -274,6 +282,26 @@ def test_targets_are_never_replaced_nor_left_in_part(backed_up: BackedUpSystems,
         exported(protected, tmp_path / "new")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["a.json.zip", "a.json.gz", "a.jsonl"])
+def test_a_full_disk_leaves_an_error_and_nothing_else(
+    name: str, backed_up: BackedUpSystems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protected = backed_up("sqlite").protected
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: unraisable.append(found.exc_value))
+
+    def full(file: NewFile, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(NewFile, "write", full)
+    with pytest.raises(NoSpace):
+        exported(protected, tmp_path / name, without_files=True)
+    gc.collect()
+
+    assert not unraisable
+    assert not list(tmp_path.glob("*a.json*"))
 
 
 def test_models_are_chosen_by_app_or_name(backed_up: BackedUpSystems, tmp_path: Path) -> None:

@@ -178,6 +178,23 @@ def test_documents_are_the_same_for_readers_of_json_xml_and_yaml(duck: duckdb.Du
     holds()
 
 
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, yaml.CSafeLoader])
+def test_no_document_makes_readers_of_yaml_refuse_the_fixture(loader: Any, duck: duckdb.DuckDBPyConnection) -> None:
+    whole: list[Any] = [{"k" * 990: 1, "k" * 1500: [1e22, {'\\"' * 600: "v" * 5000}]}, "\\ud83d", ["😀" * 2000, "a: b"]]
+    halves = ["\ud83d", {"\udc00": "😀\ud83d"}]
+    texts = [json.dumps(one) for one in [*whole, *halves]]
+    value, form = value_of("sqlite", "text", "json", Form("native", "VARCHAR")), row_form("yaml")
+
+    rows = written(duck, form.finished(form.value(value)), arrow(texts))
+
+    read = yaml.load("\n".join(map(str, rows)), loader)
+    assert read == [*whole, "\ufffd", {"\ufffd": "😀\ufffd"}]
+    assert [bool(why) for why in doubts(duck, value, arrow(texts), form)] == [False] * 3 + [True] * 2
+    # JSON has them as they are.
+    assert [json.loads(str(text)) for text in written(duck, value.json, arrow(texts))] == [*whole, *halves]
+    assert set(doubts(duck, value, arrow(texts))) == {""}
+
+
 @pytest.mark.parametrize("name", ["json", "jsonl", "yaml", "xml"])
 def test_any_text_is_the_same_for_a_reader_or_counted(name: str, duck: duckdb.DuckDBPyConnection) -> None:
     form = row_form(name)
