@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +20,7 @@ from tests.files.test_files_in_a_store import Bucket, bucket
 from tests.files.test_restore_in_a_store import objects
 from tests.files.test_stores import STORE, project
 from tests.inventory.small_project import run_python
+from tests.promotion.test_swap_in_a_store import Killed, killed_at
 from tests.running import run_backup, run_merge
 from tests.stores.faulty_proxy import FaultyProxy
 from tests.stores.s3_places import secret_options
@@ -241,3 +244,31 @@ def test_a_whole_bucket_needs_a_place_beside_it(archive: Archive) -> None:
     with pytest.raises(StoreNotWritten, match="beside"):
         archive.merge(whole)
     assert set(archive.papers()) == {"b", "c"}
+
+
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
+def test_a_merge_that_is_killed_at_any_request_is_whole_or_is_finished_by_the_next_one(
+    archive: Archive, step: int
+) -> None:
+    finished = False
+    for number in itertools.count(step, step):
+        archive.lose("a.pdf")
+        archive.bucket.put("c.bin", b"spoiled")
+        try:
+            with killed_at(number, "before"):
+                finished = archive.merge(on_conflict="overwrite").success
+        except Killed:
+            pass
+
+        there, rows = objects(archive.bucket), set(archive.papers())
+        assert (there.get("a.pdf"), there["c.bin"]) in itertools.product((None, b"a"), (b"spoiled", FILES["c.bin"]))
+        if there["c.bin"] != b"spoiled":
+            kept = archive.settings.workdir.glob("replaced-by-merges/*/media/c.bin")
+            assert b"spoiled" in {path.read_bytes() for path in kept}
+        assert there == FILES or "a" not in rows, "rows are committed after all their objects are there"
+        assert archive.merge(on_conflict="overwrite").success
+        assert (objects(archive.bucket), set(archive.papers())) == (FILES, {"a", "b", "c"})
+        if finished:
+            break
+        shutil.rmtree(archive.settings.workdir / "replaced-by-merges", ignore_errors=True)
+    assert is_clean(archive)
