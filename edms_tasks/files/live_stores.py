@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _RECORD = ".edms-promotion"
 _STAGED = ".edms-staging-"
-_MAY_WRITE = ".edms-backup-may-write-"
+MAY_WRITE = ".edms-backup-may-write"
+"""The key of the object that tries whether a place may be written to: always the same, so that the next run removes what a kill left."""
 _SET_ASIDE = re.compile(r"\.(previous|undone)-\d{8}T\d{6}(n\d+)?")
 
 
@@ -105,11 +106,10 @@ class LiveStores:
 
         It is checked by writing an empty object of a name of its own and removing it.
         """
-        probe = _MAY_WRITE + secrets.token_hex(4)
         for url in (f"{self.beside(live)}{_STAGED}{secrets.token_hex(4)}", live):
             place = self.place(url, live)
-            place.write(probe, (), {})
-            place.remove(probe)
+            place.write(MAY_WRITE, (), {})
+            place.remove(MAY_WRITE)
 
     def _name(self, live: str) -> str:
         for name, address in self.addresses.items():

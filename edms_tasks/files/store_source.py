@@ -18,6 +18,7 @@ from edms_tasks.errors import RepositoryForbidden
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.files.folder_walk import Tell, WalkedEntry
 from edms_tasks.files.index import ROWS_AT_ONCE, file_workspace
+from edms_tasks.files.live_stores import MAY_WRITE
 from edms_tasks.files.read_ahead import FileFailed, FileToRead
 from edms_tasks.files.store_place import StorePlace, client_for, nanoseconds, place_at, tag_of
 from edms_tasks.inventory.model import FileRoot
@@ -58,7 +59,7 @@ _ENTRIES = """
         UNION ALL
         SELECT key, 'file', size, mtime_ns, tag
         FROM keys
-        WHERE NOT is_wrong AND NOT is_folder AND key NOT IN (SELECT path FROM folders)
+        WHERE NOT is_wrong AND NOT is_folder AND key NOT IN (SELECT path FROM folders) AND key <> {ours}
     )
     ORDER BY encode(replace(path, '/', chr(0)))
 """
@@ -109,7 +110,7 @@ class StoreSource:
                         tell("object-not-a-file", key)
             without: bytes | None = None
             with cursor_of(workspace) as cursor:
-                for batch in cursor.sql(_ENTRIES).to_arrow_reader(ROWS_AT_ONCE):
+                for batch in cursor.sql(_ENTRIES.format(ours=literal(MAY_WRITE))).to_arrow_reader(ROWS_AT_ONCE):
                     for path, kind, size, mtime_ns, tag in zip(
                         *(one.to_pylist() for one in batch.columns), strict=True
                     ):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edms_tasks.errors import RepositoryForbidden, SettingsError, StoreNotWritten
+from edms_tasks.files.live_stores import MAY_WRITE
 from edms_tasks.files.root_backup import index_files
 from edms_tasks.files.store_place import StorePlace
 from edms_tasks.files.store_restore import check_store, restore_to_store
@@ -117,7 +118,7 @@ def test_a_store_that_may_not_be_written_to_is_named_before_anything_is_staged(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:
     settings = system_in(bucket, s3_account, tmp_path)
-    run_backup(settings, create_repository=True)
+    snapshot = run_backup(settings, create_repository=True).snapshot_id
     spoiled = spoil(bucket, settings)
     upstream = s3_account.options["endpoint_url"]
     for refused in ("PUT", "DELETE"):
@@ -131,7 +132,10 @@ def test_a_store_that_may_not_be_written_to_is_named_before_anything_is_staged(
         finally:
             proxy.close()
     assert (rows(settings), {key for key in objects(bucket) if "may-write" not in key}) == (0, set(spoiled))
-    assert run_restore(settings).promoted
+    bucket.put(MAY_WRITE, b"")  # as a run leaves it that is killed
+    (index,) = run_backup(settings).manifest.files
+    assert index.files == len(spoiled)
+    assert run_restore(settings, snapshot=snapshot).promoted
     assert (objects(bucket), rows(settings)) == (FILES, 3)
 
 
