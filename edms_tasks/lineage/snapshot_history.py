@@ -257,10 +257,5 @@ def description_of(history: SnapshotHistory, key: str) -> str:
     return f"{text}: {len(names)} snapshots, the newest {names[-1][:12]}" if names else text
 
 
-def is_recorded(key: str | None) -> bool:
-    """Whether the key of an EDMS is an id, and not made of traits."""
-    return key is not None and not key.startswith(UNRECORDED)
-
-
 def _finding(subject: str, message: str, fix: str | None = None, *, code: str) -> Finding:
     return make_finding(code, subject, message, fix=fix)

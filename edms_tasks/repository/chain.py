@@ -223,18 +223,6 @@ def _elsewhere(ever: Collection[Link]) -> int:
     return max(0, first - 1) - len({link.number for link in ever if link.number is not None and link.number < first})
 
 
-def descends(name: str, ancestor: str, links: Mapping[str, Link]) -> bool:
-    """Whether a snapshot is `ancestor`, or its recorded predecessors lead to it."""
-    seen: set[str] = set()
-    here: str | None = name
-    while here is not None and here in links and here not in seen:
-        if here == ancestor:
-            return True
-        seen.add(here)
-        here = links[here].previous
-    return here == ancestor
-
-
 def ancestors_of(names: Iterable[str], links: Mapping[str, Link]) -> set[str]:
     """The ids of all recorded predecessors of these snapshots, direct and indirect."""
     found: set[str] = set()
