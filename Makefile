@@ -25,7 +25,7 @@ $(PYTHON) -m venv $(1) || \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills verb-kills lint format bench bench-quick bench-server pictures browser lock site card dist dist-check sbom changelog clean
+.PHONY: help venv install demo test test-long other-pythons mayan paperless wagtail kills store-kills verb-kills dask lint format bench bench-quick bench-server pictures browser lock site card dist dist-check sbom changelog clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ store-kills: $(STAMP) ## kill backups to a real S3 and a real SFTP server at ran
 
 verb-kills: $(STAMP) ## kill each verb that writes to a repository at a hundred random moments; hours
 	nice -n 10 $(BIN)/python -m tests.real.repository_kills --each 100
+
+dask: $(STAMP) ## workers of a real Dask cluster: killed, too old, without the scratch folder; S3 and PostgreSQL; needs root
+	$(BIN)/python -m pytest -n0 -m "long or not long" tests/workers
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

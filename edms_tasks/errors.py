@@ -33,14 +33,8 @@ class EdmsBackupError(Exception):
         super().__init__(self.__str__())
 
     def __str__(self) -> str:
-        lines = [self.what]
-        if self.where:
-            lines.append(f"  where: {self.where}")
-        if self.why:
-            lines.append(f"  why:   {self.why}")
-        if self.fix:
-            lines.append(f"  fix:   {self.fix}")
-        return "\n".join(lines)
+        facts = (("where: ", self.where), ("why:   ", self.why), ("fix:   ", self.fix))
+        return "\n".join([self.what, *(f"  {name}{text}" for name, text in facts if text)])
 
     def as_json(self) -> dict[str, Any]:
         """The same four facts for ``--json``. `cure` is the older name of `fix`, `former_error` the error's older code."""
@@ -318,6 +312,18 @@ class RepositoryForbidden(TerminalError):
     """The server or disk of the repository refuses this user."""
 
     code = "repository-forbidden"
+
+
+class WorkersUnreachable(TransientError):
+    """Dask's scheduler does not answer, has no workers, or was lost in the middle of a run."""
+
+    code = "workers-unreachable"
+
+
+class WorkersDiffer(TerminalError):
+    """A worker has other versions or settings than the coordinator, or does not see the scratch folder."""
+
+    code = "workers-differ"
 
 
 class NothingToRollBack(TerminalError):

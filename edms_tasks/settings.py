@@ -31,6 +31,7 @@ from edms_tasks.json_text import parsed_json
 from edms_tasks.repository_settings import ID, CopySettings, StatusSettings
 from edms_tasks.repository_settings import RepositorySettings as RepositorySettings
 from edms_tasks.retention_settings import RetentionSettings
+from edms_tasks.run_settings import RunSettings
 from edms_tasks.schedule_settings import ScheduleSettings
 from edms_tasks.settings_errors import PREFIX as PREFIX
 from edms_tasks.settings_errors import explain
@@ -169,6 +170,7 @@ class Settings(BaseSettings):
     merge: MergeSettings = MergeSettings()
     restore: RestoreSettings = RestoreSettings()
     retention: RetentionSettings = RetentionSettings()
+    run: RunSettings = RunSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     notify: NotifySettings = NotifySettings()
     metrics: MetricsSettings = MetricsSettings()
@@ -181,6 +183,11 @@ class Settings(BaseSettings):
         default=(),
         description="Ids that neither database nor models declare as references; or as many [[soft_references]] sections.",
     )
+
+    @property
+    def scratch(self) -> Path:
+        """The folder for temporary files of runs that workers on other machines may take part in."""
+        return self.run.scratch or self.workdir
 
     @classmethod
     def settings_customise_sources(
@@ -199,8 +206,8 @@ class _Environment(PydanticBaseSettingsSource):
     """`EDMS_BACKUP__SECTION__KEY` variables, including unknown ones, so that a misspelled one is an error.
 
     Sections and keys are lower-cased, except names the user chooses: below `[edms] env`, `[repository] options`, `[copy] options`,
-    `[natural_keys]`, `[files] roots`, `stores`, `beside` and `options`, `[approval] approvers`, `[notify] ping` and `webhook_headers`. A
-    value that begins with `[` or `{` is JSON.
+    `[natural_keys]`, `[files] roots`, `stores`, `beside` and `options`, `[approval] approvers`, `[notify] ping` and `webhook_headers`,
+    `[run] cluster_arguments`. A value that begins with `[` or `{` is JSON.
     """
 
     _FREE = (
@@ -215,6 +222,7 @@ class _Environment(PydanticBaseSettingsSource):
         ("approval", "approvers"),
         ("notify", "ping"),
         ("notify", "webhook_headers"),
+        ("run", "cluster_arguments"),
     )
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -336,6 +344,9 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
             "exclude": settings.exclude.model_copy(update={"folders": tuple(map(anchored, settings.exclude.folders))}),
             "metrics": settings.metrics.model_copy(
                 update={"file": anchored(file) if (file := settings.metrics.file) else None}
+            ),
+            "run": settings.run.model_copy(
+                update={"scratch": anchored(shared) if (shared := settings.run.scratch) else None}
             ),
             "validate_": settings.validate_.model_copy(
                 update={"suites": anchored(suites) if (suites := settings.validate_.suites) else None}

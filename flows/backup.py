@@ -13,6 +13,7 @@ from flows.hooks.with_hooks import with_hooks
 from flows.requests import BackupRequest
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
+from flows.running.with_workers import with_workers
 from flows.tasks.extract_tasks import capture_schema, extract_tables, read_sequences
 from flows.tasks.package_tasks import package_config_files, package_schema, package_table, write_the_manifest
 from flows.tasks.serialize_tasks import serialize_tables
@@ -26,6 +27,7 @@ from flows.tasks.serialize_tasks import serialize_tables
 )
 @with_hooks("backup")
 @logged("backup")
+@with_workers
 def backup(run: Run, request: BackupRequest) -> BackupResult:
     """Make a snapshot, and read it back to verify it.
 

@@ -28,6 +28,7 @@ from flows.restoring.restore_result import RestoreResult
 from flows.restoring.throwaway_copy import ThrowawayCopy
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
+from flows.running.with_workers import with_workers
 
 _NAME = "edms_drill_"
 
@@ -136,6 +137,7 @@ class _Acceptance:
 )
 @with_hooks("drill")
 @logged("drill")
+@with_workers
 def drill(run: Run, request: DrillRequest) -> DrillResult:
     """Restore a snapshot beside the live system, try it, measure how long that took, and remove it.
 

@@ -35,6 +35,7 @@ from flows.restoring.throwaway_copy import Trial, copy_of
 from flows.restoring.validation import validate
 from flows.running.flow_decorators import flow
 from flows.running.run import Run
+from flows.running.with_workers import with_workers
 from flows.tasks.restore_tasks import (
     RestoredRoot,
     build_indexes_and_constraints,
@@ -56,6 +57,7 @@ BeforeValidation = Callable[[StagingDatabase, Sequence[Path]], None]
 )
 @with_hooks("restore")
 @logged("restore")
+@with_workers
 def restore(run: Run, request: RestoreRequest) -> RestoreResult:
     """Restore a snapshot; fails, with the EDMS untouched, if the restored data is not proved equal.
 
@@ -89,7 +91,7 @@ def restore_snapshot(
     with ExitStack() as cleanup:
         with run.stage("open"):
             opened = open_restore(run, request, notes, cleanup, throwaway=trial is not None)
-        scratch = cleanup.enter_context(run_folder(run.settings.workdir, "restore"))
+        scratch = cleanup.enter_context(run_folder(run.settings.scratch, "restore"))
         erased, left = without_erased(run, request, opened, scratch, notes)
         source = choose_source(run, request, left, scratch, cleanup)
         notes += source.notes

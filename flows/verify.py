@@ -25,6 +25,7 @@ from flows.hooks.with_hooks import with_hooks
 from flows.requests import VerifyRequest
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.run import Run
+from flows.running.with_workers import with_workers
 from flows.tasks.open_tasks import keep_while_reading
 from flows.tasks.verify_tasks import verify_snapshot
 from flows.verifying.listed_objects import NamedObject, list_objects, named_objects, structure_problems
@@ -92,6 +93,7 @@ class VerifyResult:
 )
 @with_hooks("verify")
 @logged("verify")
+@with_workers
 def verify(run: Run, request: VerifyRequest) -> VerifyResult:
     """Verify one snapshot or all of them; fails if something is damaged."""
     if request.structure and request.sample is not None:
@@ -159,7 +161,7 @@ def _read_all(
     unnoted: list[str],
 ) -> list[str]:
     """Read every object of the snapshots; returns the problems, and adds to `unnoted` why it could not be noted."""
-    folder = cleanup.enter_context(run_folder(run.settings.workdir, "verify"))
+    folder = cleanup.enter_context(run_folder(run.settings.scratch, "verify"))
     problems = []
     for snapshot_id, manifest in manifests.items():
         with run.stage(f"verify {snapshot_id[:12]}"):

@@ -26,6 +26,7 @@ WORDS = {
     "settings_errors",
     "soft_reference_settings",
     "retention_settings",
+    "run_settings",
     "approval_settings",
     "schedule_settings",
     "file_settings",

@@ -20,6 +20,7 @@ from edms_tasks.findings import (
     old_backup_findings,
     reference_findings,
     restore_findings,
+    worker_findings,
 )
 from edms_tasks.findings.kind import Kind
 from edms_tasks.inventory.model import Finding, Severity
@@ -32,6 +33,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
         "The database and the EDMS's code": database_findings.KINDS,
         "What a restore will need": restore_findings.KINDS,
         "Snapshots and repository": lineage_findings.KINDS,
+        "Workers on other machines": worker_findings.KINDS,
         "Old backups": old_backup_findings.KINDS,
         "Dumps of an engine": dump_findings.KINDS,
         "What Django's fixtures do not hold": fixture_findings.KINDS,

@@ -60,7 +60,7 @@ class Repository:
 
     def __init__(self, backend: Backend, identity: str, keys: OpenedKeys, copies: Path | None = None) -> None:
         self._backend = backend
-        self._objects = StoredObjects(backend, keys.codec, copies / "objects" if copies is not None else None)
+        self.objects = StoredObjects(backend, keys.codec, copies / "objects" if copies is not None else None)
         self._manifests = StoredManifests(backend, keys, copies)
         self._copies = copies
         self.records = StoredRecords(backend, identity, keys, copies / "records" if copies is not None else None)
@@ -165,7 +165,7 @@ class Repository:
             raise DamagedRepository("The repository is not complete.", where=self.display, why=f"{doubt}.")
         objects = {ref.sha256: ref for manifest in found.intact.values() for ref in manifest.objects().values()}
         for ref in objects.values():
-            self._objects.write_again(ref)
+            self.objects.write_again(ref)
         for snapshot_id in found.intact:
             self._manifests.write_again(snapshot_id)
         self.records.encrypt_again(self.keys.codec)
@@ -213,52 +213,52 @@ class Repository:
 
     def put_file(self, path: Path, *, keep_copy: bool = False) -> ObjectRef:
         """Store a file's bytes; see `StoredObjects.put_file`."""
-        return self._objects.put_file(path, keep_copy=keep_copy)
+        return self.objects.put_file(path, keep_copy=keep_copy)
 
     def trust(self, objects: Collection[str]) -> None:
         """Take these objects (SHA-256s) as they are if they cannot be read here; for those of the previous snapshot."""
-        self._objects.trust(objects)
+        self.objects.trust(objects)
 
     def read_for_evidence(self) -> None:
         """From here on read from the repository alone what can be read there: no copy on this machine proves anything."""
-        self._objects.read_for_evidence()
+        self.objects.read_for_evidence()
 
     def distrust(self, names: Collection[str]) -> None:
         """Take objects (by their names in the repository) as missing, until they are written again: they were found damaged."""
-        self._objects.distrust(names)
+        self.objects.distrust(names)
 
     @property
     def written(self) -> frozenset[str]:
         """The SHA-256s of the objects that were written since it was opened."""
-        return frozenset(self._objects.written)
+        return frozenset(self.objects.written)
 
     def put_bytes(self, *data: bytes) -> ObjectRef:
         """Store the bytes of these pieces as one object."""
-        return self._objects.put_bytes(*data)
+        return self.objects.put_bytes(*data)
 
     def replace(self, ref: ObjectRef, path: Path) -> None:
         """Write an object again from a file with its bytes, and replace the present file of that name."""
-        self._objects.replace(ref, path)
+        self.objects.replace(ref, path)
 
     def read(self, ref: ObjectRef) -> bytes:
         """The object's bytes, verified; raises DamagedRepository."""
-        return self._objects.read(ref)
+        return self.objects.read(ref)
 
     def fetch(self, ref: ObjectRef, path: Path) -> None:
         """Write the object's bytes to `path`, which appears only when they are all there and verified."""
-        self._objects.fetch(ref, path)
+        self.objects.fetch(ref, path)
 
     def has(self, ref: ObjectRef) -> bool:
         """Whether an object of that content exists, by name and size; its bytes are not read."""
-        return self._objects.has(ref)
+        return self.objects.has(ref)
 
     def check(self, ref: ObjectRef) -> None:
         """Read the object and compare it with its SHA-256; raises DamagedRepository."""
-        self._objects.check(ref)
+        self.objects.check(ref)
 
     def may_be(self, ref: ObjectRef, stored: int) -> bool:
         """Whether a file of `stored` bytes in the repository can be the object."""
-        return self._objects.may_be(ref, stored)
+        return self.objects.may_be(ref, stored)
 
     def is_right(self, ref: ObjectRef) -> bool:
         """Whether the object is there and its bytes are the right ones; raises RepositorySealed if they cannot be read."""
@@ -270,7 +270,7 @@ class Repository:
 
     def stored_name(self, ref: ObjectRef) -> str:
         """The name of the file in the repository that holds the object."""
-        return self._objects.stored_name(ref)
+        return self.objects.stored_name(ref)
 
     # -- snapshots ----------------------------------------------------------------------------------------------
 

@@ -44,6 +44,11 @@ class StoredObjects:
         self._distrusted: set[str] = set()
         self.written: set[str] = set()  # SHA-256s of what this run wrote
 
+    @property
+    def distrusted(self) -> frozenset[str]:
+        """The names of the objects that are taken as missing."""
+        return frozenset(self._distrusted)
+
     def distrust(self, names: Collection[str]) -> None:
         """Take objects (by their names in the repository) as missing, until they are written again: they were found damaged."""
         self._distrusted = set(names)

@@ -15,7 +15,9 @@ import duckdb
 
 from edms_tasks.quoting import literal
 
-_DATABASE = "work"
+DATABASE = "work"
+"""The name of the database in its instance."""
+
 _MOST_IDLE = 3
 _idle: list[
     tuple[int, duckdb.DuckDBPyConnection]
@@ -35,7 +37,7 @@ def open_instance(
             SET temp_directory = {literal(str(folder))};
             SET preserve_insertion_order = {str(keeps_order).lower()};
             SET enable_external_file_cache = {str(caches_files).lower()};
-            ATTACH ':memory:' AS {_DATABASE}
+            ATTACH ':memory:' AS {DATABASE}
         """)
         with cursor_of(instance) as connection:  # temporary tables and settings of a session end with it
             yield connection
@@ -49,7 +51,7 @@ def open_instance(
 def cursor_of(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     """Another connection to the same database, for a thread of its own; times are in UTC."""
     with connection.cursor() as cursor:
-        cursor.execute(f"USE {_DATABASE}")
+        cursor.execute(f"USE {DATABASE}")
         yield cursor
 
 
@@ -76,7 +78,7 @@ def _new_instance() -> duckdb.DuckDBPyConnection:
 def _give_back(instance: duckdb.DuckDBPyConnection) -> None:
     try:
         # Files are no longer cached: a later database may have other files of the same names.
-        instance.execute(f"DETACH {_DATABASE}; SET enable_external_file_cache = false")
+        instance.execute(f"DETACH {DATABASE}; SET enable_external_file_cache = false")
         instance.execute("SET temp_directory = ''")
         # DuckDB keeps the memory of what was dropped until the number of its threads changes.
         instance.execute("SET threads = 2; SET threads = 1")

@@ -114,7 +114,7 @@ def inspect_source(run: Run, request: BackupRequest) -> BackupSource:
     database = open_database(DatabaseAddress.from_probe(report.databases[0]))
     run.call(check_database, database)
     require_separate(settings, report)
-    database.check_source(settings.workdir)
+    database.check_source(settings.scratch)
     require_reachable(report, database.address)
     _require_migrated(run, report)
     this_edms = known_edms(settings, report)
@@ -131,7 +131,7 @@ def making_a_snapshot(run: Run, source: BackupSource) -> Iterator[SnapshotInTheM
     with (
         making.keeping_what_was_made(),
         making.repository.lock("backup"),
-        run_folder(run.settings.workdir, "backup") as folder,
+        run_folder(run.settings.scratch, "backup") as folder,
         read_together(run, source.database, source.report) as together,
     ):
         making.enter(folder, together)
@@ -341,6 +341,8 @@ def _require_migrated(run: Run, report: ProbeReport) -> None:
 def _no_space_or(error: OSError, folder: Path) -> BaseException:
     if error.errno == errno.ENOSPC:
         return NoSpace(
-            "The disk is full.", where=str(folder), fix="Free some space, or point `workdir` at a larger disk."
+            "The disk is full.",
+            where=str(folder),
+            fix="Free some space, or point `workdir` (or [run] scratch) at a larger disk.",
         )
     return error

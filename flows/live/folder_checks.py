@@ -151,6 +151,8 @@ def _ours(settings: Settings) -> Iterator[tuple[str, Path]]:
     if "://" not in settings.repository.url:
         yield "repository", Path(settings.repository.url)
     yield "working folder", settings.workdir
+    if settings.run.scratch is not None:
+        yield "folder for temporary files", settings.run.scratch
 
 
 def _within(inner: Path, outer: Path) -> bool:

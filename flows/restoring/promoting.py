@@ -154,12 +154,15 @@ def room_needed(settings: Settings, manifest: Manifest, target: Target) -> tuple
     # First the largest tables are fetched and unpacked in parallel; later all rows are read back before they are compared.
     largest = sorted((entry.stored_bytes + entry.room for entry in manifest.tables), reverse=True)
     needed = max(sum(largest[: settings.restore.jobs]), sum(entry.room for entry in manifest.tables))
-    return (*folders, Room("the rows that are read back from the restored database", settings.workdir, needed))
+    return (*folders, Room("the rows that are read back from the restored database", settings.scratch, needed))
 
 
 def _require_separate(settings: Settings, target: Target) -> None:
     """Check that our own folders are not inside folders that are swapped, which would move them away; raises SettingsError."""
-    kept = {"the work folder (workdir)": settings.workdir}
+    kept = {
+        "the work folder (workdir)": settings.workdir,
+        "the folder for temporary files ([run] scratch)": settings.scratch,
+    }
     if "://" not in settings.repository.url:
         kept["the repository"] = Path(settings.repository.url)
     finals = {index.root.name: final for index, final, _ in target.folders}

@@ -71,6 +71,7 @@ class Task(Generic[P, Made_co]):
     tags: frozenset[str]
     retries: int
     weight: Callable[[Any], int] | None
+    anywhere: Callable[P, bool] | None
 
     @cached_property
     def on_prefect(self) -> PrefectTask[P, Made_co]:
@@ -87,6 +88,7 @@ def task(
     task_run_name: str = "",
     retries: int = 0,
     weight: Callable[[Any], int] | None = None,
+    anywhere: Callable[..., bool] | None = None,
 ) -> Callable[[Callable[P, Made]], Task[P, Made]]:
     """Make a task of a function of the module.
 
@@ -96,6 +98,8 @@ def task(
         task_run_name: name of a run, as a format of the parameters; default: the name.
         retries: number of retries after a TransientError.
         weight: the work of a run, from its first parameter: of many runs, the heaviest start first.
+        anywhere: whether a worker on another machine can do it, from the parameters; None: never. It may be done twice at the same
+            time, if a worker is only thought to be lost.
     """
 
     def declare(fn: Callable[P, Made]) -> Task[P, Made]:
@@ -104,7 +108,7 @@ def task(
         def title(*args: P.args, **kwargs: P.kwargs) -> str:
             return run_name.format(**signature.bind(*args, **kwargs).arguments)
 
-        return Task(with_known_failures(fn, title), name, title, run_name, frozenset(tags), retries, weight)
+        return Task(with_known_failures(fn, title), name, title, run_name, frozenset(tags), retries, weight, anywhere)
 
     return declare
 
@@ -166,6 +170,11 @@ def _names_for_hints() -> dict[str, Any]:
     from flows.running.run import Run
 
     return {"Run": Run}
+
+
+def always(*args: object, **kwargs: object) -> bool:
+    """Any worker can do it, with any parameters."""
+    return True
 
 
 def _anything(request: object) -> None:

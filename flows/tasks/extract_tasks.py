@@ -15,8 +15,9 @@ from edms_tasks.extract import extract_part, extract_table, measured, together
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import SequencePosition
 from edms_tasks.scratch.arrow_memory import return_freed_memory
+from edms_tasks.scratch.own_folder import own_folder
 from edms_tasks.scratch.raw_table import RawTable
-from flows.running.flow_decorators import task
+from flows.running.flow_decorators import always, task
 from flows.running.run import Run, numbered
 
 
@@ -36,7 +37,7 @@ class TableReading:
         return f"{self.table.label}{self.of}"
 
 
-@task(name="measure table", tags=["extract"], task_run_name="measure {table.label}")
+@task(name="measure table", tags=["extract"], task_run_name="measure {table.label}", anywhere=always)
 def measure_large_table(table: Table, view: View, like: Mapping[str, RawTable]) -> Measure:
     """Count the rows of a large table, and determine the form of its columns, before its parts are read."""
     return measured(view, table, like.get(table.id))
@@ -47,12 +48,13 @@ def measure_large_table(table: Table, view: View, like: Mapping[str, RawTable]) 
     tags=["extract"],
     task_run_name="extract {reading}",
     weight=lambda reading: reading.weight,
+    anywhere=always,
 )
 def extract_rows(reading: TableReading, view: View, chunk_rows: int) -> RawTable:
     """Read a table, or a part of one, into files of its own."""
     if reading.part is None or reading.measure is None:
-        return extract_table(view, reading.table, reading.folder, chunk_rows, reading.like)
-    return extract_part(view, reading.table, reading.measure, reading.part, reading.folder, chunk_rows)
+        return extract_table(view, reading.table, own_folder(reading.folder), chunk_rows, reading.like)
+    return extract_part(view, reading.table, reading.measure, reading.part, own_folder(reading.folder), chunk_rows)
 
 
 @task(name="capture schema", tags=["extract"])

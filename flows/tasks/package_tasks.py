@@ -17,7 +17,7 @@ from edms_tasks.manifest import FileIndex, TableEntry
 from edms_tasks.package import store_schema, store_table, write_manifest
 from edms_tasks.repository import Repository
 from edms_tasks.serialize import SerializedTable
-from flows.running.flow_decorators import task
+from flows.running.flow_decorators import always, task
 from flows.running.run import Run
 
 
@@ -33,7 +33,7 @@ package_schema = task(name="package schema", tags=["package"])(store_schema)
 package_config_files = task(name="package config files", tags=["package"])(store_config_files)
 
 
-@task(name="package table", tags=["package"], task_run_name="package {pair[0].label}", retries=2)
+@task(name="package table", tags=["package"], task_run_name="package {pair[0].label}", retries=2, anywhere=always)
 def package_table(pair: tuple[Table, SerializedTable], repository: Repository) -> TableEntry:
     """Store the chunks of a table."""
     table, serialized = pair

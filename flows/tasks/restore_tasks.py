@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edms_tasks.databases import Database
+from edms_tasks.databases.elsewhere import LoadedElsewhere
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
 from edms_tasks.files import restore_files
 from edms_tasks.files.live_stores import LiveStores, StagedStore
 from edms_tasks.manifest import FileIndex, SequencePosition, TableEntry
 from edms_tasks.repository import Repository
+from edms_tasks.restore import load_table
+from edms_tasks.scratch.own_folder import own_folder
 from flows.running.flow_decorators import task
 from flows.running.run import Numbered, Run, numbered
 
@@ -41,17 +44,25 @@ def create_staging_database(database: Database, schema: CapturedSchema, into: st
     return database.stage(schema, into, jobs)
 
 
+def _is_loaded_anywhere(
+    entry: Numbered[TableEntry], load: Load, staging: StagingDatabase, repository: Repository, folder: Path
+) -> bool:
+    """Whether the table can be loaded by a worker: not if its rows are salvaged, masked or converted on the way."""
+    return load is load_table and not (isinstance(staging, LoadedElsewhere) and staging.needs_this_process(entry.item))
+
+
 @task(
     name="load table",
     tags=["restore"],
     task_run_name="load {entry.item.table.label}",
     weight=lambda entry: entry.item.state.rows * len(entry.item.table.columns),
+    anywhere=_is_loaded_anywhere,
 )
 def load_rows(
     entry: Numbered[TableEntry], load: Load, staging: StagingDatabase, repository: Repository, folder: Path
 ) -> LoadedTable:
     """Fetch, verify and load a table."""
-    rows = load(staging, repository, entry.item, folder / entry.folder)
+    rows = load(staging, repository, entry.item, own_folder(folder / entry.folder))
     return LoadedTable(entry.item.table.id, rows)
 
 

@@ -22,10 +22,11 @@ from edms_tasks.manifest import Manifest
 from edms_tasks.package import versions
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import has_space
+from edms_tasks.scratch.own_folder import own_folder
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import SerializedTable, serialize_table
-from flows.running.flow_decorators import task
+from flows.running.flow_decorators import always, task
 from flows.running.run import Run, numbered
 
 
@@ -50,14 +51,15 @@ find_known = task(name="find known rows", tags=["serialize"], task_run_name="fin
     tags=["serialize"],
     task_run_name="compare {extracted.table.label} with the previous snapshot",
     weight=lambda extracted: extracted.raw.bytes,
+    anywhere=always,
 )
 def compare_table(
     extracted: Extracted, previous: Previous, repository: Repository, folder: Path, chunk_rows: int
 ) -> ComparedRows | None:
     """Find the blocks of the previous snapshot whose rows are as they were."""
     table, raw = extracted.table, extracted.raw
-    stored = previous.find(repository, table, raw.encodings, folder / "stored" / extracted.folder)
-    return compare_rows(raw, stored, folder / "compared" / extracted.folder, chunk_rows) if stored else None
+    stored = previous.find(repository, table, raw.encodings, own_folder(folder / "stored" / extracted.folder))
+    return compare_rows(raw, stored, own_folder(folder / "compared" / extracted.folder), chunk_rows) if stored else None
 
 
 @task(
@@ -65,6 +67,7 @@ def compare_table(
     tags=["serialize"],
     task_run_name="serialize {extracted.table.label}",
     weight=lambda extracted: extracted.raw.bytes,
+    anywhere=always,
 )
 def serialize_rows(
     extracted: Extracted,
@@ -79,10 +82,10 @@ def serialize_rows(
     table, raw = extracted.table, extracted.raw
     stored = None
     if previous is not None and raw.rows and table.id not in known:
-        stored = previous.find(repository, table, raw.encodings, folder / "stored" / extracted.folder)
+        stored = previous.find(repository, table, raw.encodings, own_folder(folder / "stored" / extracted.folder))
         if stored is not None and stored.entry.natural_key != keys.keys[table.id].natural_key:
             stored = None
-    of_table = folder / "serialized" / extracted.folder
+    of_table = own_folder(folder / "serialized" / extracted.folder)
     return serialize_table(table, raw, keys, of_table, chunk_rows, stored, known.get(table.id))
 
 

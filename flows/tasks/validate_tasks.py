@@ -19,7 +19,7 @@ from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.structure.structure_check import Structure
 from edms_tasks.structure.structure_check import check_structure as compare_structure
 from edms_tasks.validate import require_suites, suite_problems, validate_restored
-from flows.running.flow_decorators import task
+from flows.running.flow_decorators import always, task
 from flows.running.run import Run
 from flows.tasks.restore_tasks import RestoredRoot
 
@@ -59,6 +59,7 @@ class RowsReadBack:
     tags=["validate"],
     task_run_name="digest {read.entry.table.label}",
     weight=lambda read: read.entry.state.rows,
+    anywhere=always,
 )
 def digest_table(read: RowsReadBack, workspace: Workspace) -> MeasuredTable:
     """Count and digest the rows of a table that were read back."""

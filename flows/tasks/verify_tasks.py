@@ -8,8 +8,9 @@ from edms_tasks.files import verify_files
 from edms_tasks.manifest import FileIndex, Manifest, ObjectRef, TableEntry
 from edms_tasks.package import VerifiedTable, object_problem, verify_table
 from edms_tasks.repository import Repository
+from edms_tasks.scratch.own_folder import own_folder
 from edms_tasks.scratch.workspace import Workspace
-from flows.running.flow_decorators import task
+from flows.running.flow_decorators import always, task
 from flows.running.run import Numbered, Run, numbered
 
 
@@ -18,12 +19,13 @@ from flows.running.run import Numbered, Run, numbered
     tags=["verify"],
     task_run_name="verify {entry.item.table.label}",
     weight=lambda entry: entry.item.state.rows,
+    anywhere=always,
 )
 def verify_rows(
     entry: Numbered[TableEntry], repository: Repository, workspace: Workspace, folder: Path, known: frozenset[str]
 ) -> VerifiedTable:
     """Read the chunks of a table: hashes, rows and digests."""
-    return verify_table(repository, entry.item, workspace, folder / entry.folder, known)
+    return verify_table(repository, entry.item, workspace, own_folder(folder / entry.folder), known)
 
 
 @task(name="verify schema", tags=["verify"])

@@ -15,7 +15,7 @@ say "build"
 
 say "install with ${PYTHON:-python3}"
 "${PYTHON:-python3}" -m venv "$work/installed"
-"$work/installed/bin/pip" install --quiet --disable-pip-version-check --find-links "$work/dist" 'edms-backup[s3,sftp,pdf]'
+"$work/installed/bin/pip" install --quiet --disable-pip-version-check --find-links "$work/dist" 'edms-backup[s3,sftp,pdf,dask]'
 "$work/installed/bin/pip" check
 cd "$work"
 unset PYTHONPATH VIRTUAL_ENV

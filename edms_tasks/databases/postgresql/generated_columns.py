@@ -124,6 +124,10 @@ class GeneratedTables:
                 self._tables[found.schema, found.name] = found
         self._waiting: list[tuple[_Table, TableEntry]] = []
 
+    def waits(self, entry: TableEntry) -> bool:
+        """Whether the table's rows wait in a temporary table, until `settle`."""
+        return not self._is_superuser and (entry.table.schema_name, entry.table.name) in self._tables
+
     @contextmanager
     def loading(self, connection: Connection, entry: TableEntry) -> Iterator[Destination]:
         """Yield the destination of a table's rows, inside a transaction that has emptied the table."""

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
-from psycopg.errors import InsufficientPrivilege
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.omissions import notes_of
@@ -24,21 +23,21 @@ from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_
 from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.edms_session_settings import LentSettings, choose
-from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, note_on_unwritable_table
 from edms_tasks.databases.postgresql.function_indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
-from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.loading_sessions import LoadingSessions
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.refusable_statements import Connection, attempt, evaluate, take_settings
 from edms_tasks.databases.postgresql.schema_plan import Attempt, Plan, plan_restore, require_harmless, subject
 from edms_tasks.databases.postgresql.server import read_server
+from edms_tasks.databases.postgresql.shared_staging import SharedStaging
 from edms_tasks.databases.postgresql.staging_comment import mark
 from edms_tasks.databases.postgresql.staging_properties import StagingProperties
 from edms_tasks.databases.postgresql.subscriptions import drop_made
+from edms_tasks.databases.postgresql.table_loading import UnwritableTable, load_table
 from edms_tasks.databases.postgresql.unplannable_tables import remove_obstacles
 from edms_tasks.databases.protocol import CapturedSchema, DroppedPart, LeftOut, Unwanted
-from edms_tasks.errors import TargetInUse, TerminalError
+from edms_tasks.errors import TargetInUse
 from edms_tasks.inventory.model import ForeignReference
 from edms_tasks.manifest import SequencePosition, TableEntry
 from edms_tasks.quoting import identifier
@@ -99,38 +98,19 @@ class PostgresStaging:
             self._as_written = GeneratedTables(connection, is_superuser=server.superuser, another_version=other)
             self._whole.override(connection, login_triggers=any(_at_login(one) for one in self._plan.last))
 
+    def elsewhere(self) -> SharedStaging:
+        return SharedStaging(self.address, self._lent.of_session(), self._as_written)
+
+    def needs_this_process(self, entry: TableEntry) -> bool:
+        return entry.table.extension is not None or self._as_written.waits(entry)
+
     def load(self, entry: TableEntry, chunks: Sequence[Path]) -> int:
         """COPY a table's chunks, in a transaction that truncates it first, so that the rows are frozen. Raises TerminalError."""
-        table = entry.table
-        name = identifier(table.schema_name, table.name)
-        of_an_extension = table.extension is not None
-        if not table.stored_columns or not (chunks or of_an_extension):
-            return 0
-        with self._sessions.one() as connection:
-            try:
-                if of_an_extension:
-                    empty_extension_table(connection, name)
-                else:
-                    # FREEZE needs a table created or truncated in the same transaction. No foreign key refers to it yet.
-                    connection.execute(f"TRUNCATE ONLY {name}".encode())
-                # Checks and generated columns need these, and so do values such as a regclass that were read with this path.
-                self._use_settings_of_the_edms(connection)
-                with self._as_written.loading(connection, entry) as target, connection.cursor() as cursor:
-                    frozen = target.is_itself and not of_an_extension
-                    loaded = copy_table(cursor, target.columns, target.name, entry.encodings, chunks, frozen=frozen)
-                connection.commit()
-            except psycopg.Error as error:
-                if of_an_extension and isinstance(error, InsufficientPrivilege):
-                    connection.rollback()
-                    self.notes.append(note_on_unwritable_table(connection, entry, self.address.display))
-                    return entry.state.rows
-                raise TerminalError(
-                    f"PostgreSQL refused rows of {table.label}.",
-                    where=f"{self.address.display}, table {table.id}",
-                    why=error.diag.message_primary or str(error).strip()[:1000],  # what else it says quotes the row
-                    fix="The live system is untouched. Run `edms-backup verify` on the snapshot; if it passes, report this error.",
-                ) from error
-        return loaded
+        try:
+            return load_table(self._sessions, self._as_written, self._lent.of_session(), entry, chunks, self.address)
+        except UnwritableTable as unwritable:
+            self.notes.append(unwritable.note)
+            return entry.state.rows
 
     def finish(self, entries: Sequence[TableEntry], sequences: Sequence[SequencePosition]) -> None:
         """Create indexes, constraints, triggers and views; then set sequences, owners and privileges, fill materialised views, and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
 from edms_tasks.databases.postgresql.recorded_owner import with_recorded_owner
 from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
+from edms_tasks.databases.postgresql.shared_view import SharedView
 from edms_tasks.databases.postgresql.size_estimate import bytes_of_the_database, rows_on_disk
 from edms_tasks.databases.postgresql.table_locks import (
     PATIENCE,
@@ -91,7 +92,7 @@ class PostgresView:
         self._own = own
         self._server_version = connection.info.server_version
         self._measured: dict[str, Measure] = {}
-        self._cast: dict[str, frozenset[str]] = {}
+        self._cast: Mapping[str, frozenset[str]] = {}
         self._sizes = catalogue.read_sizes(connection)
         self._with_own_functions = tables_with_own_functions(connection)
         is_asked = self._with_own_functions and snapshot
@@ -114,12 +115,20 @@ class PostgresView:
         view._readers.put(reader)
         return view
 
+    def encoding_like(self, cast: Mapping[str, frozenset[str]]) -> PostgresView:
+        """The view itself, which from now on reads these columns (by table id) by a cast to text."""
+        self._cast = cast
+        return self
+
     def close(self) -> None:
         """Close all readers."""
         while not self._readers.empty():
             reader = self._readers.get_nowait()
             if reader is not None:
                 reader.close()
+
+    def elsewhere(self) -> SharedView:
+        return SharedView(self._address, self._snapshot, self._own, self._cast)
 
     def tables(self) -> tuple[Table, ...]:
         return catalogue.read_tables(self._connection, self._own.schema)
