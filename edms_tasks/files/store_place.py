@@ -144,6 +144,10 @@ class StorePlace(Retrying):
             if not following:
                 return
 
+    def keys_that_begin(self, beginning: str) -> tuple[str, ...]:
+        """See `S3Writing.keys_that_begin`."""
+        return self._patient(lambda: self._files.keys_that_begin(beginning))
+
     # -- written --------------------------------------------------------------------------------------------
 
     def write(self, key: str, blocks: Iterable[bytes | memoryview], headers: Headers) -> None:

@@ -198,13 +198,25 @@ def records_beside(database: str, folders: Sequence[Path], stores: LiveStores) -
         store, key = stores.record(live)
         try:
             promotion = _record(store.read_small(key).decode())
-        except (FileNotFoundError, RepositoryForbidden):
-            continue  # credentials that may not read it have not written it
+        except FileNotFoundError:
+            continue
+        except RepositoryForbidden as error:
+            if _is_listed(store, key):
+                raise _unreadable_record(f"{store.url}/{key}", error) from error
+            continue  # where these credentials may not even list it, docs/storage.md says what to allow them
         except ValueError as error:
             raise _unreadable_record(f"{store.url}/{key}", error) from error
         if promotion.live == database:
             found[promotion.stamp] = promotion
     return list(found.values())
+
+
+def _is_listed(store: StorePlace, key: str) -> bool:
+    """Whether there is an object of that key, as far as these credentials may list it."""
+    try:
+        return key in store.keys_that_begin(key)
+    except RepositoryForbidden:
+        return False
 
 
 def _record(text: str) -> Promotion:
@@ -216,6 +228,6 @@ def _unreadable_record(where: str, error: Exception) -> TerminalError:
         "The record of an unfinished promotion cannot be read.",
         where=where,
         why=str(error).splitlines()[0],
-        fix="Check that the database and the files belong together (see what ends in .previous-… and .edms-staging-…), then remove this "
-        "record.",
+        fix="Run it with credentials that may read it. If it is damaged, check that the database and the files belong together (see what "
+        "ends in .previous-… and .edms-staging-…), then remove it.",
     )

@@ -15,9 +15,10 @@ import pytest
 from edms_tasks import promotion
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.sqlite.file_identity import fingerprint
-from edms_tasks.errors import NothingToRollBack, PromotionHalted, TargetChanged
+from edms_tasks.errors import NothingToRollBack, PromotionHalted, RepositoryForbidden, TargetChanged, TerminalError
 from edms_tasks.files.live_stores import LiveStores
 from edms_tasks.promotion import Journal, Promotion, StagedState, store_swap
+from edms_tasks.repository.backends.s3_files import S3Files
 from edms_tasks.repository.backends.s3_store import S3Store, s3_client
 from tests.stores.s3_places import new_bucket, secret_options
 from tests.stores.swift_server import S3Account
@@ -242,6 +243,31 @@ def test_what_somebody_writes_in_between_is_kept(system: SystemInAStore) -> None
         "changed.txt": b"written meanwhile",
         "another.txt": b"new and written meanwhile",
     }
+
+
+def test_a_record_that_may_not_be_read_is_not_passed_over(
+    system: SystemInAStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged, journal = system.fill(), system.journal()
+    with pytest.raises(Killed), killed_when_live_is_touched():
+        system.promote(staged, journal)
+    (system.folder / "live.sqlite3.edms-promotion").unlink()  # of a database on a server there is none
+    piece = S3Files.piece
+
+    def refused(self: S3Files, key: str, *rest: Any) -> Any:
+        if key.endswith(".edms-promotion"):
+            raise RepositoryForbidden("The store refuses it.", where=key)
+        return piece(self, key, *rest)
+
+    monkeypatch.setattr(S3Files, "piece", refused)
+    other = system.journal("another machine")
+
+    with pytest.raises(TerminalError, match="record of an unfinished promotion cannot be read"):
+        promotion.pending(system.database, other, ())
+    assert system.word() == "new"
+
+    system.client.delete_object(Bucket=system.bucket, Key="media.edms-promotion")
+    assert promotion.pending(system.database, other, ()) == ()
 
 
 @contextmanager

@@ -65,6 +65,12 @@ class S3Writing(S3Files):
         found = tuple(str(one["Prefix"])[len(self._prefix) : -1] for one in got.get("CommonPrefixes", ()))
         return found, str(got["NextContinuationToken"]) if got.get("IsTruncated") else ""
 
+    def keys_that_begin(self, beginning: str) -> tuple[str, ...]:
+        """The first keys that begin so, in their order."""
+        with self._asking(beginning):
+            got = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + beginning, MaxKeys=_PAGE)
+        return tuple(str(one["Key"])[len(self._prefix) :] for one in got.get("Contents", ()))
+
     def abandon_unfinished(self) -> None:
         """Give up uploads that were begun below the prefix and not ended, as far as these credentials may see them."""
         following = UPLOADS_BEGUN
