@@ -10,11 +10,13 @@ from typing import IO
 
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
+from edms_tasks.legacy.archives import is_archive
 from edms_tasks.legacy.backup_metadata import metadata_beside, rows_differ
 from edms_tasks.legacy.checksum_beside import SUFFIXES_OF_CHECKSUMS, check_beside
 from edms_tasks.legacy.json_levels import ROW_BEGINS
 from edms_tasks.legacy.json_rows import Splitting, split_rows
-from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
+from edms_tasks.legacy.old_backup import FileFolder, OldBackup, Recognised, Scratch
+from edms_tasks.legacy.packed_fixtures import FILES, PackedFixtures, files_beside, first_fixture
 from edms_tasks.legacy.row_files import RowFiles
 from edms_tasks.legacy.source import Source
 from edms_tasks.legacy.xml_rows import split_xml
@@ -46,6 +48,13 @@ class FixtureReader:
                 return None
             evidence = (f"{len(found)} files of fixtures, such as {found[0].path.name}",)
             return Recognised(self.format, self.title, "likely", evidence)
+        if is_archive(source):
+            first = first_fixture(source, _SUFFIXES, kind_of)
+            if first is None:
+                return None
+            return Recognised(
+                self.format, self.title, "likely", (f"rows of models in {first[1]}, in {first[0][:200]}",)
+            )
         kind = kind_of(source.head)
         if kind is None:
             if _FALLBACK.search(source.head):
@@ -62,8 +71,10 @@ class FixtureReader:
         """Read one file, or all fixtures of a folder."""
         recognised = self.recognise(source)
         assert recognised is not None
-        files = fixtures_in(source.path) if source.is_folder else [source]
         rows = RowFiles(scratch)
+        if is_archive(source) in ("zip", "tar"):
+            return self._read_packed(recognised, source, rows, scratch)
+        files = fixtures_in(source.path) if source.is_folder else [source]
         findings: list[Finding] = []
         cut_times = False
         for one in files:
@@ -74,14 +85,37 @@ class FixtureReader:
             before = rows.counts
             findings += [*wrong, *unreadable, *read_fixture(one, rows, proved=proved)]
             findings += rows_differ(said, {model: n - before.get(model, 0) for model, n in rows.counts.items()})
+        folders: tuple[FileFolder, ...] = ()
         if source.is_folder:
             findings += _not_read(source.path, {one.path for one in files})
+            folders, wrong = files_beside(source, scratch)
+            findings += wrong
         return OldBackup(
             recognised,
             facts={"files": str(len(files))} if len(files) > 1 else {},
             rows=rows.finish(),
+            folders=folders,
             findings=tuple(findings),
             cut_times=cut_times,
+        )
+
+    def _read_packed(self, recognised: Recognised, source: Source, rows: RowFiles, scratch: Scratch) -> OldBackup:
+        kinds: set[str] = set()
+
+        def read_one(stream: IO[bytes], kind: str, name: str, checked: bool) -> list[Finding]:
+            kinds.add(kind)
+            return read_rows(stream, kind, name, rows, checked=checked)
+
+        wrong, proved = check_beside(source)
+        packed = PackedFixtures(scratch, _SUFFIXES, kind_of, read_one)
+        folders = packed.take(source, proved=proved)
+        return OldBackup(
+            recognised,
+            facts={"files": str(packed.fixtures)} if packed.fixtures > 1 else {},
+            rows=rows.finish(),
+            folders=folders,
+            findings=(*wrong, *packed.found),
+            cut_times="JSON" in kinds,
         )
 
 
@@ -114,6 +148,8 @@ def _not_read(folder: Path, read: set[Path]) -> Iterator[Finding]:
     for path in sorted(folder.rglob("*")):
         if path in read or (path.is_dir() and not path.is_symlink()):
             continue
+        if path.is_relative_to(folder / FILES) and not (folder / FILES).is_symlink():
+            continue  # files of roots
         source, name = Source(path), path.relative_to(folder).as_posix()
         if path.is_symlink() or not path.is_file():
             lost.append(f"{name}: it is no file")

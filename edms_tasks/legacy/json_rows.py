@@ -27,6 +27,7 @@ _REMAINS = re.compile(r'"(?:model|pk|fields)"|\x00')
 _REMAINS_BETWEEN = re.compile(r'["{}\x00]')
 _AHEAD = 1 << 16
 _KEYS = frozenset(["model", "pk", "fields"])
+_BEGINNINGS = tuple(f'{{"{key}":' for key in sorted(_KEYS))
 _EXAMPLES = 3
 _DECODE = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
 
@@ -153,8 +154,17 @@ def _count(gap: str, seen: Splitting, first: bool, *, before_object: bool = Fals
             seen.closed, remains, left = True, _REMAINS_BETWEEN, left[:-1].strip()
     if remains.search(left):
         _damaged_text(seen, left)
+    elif not before_object and not seen.closed and _begins_a_row(left):
+        seen.cut = True
+        seen.note(f"the last object is cut after {len(left.splitlines()[-1]):,} characters")
     else:
         seen.noise_after += len(left)
+
+
+def _begins_a_row(text: str) -> bool:
+    """Whether a text ends in the first characters of a row, such as `{"mod`, and not in a whole key of one."""
+    last = "".join(text.rpartition("\n")[2].split())
+    return bool(last) and any(begin.startswith(last) for begin in _BEGINNINGS)
 
 
 def _count_before(left: str, seen: Splitting, *, before_object: bool) -> None:

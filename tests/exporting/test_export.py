@@ -198,10 +198,12 @@ def test_a_fixture_is_converted_into_a_snapshot_with_the_same_rows(backed_up: Ba
     backed = backed_up("postgresql")
     exported(backed.protected, tmp_path / "f")
 
-    made = convert.fn(Run(backed.protected.settings), ConvertRequest(path=str(tmp_path / "f" / "data.jsonl")))
+    made = convert.fn(Run(backed.protected.settings), ConvertRequest(path=str(tmp_path / "f")))
 
     assert made.made is not None
     assert differing_tables(backed.first.manifest, made.made.manifest) == set()
+    (before,), (after,) = backed.first.manifest.files, made.made.manifest.files
+    assert (after.files, after.bytes) == (before.files, before.bytes) > (5, 1)
 
 
 def test_what_no_fixture_holds_is_listed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:

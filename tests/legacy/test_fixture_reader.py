@@ -174,6 +174,21 @@ def test_a_damage_is_named(tmp_path: Path, text: str, expected: set[str]) -> Non
     assert bool(read(path).losses) == (expected != {"old-noise"})
 
 
+def test_lines_of_json_that_end_anywhere_in_a_row_are_cut(tmp_path: Path) -> None:
+    lines = "".join(f"{json.dumps(row)}\n" for row in ROWS[:2])
+    last = json.dumps(ROWS[2])
+    path = tmp_path / "old.jsonl"
+    unnoticed = []
+    for length in range(1, len(last)):
+        path.write_text(lines + last[:length])
+        if not read(path).losses:
+            unnoticed.append(last[:length])
+
+    assert not unnoticed
+    path.write_text(lines + last)
+    assert not read(path).losses
+
+
 def test_bytes_that_are_no_utf8_cost_their_row_alone(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     path.write_bytes(json.dumps(ROWS, ensure_ascii=False).encode().replace("ü".encode(), b"\xfc"))
