@@ -48,6 +48,7 @@ from flows.cli.commands import (
     unlock_command,
     verify_command,
 )
+from flows.cli.help_text import Command, CommandGroup
 from flows.cli.options import Config, Json, Options, Traceback
 from flows.cli.output import prepare_streams
 from flows.running.stopping import exit_code_of, handle_signals
@@ -56,15 +57,18 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 app = typer.Typer(
     name="edms-backup",
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 def _examples(*lines: str) -> str:
-    return "\n".join(["Examples:", *(f"  edms-backup {line}" for line in lines)])
+    return "\n".join(
+        ["\b", "Examples:", *(f"  edms-backup {line}" for line in lines)]
+    )  # \b: the lines stay as they are
 
 
 def _version(wanted: bool) -> None:
@@ -130,10 +134,12 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None], tuple[str, ...]]] = {
     "demo": (demo_command.demo, demo_command.EXAMPLES),
 }
 for _name, (_command, _shown) in _COMMANDS.items():
-    app.command(_name, epilog=_examples(*_shown))(_command)
-_keys = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Show and change who can open the repository.")
+    app.command(_name, cls=Command, epilog=_examples(*_shown))(_command)
+_keys = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, rich_markup_mode=None, help="Show and change who can open the repository."
+)
 for _name, _key_command in key_command.COMMANDS.items():
-    _keys.command(_name)(_key_command)
+    _keys.command(_name, cls=Command)(_key_command)
 app.add_typer(_keys, name="key", epilog=_examples(*key_command.EXAMPLES))
 
 
