@@ -874,7 +874,11 @@ class Reporter:
     def _sample(self, model):
         # type: (type) -> tuple
         rows = list(_without_documents(model, model._base_manager.using(self.alias)).order_by("pk")[:SAMPLE_ROWS])
-        return rows, [row.natural_key() for row in rows]
+        if not rows:
+            return rows, []
+        first = rows[0].natural_key()
+        _load_alike(rows[0], rows[1:])
+        return rows, [first] + [row.natural_key() for row in rows[1:]]
 
     def _lookup(self, model):
         # type: (type) -> dict
@@ -961,9 +965,9 @@ class Reporter:
     def _paths(self, model, rows, values):
         # type: (type, list, list) -> object
         """A column path for each part of the key, the shortest that equals it; or the position (int) of a part that has none."""
-        found, ids = {}, {}  # type: dict, dict
+        found, ids, known = {}, {}, {}  # type: dict, dict, dict
         for depth in range(1, LONGEST_PATH + 1):
-            candidates = self._columns_of(rows, model, depth)
+            candidates = self._columns_of(rows, model, depth, known)
             for position in range(len(values[0])):
                 if position in found:
                     continue
@@ -1016,9 +1020,12 @@ class Reporter:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return [p.name for p in inspect.signature(lookup).parameters.values() if p.kind in kinds]
 
-    def _columns_of(self, rows, model, depth):
-        # type: (list, type, int) -> list
-        """(path, values) for the model's columns, and those reached through at most `depth` - 1 foreign keys."""
+    def _columns_of(self, rows, model, depth, known):
+        # type: (list, type, int, dict) -> list
+        """(path, values) for the model's columns, and those reached through at most `depth` - 1 foreign keys.
+
+        `known` are the rows that were read already, by model and column, and gets those that are read.
+        """
         from django.db import models
 
         documents = _documents_of(model)
@@ -1033,13 +1040,17 @@ class Reporter:
                 continue
             target = field.remote_field.model._meta.concrete_model
             attribute = field.target_field.attname
-            wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None}
-            pointing = _without_documents(target, target._base_manager.using(self.alias)).filter(
-                **{field.target_field.name + "__in": sorted(wanted, key=str)}
-            )
-            pointed_at = {getattr(row, attribute): row for row in self._patiently(lambda rows=pointing: list(rows))}
+            pointed_at = known.setdefault((target, attribute), {})
+            wanted = {getattr(row, field.attname) for row in rows if row is not None} - {None} - set(pointed_at)
+            if wanted:
+                pointing = _without_documents(target, target._base_manager.using(self.alias)).filter(
+                    **{field.target_field.name + "__in": sorted(wanted, key=str)}
+                )
+                read = self._patiently(lambda rows=pointing: list(rows))
+                pointed_at.update({value: None for value in wanted})
+                pointed_at.update({getattr(row, attribute): row for row in read})
             pointed = [None if row is None else pointed_at.get(getattr(row, field.attname)) for row in rows]
-            for path, values in self._columns_of(pointed, target, depth - 1):
+            for path, values in self._columns_of(pointed, target, depth - 1, known):
                 found.append(([field.column] + path, values))
         return found
 
@@ -1398,6 +1409,32 @@ def _without_documents(model, rows):
     # type: (type, object) -> object
     documents = _documents_of(model)
     return rows.defer(*documents) if documents else rows
+
+
+def _load_alike(like, rows):
+    # type: (object, list) -> None
+    """Load the rows that foreign keys of these rows refer to, one query a key, wherever `like`, another row, has loaded its own."""
+    from django.db import Error, models
+    from django.db.models import prefetch_related_objects
+
+    for field in like._meta.local_fields:
+        if not isinstance(field, models.ForeignKey) or not field.is_cached(like):
+            continue
+        further = [row for row in rows if not field.is_cached(row) and getattr(row, field.attname) is not None]
+        try:
+            prefetch_related_objects(further, field.name)
+        except Error:
+            raise
+        except Exception:  # a reference of the EDMS's own making: each row is asked for alone
+            continue
+        for row in further:
+            if field.is_cached(row) and field.get_cached_value(row) is None:
+                field.delete_cached_value(row)  # there is no such row, and to ask for it alone is an error
+        pointed = [field.get_cached_value(row, default=None) for row in further]
+        example = field.get_cached_value(like)
+        others = {id(row): row for row in pointed if row is not None and row is not example}
+        if example is not None and others:
+            _load_alike(example, list(others.values()))
 
 
 def _rows_for(size, model, rows, most):

@@ -53,6 +53,31 @@ def test_a_deeply_nested_key_is_followed_to_its_columns(tmp_path: Path) -> None:
     assert key.paths == (("number",), ("file_id", "checksum"), ("file_id", "document_id", "uuid"))
 
 
+def test_the_rows_that_a_key_passes_through_are_read_together(tmp_path: Path) -> None:
+    alone = "    def natural_key(self): return (self.number, self.file.natural_key())\n"
+    asked = (
+        "    def natural_key(self):\n"
+        "        if self.pk > 1: assert Page.file.is_cached(self) and File.document.is_cached(self.file), 'asked for each row'\n"
+        "        return (self.number, self.file.natural_key())\n"
+    )
+    report = run_probe(_project(tmp_path, MODELS.replace(alone, asked)))
+
+    key = _model(report, "small.Page").natural_key
+    assert key is not None and key.problem is None
+    assert (key.compared_rows, len(key.paths or ())) == (4, 3)
+
+
+def test_a_key_through_a_reference_to_no_row_fails_as_it_does_for_one_row_alone(tmp_path: Path) -> None:
+    models = MODELS.replace("File, models.CASCADE", "File, models.CASCADE, null=True, db_constraint=False").replace(
+        "self.file.natural_key())", "self.file.natural_key() if self.file else ())"
+    )
+    report = run_probe(_project(tmp_path, models, ROWS + "Page.objects.create(file_id=99, number=7)"))
+
+    key = _model(report, "small.Page").natural_key
+    assert key is not None and key.paths is None
+    assert "raised DoesNotExist" in str(key.problem)
+
+
 def test_a_key_whose_inner_key_is_longer_on_some_rows_is_named(tmp_path: Path) -> None:
     models = MODELS + (
         "class Note(models.Model):\n"
