@@ -20,6 +20,7 @@ from edms_tasks.inventory.run_probe import run_probe
 from edms_tasks.settings import Settings
 from tests.backed_up import BackedUpSystems
 from tests.memory import folder_in_memory
+from tests.migrated_once import migrated_once
 from tests.postgres_server import PostgresServer
 from tests.prefect_server import PrefectHomes
 from tests.reference_system import EdmsTemplates, LazyPostgres, ReferenceEdmsFactory
@@ -146,6 +147,13 @@ def edms_asked_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flows.running.run.run_probe", probe)
+        yield
+
+
+@pytest.fixture(scope="module")
+def edms_migrated_once() -> Iterator[None]:
+    """For modules that are about what comes after the reference EDMS's migrations, in conversions of old backups or to SQLite."""
+    with migrated_once():
         yield
 
 

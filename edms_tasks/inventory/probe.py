@@ -1047,7 +1047,7 @@ class Reporter:
                     **{field.target_field.name + "__in": sorted(wanted, key=str)}
                 )
                 read = self._patiently(lambda rows=pointing: list(rows))
-                pointed_at.update({value: None for value in wanted})
+                pointed_at.update(dict.fromkeys(wanted))
                 pointed_at.update({getattr(row, attribute): row for row in read})
             pointed = [None if row is None else pointed_at.get(getattr(row, field.attname)) for row in rows]
             for path, values in self._columns_of(pointed, target, depth - 1, known):

@@ -25,6 +25,8 @@ from tests.backed_up import BackedUpSystems
 from tests.reference_system import Engine, ReferenceEdms
 from tests.running import Protected, run_diff, run_restore, run_verify
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once", "edms_migrated_once")
+
 NATURAL = ("--natural-foreign", "--natural-primary")
 
 
