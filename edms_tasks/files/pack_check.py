@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.index import OpenedIndex, readable
-from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.index_fetch import open_index, open_own_index
 from edms_tasks.files.pack_contents import PackReader, StoredFile, files_of_several_packs, query_index, unpack
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import in_order
@@ -92,6 +94,7 @@ def verify_files(
     progress: Progress | None = None,
     known: frozenset[str] = frozenset(),
     jobs: int = 2,
+    assess: Callable[[OpenedIndex], ContentProblems] | None = None,
 ) -> tuple[str, ...]:
     """Read the index and every pack again, recompute every file's SHA-256 from them; returns what is wrong.
 
@@ -104,12 +107,15 @@ def verify_files(
         progress: told how many files more are done.
         known: packs (SHA-256) that are known to be right and are not read.
         jobs: how many packs are read at a time.
+        assess: reads the packs instead, such as in parts on several machines.
     """
     name = f"files of {index.root.name}"
     meter = Meter(progress)
     try:
         with open_index(index, repository, scratch) as opened:
-            problems = _verify(opened, repository, known, meter, jobs)
+            if assess is None:
+                assess = partial(assess_contents, repository=repository, known=known, meter=meter, jobs=jobs)
+            problems = _told(opened, repository, assess(opened))
     except DamagedRepository as error:
         # Without an intact index files cannot be checked, but packs can still be compared with their names.
         unread = [ref for ref in index.packs if ref.sha256 not in known]
@@ -118,9 +124,33 @@ def verify_files(
     return tuple(problems)
 
 
-def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], meter: Meter, jobs: int) -> list[str]:
+def assess_part(
+    index: FileIndex,
+    repository: Repository,
+    part: PartOfPacks,
+    *,
+    scratch: Path,
+    known: frozenset[str] = frozenset(),
+    jobs: int = 2,
+) -> ContentProblems:
+    """Assess the contents of one part of an index's packs; all parts together are all packs. The index was checked before.
+
+    Raises:
+        DamagedRepository: the index is missing or altered.
+    """
+    with open_own_index(index, repository, scratch) as opened:
+        return assess_contents(opened, repository, known=known, meter=Meter(None), jobs=jobs, part=part)
+
+
+def all_parts(parts: Sequence[ContentProblems]) -> ContentProblems:
+    """The problems of all parts."""
+    damaged = {name: error for part in parts for name, error in part.damaged.items()}
+    wrong = frozenset[str]().union(*(part.wrong for part in parts))
+    return ContentProblems(damaged, wrong, tuple(ref for part in parts for ref in part.unread))
+
+
+def _told(opened: OpenedIndex, repository: Repository, assessed: ContentProblems) -> list[str]:
     name = f"files of {opened.index.root.name}"
-    assessed = assess_contents(opened, repository, known=known, meter=meter, jobs=jobs)
     problems = [f"{name}: object {pack}: {error.why}" for pack, error in assessed.damaged.items()]
     problems += _damaged_objects(name, repository, assessed.unread)
     hurt = query_index(opened, _IN_THESE_PACKS, packs=list(assessed.damaged), most=NAMES_SHOWN)
@@ -130,10 +160,36 @@ def _verify(opened: OpenedIndex, repository: Repository, known: frozenset[str], 
     return problems
 
 
+class PartOfPacks(NamedTuple):
+    """A part of the packs: which one, of how many."""
+
+    number: int = 0
+    of: int = 1
+
+    def __str__(self) -> str:
+        return f", part {self.number + 1} of {self.of}" if self.of > 1 else ""
+
+    def has(self, pack: str) -> bool:
+        """Whether a pack belongs to it, by its name."""
+        return zlib.crc32(pack.encode()) % self.of == self.number
+
+
+_WHOLE = PartOfPacks()
+
+
 def assess_contents(
-    opened: OpenedIndex, repository: Repository, *, known: frozenset[str] = frozenset(), meter: Meter, jobs: int
+    opened: OpenedIndex,
+    repository: Repository,
+    *,
+    known: frozenset[str] = frozenset(),
+    meter: Meter,
+    jobs: int,
+    part: PartOfPacks = _WHOLE,
 ) -> ContentProblems:
-    """Read every pack that has contents of the index, except those `known` to be intact, and hash every content, on `jobs` threads."""
+    """Read every pack that has contents of the index, except those `known` to be intact, and hash every content, on `jobs` threads.
+
+    Of a `part`, only its packs; a file of several packs belongs to the part of its first one.
+    """
     refs = {ref.sha256: ref for ref in opened.index.packs if ref.sha256 not in known}
     for files, size in query_index(opened, _IN_PACKS, packs=list(refs)):
         meter.expect(files, int(size))
@@ -144,15 +200,16 @@ def assess_contents(
     def packs() -> Iterator[list[_Piece]]:
         pieces = map(_Piece._make, query_index(opened, _PIECES))
         for pack, contents in itertools.groupby(pieces, key=lambda piece: piece.pack):
-            if pack in refs:
+            if pack in refs and part.has(pack):
                 read.add(pack)
                 yield list(contents)
 
     def large() -> Iterator[StoredFile]:
         for file in files_of_several_packs(opened):
-            if any(part.object in refs for part in file.parts):
-                read.update(part.object for part in file.parts)
-                yield file
+            if any(one.object in refs for one in file.parts):
+                read.update(one.object for one in file.parts)
+                if part.has(file.parts[0].object):
+                    yield file
 
     with ThreadPoolExecutor(jobs) as threads:
         for assessed in itertools.chain(
@@ -162,7 +219,8 @@ def assess_contents(
             damaged |= assessed.damaged
             wrong.update(assessed.wrong)
             meter.count(assessed.files, assessed.size)
-    return ContentProblems(damaged, frozenset(wrong), tuple(ref for pack, ref in refs.items() if pack not in read))
+    unread = tuple(ref for pack, ref in refs.items() if pack not in read and part.has(pack))
+    return ContentProblems(damaged, frozenset(wrong), unread)
 
 
 def _assess(pieces: list[_Piece], ref: ObjectRef, repository: Repository) -> _Assessed:

@@ -64,6 +64,11 @@ class Run:
         """The duration of each stage so far, in seconds."""
         return dict(self.runner.seconds)
 
+    @property
+    def has_workers(self) -> bool:
+        """Whether workers on other machines take part, so that large work should be cut into tasks for them."""
+        return self.settings.run.on != "threads"
+
     def with_jobs(self, jobs: int) -> Run:
         """The same run with another number of tasks at once."""
         return replace(self, jobs=jobs)
