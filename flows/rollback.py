@@ -113,10 +113,10 @@ def find_way_back(settings: Settings, stamp: str | None) -> tuple[WaysBack, WayB
 
 @task(name="swap back", tags=["promote"])
 def swap_back(
-    choice: Choice, database: Database, journal: Journal, confirm: Callable[[], None], disconnect: bool
+    choice: Choice, database: Database, journal: Journal, confirm: Callable[[], None], disconnect: bool, run: str
 ) -> Promotion:
     """Swap the live system with what was set aside; `confirm` is called last, before the swap."""
-    return promotion.roll_back(choice, database, journal, confirm=confirm, disconnect=disconnect)
+    return promotion.roll_back(choice, database, journal, confirm=confirm, disconnect=disconnect, run=run)
 
 
 def _propose(run: Run, request: RollbackRequest) -> Proposal | None:
@@ -168,7 +168,7 @@ def rollback(run: Run, request: RollbackRequest) -> RollbackResult:
             held.require_held()
             still.require_held()
 
-        done = run.call(swap_back, choice, database, journal, confirm, run.settings.restore.disconnect)
+        done = run.call(swap_back, choice, database, journal, confirm, run.settings.restore.disconnect, run.origin.run)
     return RollbackResult(
         database=done.database,
         snapshot_id=done.snapshot_id,

@@ -83,6 +83,7 @@ class Promotion(Value):
     set_aside: str = ""  # for people: what was live
     undoes: str = ""  # the stamp of the promotion that a rollback undoes
     confirmation: str = ""  # the confirmation, which is valid once
+    run: str = ""  # the id of the run, which its entry in the repository's log has, too
     evidence: Evidence | None = None
 
 

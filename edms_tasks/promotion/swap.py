@@ -74,6 +74,7 @@ def plan(
     snapshot_id: str,
     confirmation: str = "",
     evidence: Evidence | None = None,
+    run: str = "",
 ) -> Promotion:
     """The plan for promoting a staged database and folders."""
 
@@ -102,6 +103,7 @@ def plan(
         set_aside=describe_live(database, journal),
         confirmation=confirmation,
         evidence=evidence,
+        run=run,
     )
 
 

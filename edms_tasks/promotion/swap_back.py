@@ -83,7 +83,13 @@ def choose(database: Database, journal: Journal, stamp: str | None) -> Choice:
 
 
 def roll_back(
-    choice: Choice, database: Database, journal: Journal, *, confirm: Callable[[], None], disconnect: bool
+    choice: Choice,
+    database: Database,
+    journal: Journal,
+    *,
+    confirm: Callable[[], None],
+    disconnect: bool,
+    run: str = "",
 ) -> Promotion:
     """Swap the live system with what was set aside. The caller holds the locks and has finished interrupted promotions.
 
@@ -124,6 +130,7 @@ def roll_back(
         previous_identity=database.identity(live),
         set_aside=describe_live(database, journal),
         undoes=undone.stamp,
+        run=run,
     )
     expected = {swap.incoming: swap.identity for swap in back.folders if not swap.in_store}
 

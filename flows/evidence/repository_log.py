@@ -14,6 +14,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Outcome, Witness
 from edms_tasks.settings import Settings
 from flows.evidence.killed_promotion import note_killed_promotion
+from flows.evidence.killed_runs import note_killed_runs, owing_an_entry
 from flows.evidence.run_end import conclude
 from flows.evidence.run_signals import tell_refused, tell_start
 from flows.running.run import Run
@@ -43,38 +44,51 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
         @functools.wraps(verb)
         def run_and_record(run: Run, request: Request) -> Result:
             run = _with_origin(run, request)
-            if not getattr(request, "dry_run", False):
-                tell_start(run, event)
-            try:
+            if getattr(request, "dry_run", False):
+                return _recorded(run, event, request, lambda: verb(run, request))
+
+            def do() -> Result:
                 result = verb(run, request)
-            except AlreadyPromoted as done:
-                note_killed_promotion(run, event, done)
-                raise
-            except EdmsBackupError as error:
-                if error.exit_code != _WRONGLY_USED:
-                    record_failure(run, event, error, request)
-                else:  # nothing was begun
-                    tell_refused(run, event, error)
-                raise
-            except Exception as error:
-                # Its text may hold anything, also values of rows.
-                bug = EdmsBackupError("Unexpected error.", why=type(error).__name__)
-                record_failure(run, event, bug, request)
-                raise
-            except BaseException:  # Ctrl-C, a kill; Prefect has a class of its own for it
-                stopped = Interrupted(f"The {event} was stopped.", why=sentence_when_stopped())
-                record_failure(run, event, stopped, request)
-                raise
-            if (said := result.log_facts()) is not None:
-                witness = record(run, event, said)
-                if (with_witness := getattr(result, "with_witness", None)) is not None:
-                    told: Result = with_witness(witness)
-                    return told
-            return result
+                note_killed_runs(run)  # it may have finished the promotion of one
+                return result
+
+            note_killed_runs(run)
+            tell_start(run, event)
+            with owing_an_entry(run, event, request):
+                return _recorded(run, event, request, do)
 
         return run_and_record
 
     return decorate
+
+
+def _recorded(run: Run, event: str, request: object, do: Callable[[], Result]) -> Result:
+    try:
+        result = do()
+    except AlreadyPromoted as done:
+        note_killed_promotion(run, event, done)
+        raise
+    except EdmsBackupError as error:
+        if error.exit_code != _WRONGLY_USED:
+            record_failure(run, event, error, request)
+        else:  # nothing was begun
+            tell_refused(run, event, error)
+        raise
+    except Exception as error:
+        # Its text may hold anything, also values of rows.
+        bug = EdmsBackupError("Unexpected error.", why=type(error).__name__)
+        record_failure(run, event, bug, request)
+        raise
+    except BaseException:  # Ctrl-C, a kill; Prefect has a class of its own for it
+        stopped = Interrupted(f"The {event} was stopped.", why=sentence_when_stopped())
+        record_failure(run, event, stopped, request)
+        raise
+    if (said := result.log_facts()) is not None:
+        witness = record(run, event, said)
+        if (with_witness := getattr(result, "with_witness", None)) is not None:
+            told: Result = with_witness(witness)
+            return told
+    return result
 
 
 def record(run: Run, event: str, said: LogFacts) -> Witness | None:

@@ -1,26 +1,22 @@
-"""Remember on disk that hooks are to run: `workdir/hooks/<token>.json`, locked by the run that made it.
-
-The kernel gives the lock back when that run dies, so what is there and not locked is of a run that was killed.
-"""
+"""Remember on disk that hooks are to run, in `workdir/hooks`: those of a run that was killed are run by the next."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edms_tasks.durable import private_folder, write_durably
 from edms_tasks.errors import TerminalError
 from edms_tasks.hook_settings import HooksSettings
 from edms_tasks.json_text import parsed_json
+from edms_tasks.scratch.owed_by_runs import left_by_killed_runs, owed
 from edms_tasks.settings import Settings
 from flows.hooks.run_hook import Situation
+
+_FOLDER = "hooks"
 
 
 @dataclass(frozen=True)
@@ -37,22 +33,12 @@ class AbandonedHooks:
         self.path.unlink(missing_ok=True)
 
 
-@contextmanager
-def pending(settings: Settings, situation: Situation) -> Iterator[None]:
+def pending(settings: Settings, situation: Situation) -> AbstractContextManager[None]:
     """Remember, for as long as the block runs, that the hooks after a verb must run."""
-    folder = private_folder(private_folder(settings.workdir) / "hooks")
-    path = folder / f"{secrets.token_hex(8)}.json"
-    with _alone(folder):  # a file that is there and not locked yet would look abandoned
-        began = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        said = {"verb": situation.verb, "snapshot": situation.snapshot, "began": began}
-        write_durably(path, json.dumps({**said, "hooks": _those_to_come(settings.hooks, situation.verb)}))
-        held = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(held, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(held)
+    began = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    said = {"verb": situation.verb, "snapshot": situation.snapshot, "began": began}
+    text = json.dumps({**said, "hooks": _those_to_come(settings.hooks, situation.verb)})
+    return owed(settings.workdir / _FOLDER, text)
 
 
 def _those_to_come(hooks: HooksSettings, verb: str) -> dict[str, object]:
@@ -62,24 +48,8 @@ def _those_to_come(hooks: HooksSettings, verb: str) -> dict[str, object]:
 
 def abandoned(settings: Settings) -> Iterator[AbandonedHooks]:
     """The hooks of killed runs; each stays locked until the next one is asked for, so that no other run has them, too."""
-    folder = settings.workdir / "hooks"
-    if not folder.is_dir():
-        return
-    with _alone(folder):
-        found = sorted(folder.glob("*.json"))
-    for path in found:
-        try:
-            held = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue  # its run has just ended
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists():
-                yield _read(path)
-        except BlockingIOError:
-            continue  # its run is at work
-        finally:
-            os.close(held)
+    for path in left_by_killed_runs(settings.workdir / _FOLDER):
+        yield _read(path)
 
 
 def _read(path: Path) -> AbandonedHooks:
@@ -94,13 +64,3 @@ def _read(path: Path) -> AbandonedHooks:
             why=str(error),
             fix="See whether the EDMS runs; then remove the file.",
         ) from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)

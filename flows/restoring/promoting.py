@@ -302,6 +302,7 @@ def _promote(run: Run, opened: Opened, target: Target, candidate: Candidate, evi
             snapshot_id=opened.snapshot_id,
             confirmation=run.runner.run_id,
             evidence=_for_the_journal(evidence),
+            run=run.origin.run,
         )
 
         def confirm() -> None:

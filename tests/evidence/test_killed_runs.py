@@ -1,0 +1,112 @@
+"""A run that is killed leaves no entry in the log: the next run on this machine adds it, once, and says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.repository import Repository
+from edms_tasks.repository.audit_log import LogEntry
+from edms_tasks.settings import Settings, settings_from
+from flows.evidence.killed_runs import note_killed_runs, owing_an_entry
+from flows.requests import BackupRequest, VerifyRequest
+from flows.running.run import Run, ask_now
+from flows.running.said_lines import as_facts, begin_to_note
+from flows.verify import verify
+from tests.backed_up import BackedUpSystems
+from tests.killed_run import kill
+from tests.running import Protected
+
+pytestmark = pytest.mark.usefixtures("edms_asked_once")
+
+
+def entries(protected: Protected) -> list[LogEntry]:
+    return list(Repository.open(protected.settings.repository).log.backwards())[::-1]
+
+
+def unfinished(settings: Settings) -> list[Path]:
+    return list((settings.workdir / "unfinished").glob("*.json"))
+
+
+@pytest.mark.slow
+def test_a_restore_killed_between_its_swap_and_its_report_is_in_the_log_after_the_next_run(
+    backed_up: BackedUpSystems,
+) -> None:
+    system = backed_up("sqlite", extra="[validate]\ndjango_check = false")
+    protected = system.protected
+    before = len(entries(protected))
+    kill("restore", protected.config, "after promote the validated copy", ask_now(protected.settings))
+    assert len(entries(protected)) == before
+
+    verify.fn(Run(protected.settings), VerifyRequest())
+    verify.fn(Run(protected.settings), VerifyRequest())
+
+    restored, *verified = entries(protected)[before:]
+    assert (restored.event, restored.outcome, restored.snapshot) == ("restore", "success", system.first.snapshot_id)
+    assert {name: restored.facts[name] for name in ("verdict", "promoted", "killed", "asked_for")} == {
+        "verdict": "proved",
+        "promoted": True,
+        "killed": True,
+        "asked_for": "latest",
+    }
+    assert [one.event for one in verified] == ["verify", "verify"]
+    assert not unfinished(protected.settings)
+
+
+@pytest.mark.slow
+def test_a_promotion_cut_short_is_in_the_log_once_it_is_finished_and_not_before(backed_up: BackedUpSystems) -> None:
+    protected = backed_up("sqlite", extra="[validate]\ndjango_check = false").protected
+    before = len(entries(protected))
+    kill("restore", protected.config, "after swap", ask_now(protected.settings))
+
+    verify.fn(Run(protected.settings), VerifyRequest())
+    protected.rollback()
+
+    told = [(one.event, one.outcome, one.facts.get("killed", False)) for one in entries(protected)[before:]]
+    assert told == [("verify", "success", False), ("restore", "success", True), ("rollback", "success", False)]
+
+
+@pytest.mark.slow
+def test_a_killed_backup_is_in_the_log_before_the_next_one(backed_up: BackedUpSystems) -> None:
+    protected = backed_up("sqlite").protected
+    before = len(entries(protected))
+    kill("backup", protected.config, "extract", ask_now(protected.settings))
+
+    protected.backup()
+
+    killed, made = entries(protected)[before:]
+    assert (killed.event, killed.outcome) == ("backup", "stopped")
+    assert "was killed before its end" in killed.facts["what"]
+    assert (made.event, made.outcome) == ("backup", "success")
+
+
+def test_a_run_at_work_is_not_taken_for_a_killed_one(tmp_path: Path) -> None:
+    run = Run(settings_from({"repository": {"url": "repository"}}, where=tmp_path / "edms-backup.toml"))
+
+    with owing_an_entry(run, "backup", BackupRequest()):
+        note_killed_runs(run)
+        at_work = unfinished(run.settings)
+
+    assert len(at_work) == 1
+    assert not unfinished(run.settings)
+
+
+def test_what_cannot_be_noted_yet_is_said_and_noted_later(tmp_path: Path) -> None:
+    run = Run(settings_from({"repository": {"url": "repository"}}, where=tmp_path / "edms-backup.toml"))
+    with owing_an_entry(run, "backup", BackupRequest()):
+        text = unfinished(run.settings)[0].read_text()
+    owed = run.settings.workdir / "unfinished" / "killed.json"
+    owed.write_text(text)
+    elsewhere = run.settings.workdir / "unfinished" / "another.json"
+    elsewhere.write_text(json.dumps(json.loads(text) | {"repository": "/another"}))
+
+    begin_to_note()
+    note_killed_runs(run)
+    assert "not in the log yet" in as_facts()["said"][0]
+    Repository.create(run.settings.repository)
+    note_killed_runs(run)
+
+    assert next(iter(Repository.open(run.settings.repository).log.backwards())).event == "backup"
+    assert unfinished(run.settings) == [elsewhere]
