@@ -152,7 +152,7 @@ def edms_asked_once() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def edms_migrated_once() -> Iterator[None]:
-    """For modules that are about what comes after the reference EDMS's migrations, in conversions of old backups or to SQLite."""
+    """For modules that are about what comes after the migrations of one of our own EDMSs, in conversions of old backups or to SQLite."""
     with migrated_once():
         yield
 

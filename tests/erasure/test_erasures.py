@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,36 @@ def _restored(protected: Protected, folder: Path, **options: Any) -> tuple[Resto
     return protected.restore(into=into, into_files=folder / "files", **options), replace(edms, database_url=url)
 
 
-def test_an_earlier_snapshot_comes_back_without_what_was_erased(protected: Protected, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Restored:
+    """What was restored beside a system; several tests look at it."""
+
+    result: RestoreResult
+    copy: ReferenceEdms
+    files: Path
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Protected], Restored]:
+    made: dict[Engine, Restored] = {}
+
+    def get(protected: Protected) -> Restored:
+        engine = protected.edms.engine
+        if engine not in made:
+            folder = tmp_path_factory.mktemp(f"restored_{engine}")
+            made[engine] = Restored(*_restored(protected, folder, reason="evidence"), folder / "files")
+        return made[engine]
+
+    return get
+
+
+def test_an_earlier_snapshot_comes_back_without_what_was_erased(
+    protected: Protected, copies: Callable[[Protected], Restored]
+) -> None:
     live, document = protected.edms, _document(protected.edms)
 
-    result, copy = _restored(protected, tmp_path)
+    restored = copies(protected)
+    result, copy, media = restored.result, restored.copy, restored.files / "media"
 
     assert result.verdict == "proved" and result.success, result.failures
     masked, deleted, _, missing = result.erasures
@@ -117,22 +143,21 @@ def test_an_earlier_snapshot_comes_back_without_what_was_erased(protected: Prote
     left = f"SELECT id, title, author_id FROM documents_document WHERE id <> {document} ORDER BY id"
     assert query(copy, left) == query(live, left)
     ((file,),) = query(live, f"SELECT file FROM documents_document WHERE id = {document}")
-    assert (live.media / file).exists() and not (tmp_path / "files" / "media" / file).exists()
+    assert (live.media / file).exists() and not (media / file).exists()
     others_files = {path.relative_to(live.media) for path in live.media.rglob("*") if path.is_file()}
-    copied = {
-        path.relative_to(tmp_path / "files" / "media")
-        for path in (tmp_path / "files" / "media").rglob("*")
-        if path.is_file()
-    }
+    copied = {path.relative_to(media) for path in media.rglob("*") if path.is_file()}
     gone = {str(one) for one in others_files - copied}
     named = query(live, f"SELECT file FROM documents_documentversion WHERE document_id = {document} AND file <> ''")
     named += query(live, f"SELECT file FROM documents_documentattachment WHERE document_id = {document} AND file <> ''")
     assert gone <= {file, *(one for (one,) in named)} and not copied - others_files
 
 
-def test_search_indexes_do_not_hold_the_words_of_erased_rows(systems: OnePerEngine[Protected], tmp_path: Path) -> None:
+def test_search_indexes_do_not_hold_the_words_of_erased_rows(
+    systems: OnePerEngine[Protected], copies: Callable[[Protected], Restored]
+) -> None:
     protected = systems("sqlite")
-    result, copy = _restored(protected, tmp_path)
+    restored = copies(protected)
+    result, copy = restored.result, restored.copy
     assert result.success and any("come back empty: words, people." in note for note in result.notes), result.notes
     assert query(protected.edms, "SELECT count(*) FROM words") != query(copy, "SELECT count(*) FROM words") == [(0,)]
     for found in (protected.edms, copy):
@@ -142,8 +167,10 @@ def test_search_indexes_do_not_hold_the_words_of_erased_rows(systems: OnePerEngi
     assert query(copy, role) == query(protected.edms, role) != [(0,)]
 
 
-def test_the_report_and_the_log_say_which_erasures_and_no_names(protected: Protected, tmp_path: Path) -> None:
-    result, _ = _restored(protected, tmp_path, reason="evidence")
+def test_the_report_and_the_log_say_which_erasures_and_no_names(
+    protected: Protected, copies: Callable[[Protected], Restored]
+) -> None:
+    result = copies(protected).result
     page, facts = result.report_html.read_text(encoding="utf-8"), result.report_json.read_text(encoding="utf-8")
     assert (
         "request 17" in page

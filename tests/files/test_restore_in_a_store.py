@@ -186,7 +186,7 @@ def test_roots_inside_each_other_are_refused_by_name(bucket: Bucket, s3_account:
         run_restore(settings.model_copy(update={"files": files}))
 
 
-@pytest.mark.parametrize("faults", [3, 7])
+@pytest.mark.parametrize("faults", [3, pytest.param(7, marks=pytest.mark.long)])  # every third request fails
 def test_a_store_that_fails_often_is_asked_again(
     faults: int, bucket: Bucket, s3_account: S3Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

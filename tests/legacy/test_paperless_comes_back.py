@@ -22,6 +22,8 @@ from flows.running.run import Run
 from tests.running import run_restore
 from tests.warm_python import edms_python
 
+pytestmark = pytest.mark.usefixtures("edms_asked_once", "edms_migrated_once")
+
 _PROJECT = Path(__file__).with_name("small_paperless")
 # What the exporter leaves out: the record of migrations, two users, and who they are to others.
 _EXCLUDED = {"auth_user": "username NOT IN ('consumer', 'AnonymousUser')", "django_migrations": "0"}

@@ -36,6 +36,8 @@ FORMS: dict[str, tuple[str, str, dict[str, str]]] = {
         {"pattern": "document:%d"},
     ),
 }
+# A text that is a number alone lies between the other two: what is asked of it besides the doctor's suggestion is for `make test-long`.
+SOME_FORMS = [pytest.param(form, marks=[pytest.mark.long] if form == "a number in a text" else []) for form in FORMS]
 # In both systems the ids 3 to 6 are taken; B5 of the one is the document with the id 4 of the other.
 ROWS = """
 for one in (Remark, Summary, Document): one.objects.all().delete()
@@ -105,7 +107,7 @@ class Archive:
         return set(eval(summaries)), set(eval(remarks))
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_an_undeclared_id_that_is_a_primary_key_is_a_conflict(form: str, tmp_path: Path) -> None:
     archive = Archive(tmp_path, form, set())
 
@@ -129,12 +131,12 @@ def test_the_doctor_suggests_the_declaration(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("summaries", [set(), {"B3", "B4", "B5", "B6"}], ids=["none there", "some there"])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_a_declared_id_that_is_a_primary_key_follows_its_row(form: str, summaries: set[str], tmp_path: Path) -> None:
     _follows(Archive(tmp_path, form, summaries), summaries)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_it_follows_if_it_was_declared_before_the_backup(form: str, tmp_path: Path) -> None:
     _follows(Archive(tmp_path, form, {"B3", "B5"}, at_once=True), {"B3", "B5"})
 
