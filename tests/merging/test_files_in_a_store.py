@@ -246,6 +246,7 @@ def test_a_whole_bucket_needs_a_place_beside_it(archive: Archive) -> None:
     assert set(archive.papers()) == {"b", "c"}
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
 def test_a_merge_that_is_killed_at_any_request_is_whole_or_is_finished_by_the_next_one(
     archive: Archive, step: int
