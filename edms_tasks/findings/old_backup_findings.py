@@ -81,9 +81,8 @@ KINDS = (
     Kind(
         "old-milliseconds",
         ("warning",),
-        "Django's JSON keeps milliseconds of times and cuts the rest. The values are as the backup has them, and "
-        "not to the microsecond as the "
-        "EDMS had them.",
+        "Django's JSON keeps milliseconds of times and cuts the rest. The times with three decimals are as the backup has them, and not "
+        "to the microsecond as the EDMS had them.",
     ),
     Kind(
         "old-model-unknown",

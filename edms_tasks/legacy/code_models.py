@@ -68,10 +68,23 @@ def code_models(report: ProbeReport, tables: Sequence[Table]) -> dict[str, CodeM
     return found
 
 
-def composite_models(report: ProbeReport, tables: Sequence[Table]) -> frozenset[str]:
-    """The labels in lower case of the models whose primary keys have several columns."""
-    several = {table.model for table in tables if len(table.primary_key) > 1}
-    return frozenset(model.label.lower() for model in report.models if model.label in several)
+def models_without_place(report: ProbeReport, tables: Sequence[Table]) -> dict[str, tuple[str, str]]:
+    """Label in lower case of each model of the code whose rows cannot be placed -> why, for a finding and for a row."""
+    by_label = {table.model: table for table in tables if table.model}
+    found = {}
+    for model in report.models:
+        table = by_label.get(model.label)
+        if table is None:
+            found[model.label.lower()] = (
+                "No migration makes the table of this model: its rows are not in the snapshot.",
+                "no migration makes its table",
+            )
+        elif len(table.primary_key) > 1:
+            found[model.label.lower()] = (
+                "Keys of several columns cannot be converted: the rows are not in the snapshot.",
+                "its key has several columns",
+            )
+    return found
 
 
 def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> CodeModel:

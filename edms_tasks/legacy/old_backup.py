@@ -19,6 +19,8 @@ from edms_tasks.legacy.source import Source
 Confidence = Literal["certain", "likely", "possible"]
 CONFIDENCE: tuple[Confidence, ...] = ("certain", "likely", "possible")
 """How sure a reader is, the surest first."""
+CUT_TIMES = "old-milliseconds"
+"""The code of the finding on times that Django's JSON may have cut."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class OldBackup:
     findings: tuple[Finding, ...] = ()
     inexact: tuple[str, ...] = ()  # why what it holds cannot be what the EDMS held, to the last digit
     made: datetime | None = None  # when it was made, as it says itself
-    cut_times: bool = False  # its format keeps milliseconds only
+    cut_times: bool = False  # its format is Django's JSON, in which times with three decimals may have had six
 
     @property
     def losses(self) -> tuple[Finding, ...]:

@@ -5,9 +5,10 @@ A row that cannot be placed is left out with its reason, and so are the rows tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -49,6 +50,7 @@ class PlacedRows:
     tables: list[PlacedTable] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)  # JSON lines: model, why, row
+    cut_times: int = 0  # times with three decimals
 
 
 def place_rows(
@@ -58,7 +60,7 @@ def place_rows(
     rows: Sequence[ModelRows],
     seeds: Mapping[str, RawTable],
     folder: Path,
-    composite: Set[str] = frozenset(),
+    placeless: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> PlacedRows:
     """Place all rows.
 
@@ -69,9 +71,9 @@ def place_rows(
         rows: the rows of the backup.
         seeds: Table.id -> the rows that the EDMS's migrations made, of all tables that have any.
         folder: for files; it exists.
-        composite: labels of the code's models whose keys have several columns, which have no place.
+        placeless: `models_without_place`.
     """
-    return _Placing(cursor, engine, models, seeds, folder, composite).place(rows)
+    return _Placing(cursor, engine, models, seeds, folder, placeless).place(rows)
 
 
 class _Placing:
@@ -82,9 +84,9 @@ class _Placing:
         models: Mapping[str, CodeModel],
         seeds: Mapping[str, RawTable],
         folder: Path,
-        composite: Set[str],
+        placeless: Mapping[str, tuple[str, str]],
     ) -> None:
-        self.composite = composite
+        self.placeless = placeless
         self.cursor, self.engine, self.models, self.seeds, self.folder = cursor, engine, models, seeds, folder
         self.made = PlacedRows()
         self.staged: dict[str, StagedModel] = {}
@@ -98,14 +100,9 @@ class _Placing:
         for one in rows:
             model = self.models.get(one.model)
             if model is None:
-                is_known = one.model in self.composite
-                what = "Keys of several columns cannot be converted: the rows are not in the snapshot."
-                self.made.findings.append(
-                    make_finding("old-row-left-out", one.model, what, count=one.rows)
-                    if is_known
-                    else make_finding("old-model-unknown", one.model[:200], count=one.rows)
-                )
-                why = "its key has several columns" if is_known else "the code has no such model"
+                what, why = self.placeless.get(one.model, ("", "the code has no such model"))
+                code = "old-row-left-out" if what else "old-model-unknown"
+                self.made.findings.append(make_finding(code, one.model[:200], what, count=one.rows))
                 self._list(lines_of(one), one.model, f"SELECT n, {literal(why)} AS why FROM {lines_of(one)}")
                 continue
             if model.table.id in self.staged:  # a proxy's rows beside its model's: Django writes none
@@ -115,6 +112,7 @@ class _Placing:
                 continue
             staged = stage_model(self.cursor, self.engine, model, one, self._path("staged"), needed[model.table.id])
             self.made.findings += staged.findings
+            self.made.cut_times += staged.cut_times
             self.staged[model.table.id] = staged
         in_backup = list(self.staged)
         kept = self._kept_seeds(in_backup)

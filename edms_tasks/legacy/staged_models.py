@@ -22,6 +22,8 @@ from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, relation
 
 _SHORTEST_BUFFER = 1 << 20
+_TIMES = ("datetime", "time")
+_THREE_DECIMALS = r":\d\d\.\d{3}(Z|[+-]\d\d(:?\d\d)*)?$"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class StagedModel:
     The file has `n` (the row's number), `pk` (its text, NULL if the backup lacks it), `parent` (of a child's row without it: the key of the
     parent's, as JSON), `j<k>` (the column's value as JSON, if it is
     needed for keys or references), `v<k>` (its stored form, unless it is a reference), `x<k>` (whether its value is none of the
-    column's) and `m<k>` (the list of a many-to-many field).
+    column's), `m<k>` (the list of a many-to-many field), and `cut`, the number of its times with three decimals.
     """
 
     model: CodeModel
@@ -43,6 +45,7 @@ class StagedModel:
     needed: frozenset[str]  # columns that have `j<k>`, besides references
     is_seed: bool = False  # the rows that the EDMS's migrations made
     source: ModelRows | None = None
+    cut_times: int = 0  # with three decimals: Django's JSON cuts microseconds to these
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -115,6 +118,10 @@ def stage_model(
         if column.name not in references:
             outer.append(f"{form.expression} AS v{k}, (j{k} IS NOT NULL AND {form.expression} IS NULL) AS x{k}")
     outer += [f"m{k}" for k, _ in enumerate(many)]
+    times = [f"j{k} ->> '$'" for k, column, _, _ in selected if column.logical_type in _TIMES]
+    times += ["pk"] * (model.key_column.logical_type in _TIMES)
+    cut = [f"CAST(coalesce(regexp_matches({one}, '{_THREE_DECIMALS}'), false) AS BIGINT)" for one in times]
+    outer.append(f"{' + '.join(cut) or '0'} AS cut")
     key = same_id(model.key_column, "pk ->> '$'")
     parent = f"f.{identifier(model.key_field)}" if model.key_field in present else "CAST(NULL AS JSON)"
     struct = f"json_transform(fields, {literal(structure)})" if wanted else "NULL"
@@ -126,7 +133,11 @@ def stage_model(
         )
     """
     cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
-    staged = StagedModel(model, path, rows.rows, columns, many, forms, needed, source=rows)
+    found = cursor.execute(f"SELECT sum(cut) FROM read_parquet({literal(str(path))})").fetchone()
+    assert found is not None  # an aggregate always returns one row
+    staged = StagedModel(
+        model, path, rows.rows, columns, many, forms, needed, source=rows, cut_times=int(found[0] or 0)
+    )
     return replace(staged, findings=tuple(_findings(staged, present, absent, cursor)))
 
 

@@ -204,6 +204,9 @@ def test_a_fixture_is_converted_into_a_snapshot_with_the_same_rows(backed_up: Ba
     assert differing_tables(backed.first.manifest, made.made.manifest) == set()
     (before,), (after,) = backed.first.manifest.files, made.made.manifest.files
     assert (after.files, after.bytes) == (before.files, before.bytes) > (5, 1)
+    # Its times have all their decimals.
+    assert made.made.manifest.converted is not None and made.made.manifest.converted.exact
+    assert "old-milliseconds" not in {one.code for one in made.findings}
 
 
 def test_what_no_fixture_holds_is_listed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
