@@ -7,6 +7,7 @@ import json
 import os
 import tomllib
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ _REFUSALS = {401: "It refuses the login", 403: "It refuses the login", 404: "The
 class PrefectApi:
     """The API's address, and the Authorization header for it ("" for none)."""
 
-    url: str
+    url: str = field(repr=False)
     authorization: str = field(default="", repr=False)
 
     @property
@@ -85,6 +86,8 @@ def why_unusable(api: PrefectApi) -> str:
     if not api.url.startswith(("http://", "https://")):
         return "It is not an http or https address."
     try:
+        if "@" in urllib.parse.urlsplit(api.url).netloc:
+            return "It holds a login, which Prefect would write into its logs. PREFECT_API_AUTH_STRING is the place for it."
         counted = ask_api(api, "/flow_runs/count", {})
     except urllib.error.HTTPError as error:
         return f"{_REFUSALS.get(error.code, 'It answers with an error')} (HTTP {error.code})."

@@ -16,7 +16,7 @@ from edms_tasks.errors import TransientError
 from edms_tasks.settings import settings_from
 from flows.running import prefect_api
 from flows.running.choose_runner import choose_runner
-from flows.running.prefect_api import configured_api, why_unusable
+from flows.running.prefect_api import PrefectApi, configured_api, why_unusable
 
 PROFILES = """
 active = "plant"
@@ -99,6 +99,19 @@ def test_the_login_is_shown_to_the_api_and_to_nobody_else(tmp_path: Path, monkey
 
     assert seen == ["Basic YWRtaW46c2VjcmV0"]
     assert "secret" not in repr(api) and "YWRt" not in repr(api)
+
+
+def test_a_login_in_the_address_is_refused_and_not_shown() -> None:
+    api = configured_api({"PREFECT_API_URL": "http://admin:secret@127.0.0.1:4200/api", "PREFECT_HOME": "/no"})
+
+    assert api is not None
+    assert "PREFECT_API_AUTH_STRING" in why_unusable(api)
+    assert "secret" not in why_unusable(api) + api.display + repr(api)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/api", "http://bad host/api", "http://127.0.0.1:99999/api"])
+def test_an_address_that_is_none_is_a_reason_and_no_traceback(url: str) -> None:
+    assert why_unusable(PrefectApi(url))
 
 
 @contextmanager
