@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from edms_tasks.errors import EdmsBackupError, SettingsError
 from edms_tasks.repository.backends.object_store import T
 from edms_tasks.repository.backends.retrying import Retrying
-from edms_tasks.repository.backends.s3_files import FoundObject, ReadObject
+from edms_tasks.repository.backends.s3_files import FoundObject, Headers, ReadObject
 from edms_tasks.repository.backends.s3_store import s3_client
-from edms_tasks.repository.backends.s3_writing import Headers, S3Writing
+from edms_tasks.repository.backends.s3_writing import S3Writing
 from edms_tasks.repository.backends.store_backend import PART, in_parts
 
 LONGEST_KEY = 1024

@@ -6,7 +6,6 @@ else the one that Django's storages give a file of that name.
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from edms_tasks.files.folder_check import FileCheck, SeenRow, compare_with_index
 from edms_tasks.files.folder_walk import WalkedEntry
 from edms_tasks.files.index import OpenedIndex, readable
 from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.object_headers import headers_by_name
 from edms_tasks.files.pack_contents import PackReader, files_by_pack, query_index
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import in_order
@@ -26,7 +26,7 @@ from edms_tasks.files.store_place import LONGEST_KEY, StorePlace
 from edms_tasks.files.store_source import StoreSource
 from edms_tasks.manifest import FileIndex
 from edms_tasks.repository import Repository
-from edms_tasks.repository.backends.s3_writing import Headers
+from edms_tasks.repository.backends.s3_files import Headers
 from edms_tasks.repository.backends.store_backend import PART
 
 _FOLDERS_WITHOUT_FILES = r"""
@@ -139,9 +139,7 @@ def _headers(key: str, like: StorePlace | None) -> Headers:
     """Those of the live object of that name; without one, as Django's S3 storage writes a file of that name."""
     if like is not None and (found := like.headers(key)) is not None:
         return found
-    content_type, encoding = mimetypes.guess_type(key)
-    headers = {"ContentType": content_type or "application/octet-stream"}
-    return headers | {"ContentEncoding": encoding} if encoding else headers
+    return headers_by_name(key)
 
 
 def _no_key(root: str, path: bytes, why: str) -> TerminalError:

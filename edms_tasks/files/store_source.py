@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +20,12 @@ from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.files.folder_walk import Tell, WalkedEntry
 from edms_tasks.files.index import ROWS_AT_ONCE, file_workspace
 from edms_tasks.files.live_stores import MAY_WRITE
+from edms_tasks.files.object_headers import has_others
 from edms_tasks.files.read_ahead import FileFailed, FileToRead
 from edms_tasks.files.store_place import StorePlace, client_for, nanoseconds, place_at, tag_of
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.quoting import literal
-from edms_tasks.repository.backends.s3_files import ReadObject
+from edms_tasks.repository.backends.s3_files import Headers, ReadObject
 from edms_tasks.repository.backends.store_backend import PART
 from edms_tasks.scratch.duckdb_instance import cursor_of
 
@@ -86,6 +88,8 @@ class StoreSource:
 
     def __init__(self, place: StorePlace) -> None:
         self._place = place
+        self._tell: Tell = lambda code, path: None
+        self._telling = threading.Lock()
 
     def walk(self, tell: Tell, leave_out: LeaveOut, ours: Sequence[Path], scratch: Path) -> Iterator[WalkedEntry]:
         """The objects as files, and the folders that their names make.
@@ -94,6 +98,7 @@ class StoreSource:
             RepositoryUnreachable, RepositoryForbidden, SettingsError: it cannot be listed. Then there is no backup, rather than one
                 without files.
         """
+        self._tell = tell
         scratch.mkdir(parents=True, exist_ok=True)
         listed = scratch / "store.parquet"
         self._place.list_into(listed)
@@ -127,7 +132,13 @@ class StoreSource:
 
     def open(self, file: FileToRead) -> _OpenedObject:
         """An object, to be read."""
-        return _OpenedObject(self._place, file)
+        return _OpenedObject(self._place, file, self._note_headers)
+
+    def _note_headers(self, path: bytes, headers: Headers) -> None:
+        """Tell of an object whose headers a restore could not give it. Objects are read by several threads."""
+        if has_others(path.decode("utf-8"), headers):
+            with self._telling:
+                self._tell("object-headers-not-kept", path)
 
     def is_readable(self, path: bytes) -> bool:
         """Not asked: that would be a request for each object."""
@@ -139,8 +150,8 @@ class _OpenedObject:
 
     settled = True
 
-    def __init__(self, place: StorePlace, file: FileToRead) -> None:
-        self._place, self._file = place, file
+    def __init__(self, place: StorePlace, file: FileToRead, note: Callable[[bytes, Headers], None]) -> None:
+        self._place, self._file, self._note = place, file, note
         self._key = file.path.decode("utf-8")
 
     def __enter__(self) -> _OpenedObject:
@@ -157,6 +168,7 @@ class _OpenedObject:
 
     def blocks(self) -> Iterator[bytes]:
         """The object's bytes."""
+        self._note(self._file.path, self._first.headers)
         at, piece = 0, self._first
         while piece.data:
             yield piece.data

@@ -199,6 +199,14 @@ KINDS = (
         "Rename them in the EDMS, or back them up with the store's own tools.",
     ),
     Kind(
+        "object-headers-not-kept",
+        ("warning",),
+        "These objects have a content type, metadata or the like that their names do not say. They are not in the snapshot: where no live "
+        "object has them, a restored one gets those that its name says. Counted are the objects that this backup has read: new and changed "
+        "ones.",
+        "Let the EDMS write them by name, as Django's storages do, or set them again after a restore.",
+    ),
+    Kind(
         "storage-excluded",
         ("info",),
         "This storage is no folder, and the settings say that it holds no documents (`[exclude] storages`). It is not in the snapshot.",

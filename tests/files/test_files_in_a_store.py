@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class Bucket:
         self.put("elsewhere.txt", b"not ours", prefix="")
 
     def put(self, key: str, data: bytes, prefix: str = "media/") -> None:
-        self.client.put_object(Bucket=self.name, Key=prefix + key, Body=data)
+        content_type = mimetypes.guess_type(key)[0] or "application/octet-stream"
+        self.client.put_object(Bucket=self.name, Key=prefix + key, Body=data, ContentType=content_type)
 
     def back_up(self, previous: FileIndex | None = None, **options: Any) -> tuple[FileIndex, tuple[Finding, ...]]:
         source = source_of(self.root, {"media": secret_options(self._account.options)})
@@ -129,6 +131,25 @@ def test_names_that_are_no_paths_are_named_and_folders_that_consoles_make_are_fo
     index, (found,) = bucket.back_up()
     assert (found.code, found.severity, found.count) == ("object-not-a-file", "error", 4)
     assert bucket.restored(index, "out") == {"good": b"1", "name/below": b"5"}
+
+
+def test_objects_with_headers_that_a_restore_cannot_know_are_named(bucket: Bucket) -> None:
+    fill(bucket, FILES)
+    for key, headers in {
+        "scan": {"ContentType": "application/pdf"},
+        "page.html": {"ContentType": "text/html", "Metadata": {"scanner": "7"}},
+        "plain.html": {"ContentType": "text/html"},
+        "by hand": {"ContentType": "binary/octet-stream"},
+        "large": {"ContentType": "image/tiff"},
+    }.items():
+        body = b"0" * (17 * 1024 * 1024 if key == "large" else 3)
+        bucket.client.put_object(Bucket=bucket.name, Key=f"media/{key}", Body=body, **headers)
+
+    index, (found,) = bucket.back_up()
+
+    assert (found.code, found.severity, found.count) == ("object-headers-not-kept", "warning", 3)
+    assert set(found.examples) == {"large", "page.html", "scan"}
+    assert bucket.back_up(index)[1] == (), "what is not read again is not asked again"
 
 
 def test_an_empty_prefix_is_an_empty_root(bucket: Bucket) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from edms_tasks.errors import RepositoryUnreachable
 from edms_tasks.repository.backends.s3_errors import code_of
 from edms_tasks.repository.backends.s3_store import S3Store
+
+Headers = Mapping[str, Any]
+"""What the store sends along with an object: its content type and the like, and its metadata."""
+
+_KEPT_HEADERS = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl", "Metadata")
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class ReadObject:
     total: int
     modified: datetime
     etag: str
+    headers: Headers = field(default_factory=dict)
 
 
 class S3Files(S3Store):
@@ -66,8 +74,17 @@ class S3Files(S3Store):
             )
         total = str(got.get("ContentRange", "")).rpartition("/")[2]
         return ReadObject(
-            data, int(total) if total.isdigit() else start + len(data), got["LastModified"], _bare(got["ETag"])
+            data,
+            int(total) if total.isdigit() else start + len(data),
+            got["LastModified"],
+            _bare(got["ETag"]),
+            kept_headers(got),
         )
+
+
+def kept_headers(answer: Mapping[str, Any]) -> Headers:
+    """The headers of an answer that belong to the object, as far as it has them."""
+    return {name: answer[name] for name in _KEPT_HEADERS if answer.get(name)}
 
 
 def _bare(etag: str) -> str:

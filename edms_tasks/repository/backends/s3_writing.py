@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from edms_tasks.repository.backends.s3_files import S3Files
+from edms_tasks.repository.backends.s3_files import Headers, S3Files, kept_headers
 from edms_tasks.repository.backends.s3_store import UPLOADS_BEGUN, content_md5
 
-Headers = Mapping[str, Any]
-"""What the store sends along with an object: its content type and the like, and its metadata."""
-
-_KEPT_HEADERS = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl", "Metadata")
 _PAGE = 1000
 
 
@@ -26,7 +19,7 @@ class S3Writing(S3Files):
         """By a HEAD request; raises FileNotFoundError."""
         with self._asking(key):
             found = self._client.head_object(**self._named(key))
-        return {name: found[name] for name in _KEPT_HEADERS if found.get(name)}
+        return kept_headers(found)
 
     def put_with(self, key: str, data: bytes, headers: Headers) -> None:
         """Write an object in one request."""
