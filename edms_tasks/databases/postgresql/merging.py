@@ -40,6 +40,8 @@ def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[Postg
     server = ask_server(address)
     conninfo = server.settled.conninfo()
     with connected(address) as catalogue_connection, adbc.connect(conninfo, autocommit=False) as connection:
+        # What it asks must not wait for the locks of the transaction, which would wait for the answer.
+        catalogue_connection.execute(f"SET lock_timeout = '{_PATIENCE}'".encode())
         merge = PostgresMerge(address, catalogue_connection, connection, server.own)
         merge.lock(tables)
         try:
@@ -72,6 +74,7 @@ class PostgresMerge:
         self._catalogue = catalogue_connection
         self._connection = connection
         self._own = own
+        self._first_view: PostgresView | None = None
 
     def lock(self, tables: Sequence[Table]) -> None:
         """Lock the tables before anything is read, so that the rows cannot change in between. Raises TargetInUse, MergeRefused."""
@@ -112,13 +115,16 @@ class PostgresMerge:
 
     def view(self) -> PostgresView:
         """A view that reads through the transaction's connection, one table after the other."""
-        return PostgresView.of_connection(self._address, self._catalogue, self._connection, self._own)
+        view = PostgresView.of_connection(self._address, self._catalogue, self._connection, self._own, self._first_view)
+        self._first_view = self._first_view or view
+        return view
 
     def left_to_the_edms(self, changes: Sequence[TableChange], scratch: Path) -> None:
         """Nothing: the server computes everything itself."""
 
     def write(self, changes: Sequence[TableChange]) -> None:
         tables = [change.table for change in changes]
+        self.view()  # while the catalogue can still be asked
         suspended = [self._triggers(tables), self._constraints(tables)]
         # Functions in indexes, checks and generated columns run for the new rows and need the EDMS's search path.
         self._execute(f"SELECT pg_catalog.set_config('search_path', {literal(self._own.search_path)}, true)")
@@ -154,20 +160,19 @@ class PostgresMerge:
         name = identifier(table.schema_name, table.name)
         columns = table.stored_columns
         values = {column.name: _value(column, change) for column in columns}
+        changed = [c for c in columns if c.name not in table.primary_key and c.identity != "always"]
+        same = " AND ".join(f"t.{identifier(column)} = {values[column]}" for column in table.primary_key)
+        for path in change.updates if changed else ():
+            self._bring(path, [column.name for column in columns])
+            sets = ", ".join(f"{identifier(column.name)} = {values[column.name]}" for column in changed)
+            self._execute(f"UPDATE ONLY {name} t SET {sets} FROM pg_temp.{_ROWS} r WHERE {same}")
+        # Now the updated rows have given up the unique values that new ones take.
         for path in change.inserts:
             self._bring(path, [column.name for column in columns])
             self._execute(
                 f"INSERT INTO {name} ({identifiers(values)}) OVERRIDING SYSTEM VALUE "
                 f"SELECT {', '.join(values.values())} FROM pg_temp.{_ROWS} r"
             )
-        changed = [c for c in columns if c.name not in table.primary_key and c.identity != "always"]
-        if not changed:
-            return
-        same = " AND ".join(f"t.{identifier(column)} = {values[column]}" for column in table.primary_key)
-        for path in change.updates:
-            self._bring(path, [column.name for column in columns])
-            sets = ", ".join(f"{identifier(column.name)} = {values[column.name]}" for column in changed)
-            self._execute(f"UPDATE ONLY {name} t SET {sets} FROM pg_temp.{_ROWS} r WHERE {same}")
 
     def _bring(self, path: Path, columns: Sequence[str]) -> None:
         """COPY a Parquet file into a temporary table, which gets the types of the file's columns."""

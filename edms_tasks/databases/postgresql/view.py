@@ -93,7 +93,8 @@ class PostgresView:
         self._server_version = connection.info.server_version
         self._measured: dict[str, Measure] = {}
         self._cast: Mapping[str, frozenset[str]] = {}
-        self._sizes = catalogue.read_sizes(connection)
+        # A transaction in progress may have locked tables, and the server would wait for it before it tells their sizes.
+        self._sizes = catalogue.read_sizes(connection) if snapshot else {}
         self._with_own_functions = tables_with_own_functions(connection)
         is_asked = self._with_own_functions and snapshot
         self._obstacles = find_obstacles(connection, self._own_settings()) if is_asked else ()
@@ -109,9 +110,15 @@ class PostgresView:
         connection: catalogue.Connection,
         reader: adbc.Connection,
         own: OwnNames,
+        before: PostgresView | None = None,
     ) -> PostgresView:
-        """A view of a transaction in progress, through its own connection only: it has no exported snapshot."""
+        """A view of a transaction in progress, through its own connection only: it has no exported snapshot.
+
+        What it has to know of the definitions is asked at once, or taken from a view made `before`: once the transaction has locked
+        tables, the server would wait for its end before it tells.
+        """
         view = cls(address, connection, "", own, 0)
+        view._known, view._uncomputable = ((before or view)._known, (before or view)._uncomputable)
         view._readers.put(reader)
         return view
 
