@@ -10,12 +10,13 @@ _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 def equal(engine: str, left: tuple[str, Column], right: tuple[str, Column]) -> str:
-    """A join condition between two columns, each given with its table's alias."""
+    """A join condition between a column and the one that it refers to, each given with its table's alias."""
     (left_alias, left_column), (right_alias, right_column) = left, right
     first = f"{left_alias}.{identifier(left_column.name)}"
     second = f"{right_alias}.{identifier(right_column.name)}"
     if engine == "sqlite":
-        return f"{first} = {second} COLLATE BINARY"
+        # In the order of the column that is referred to, as SQLite checks a reference.
+        return f"{first} = {second} COLLATE {'NOCASE' if right_column.collation else 'BINARY'}"
     # A reference without a constraint may join columns of two types, which PostgreSQL refuses to compare.
     if left_column.logical_type != right_column.logical_type:
         return f"{as_text(engine, first)} = {as_text(engine, second)}"

@@ -248,7 +248,7 @@ class TableChange:
     table: Table
     encodings: dict[str, Encoding]
     inserts: Sequence[Path]
-    updates: Sequence[Path]  # identified by their primary key, which never changes
+    updates: Sequence[Path]  # in this order, before the inserts; identified by their primary key, which never changes
 
 
 class MergeTransaction(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.inventory.model import ForeignReference, Table
@@ -27,14 +28,17 @@ class ColumnStorage:
     kind: str
     tagged: bool
     native_type: str
+    collation: str = ""
 
     @property
     def caseless(self) -> bool:
-        """Whether texts that differ only in case are equal for the engine (citext)."""
-        return self.native_type.rpartition(".")[2].lower() == "citext"
+        """Whether texts that differ only in case are equal for the engine (citext, SQLite's NOCASE)."""
+        return bool(self.collation) or self.native_type.rpartition(".")[2].lower() == "citext"
 
     def pointed_at(self, expression: str) -> str:
         """SQL of the value in a form that is equal for equal values: caseless texts in lower case."""
+        if self.collation:
+            return without_ascii_case(expression)
         return f"lower({expression})" if self.caseless else expression
 
     @property
@@ -45,14 +49,27 @@ class ColumnStorage:
 
 def storage_of(table: Table, raw: RawTable, kinds: Mapping[str, str], column: str) -> ColumnStorage:
     """How a table's column is stored; `kinds` are the DuckDB types of its columns."""
-    return ColumnStorage(kinds[column], raw.encodings.get(column) == "tagged", table.column(column).native_type)
+    described = table.column(column)
+    return ColumnStorage(
+        kinds[column], raw.encodings.get(column) == "tagged", described.native_type, described.collation
+    )
+
+
+def without_ascii_case(expression: str) -> str:
+    """SQL of a text as SQLite's NOCASE compares it: no other letters than those of ASCII have a case."""
+    return f"translate({expression}, '{ascii_uppercase}', '{ascii_lowercase}')"
 
 
 def equal(left: str, left_held: ColumnStorage, right: str, right_held: ColumnStorage) -> str:
-    """A join condition: typed if the types agree, otherwise by a common text of both sides."""
+    """A join condition: typed if the types agree, otherwise by a common text of both sides.
+
+    `right` is what `left` refers to: SQLite compares a reference in the order of the column that it refers to.
+    """
     if left_held.tagged or right_held.tagged:
         return f"{classed(left, left_held)} = {classed(right, right_held)}"
-    if left_held.caseless or right_held.caseless:
+    if right_held.collation and left_held.kind == right_held.kind == "VARCHAR":
+        return f"{without_ascii_case(left)} = {without_ascii_case(right)}"
+    if not (left_held.collation or right_held.collation) and (left_held.caseless or right_held.caseless):
         return f"lower({left}) = lower({right})"
     if left_held.scaled or right_held.scaled:
         return f"{_unscaled(left, left_held)} = {_unscaled(right, right_held)}"

@@ -15,7 +15,7 @@ KINDS = (
         "unique",
         ("error",),
         "Rows of the snapshot have a unique value of other rows of the target (not their natural key), such as a running number that both "
-        "systems have used.",
+        "systems have used, or names that the database compares without case. Or rows of both systems have exchanged their values.",
         "Change the value in one of the two systems; a merge never invents values.",
     ),
     Kind(

@@ -10,7 +10,8 @@ import duckdb
 from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
 from edms_tasks.identifying.comparable_columns import comparable, hash_of
-from edms_tasks.inventory.model import GenericReference, NaturalKey, SoftReference, Table
+from edms_tasks.identifying.meant_ids import table_of_ids
+from edms_tasks.inventory.model import ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.inventory.natural_keys import as_declared_now
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
 from edms_tasks.keys.checking import key_of_candidates
@@ -19,7 +20,9 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 
-DANGLING = '{"dangling":true}'
+DANGLES = '{"dangling":'
+"""How the mark of a reference that leads to no row begins."""
+DANGLING = f"{DANGLES}true}}"
 NAMELESS = '["content","'
 """How the identity of a row without a natural key begins: a hash of what it holds follows."""
 _ORPHAN = r'\{"nowhere":"(?:[^"\\]|\\.)*"\}'
@@ -40,10 +43,11 @@ class Side:
     def rows(self, table: Table) -> str:
         """SQL: a relation of a table's raw rows with `@key`, every `@ref:…` and `@soft:…`, for a cursor of this side.
 
-        All dangling references have the same mark, because the id of a missing row means nothing in another database.
+        All dangling references have the same mark, because the id of a missing row means nothing in another database. A value that
+        is no id, such as a code, means the same everywhere.
         """
         pointed = [
-            f"CASE WHEN {is_filled(reference)} AND {name} IS NULL THEN {literal(DANGLING)} ELSE {name} END AS {name}"
+            f"CASE WHEN {is_filled(reference)} AND {name} IS NULL THEN {self._mark(reference)} ELSE {name} END AS {name}"
             for reference in table.references
             if not isinstance(reference, SoftReference)
             for name in [identifier(reference_column(reference.name))]
@@ -56,6 +60,17 @@ class Side:
         ]
         source = f"({joined(table, self.raws[table.id], self.keys)})"
         return f"(SELECT * REPLACE ({', '.join(pointed)}) FROM {source})" if pointed else source
+
+    def _mark(self, reference: ForeignReference | GenericReference) -> str:
+        """SQL: what stands for the row that a dangling reference does not find."""
+        if (
+            isinstance(reference, GenericReference)
+            or reference.target not in self.tables
+            or table_of_ids(reference, self.tables)
+        ):
+            return literal(DANGLING)
+        values = ", ".join(f"CAST({identifier(column)} AS VARCHAR)" for column in reference.columns)
+        return f"{literal(DANGLES)} || to_json([{values}]) || '}}'"
 
 
 def open_sides(

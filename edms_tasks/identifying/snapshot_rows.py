@@ -79,7 +79,8 @@ def mergeable(
                 problems.append(f"{table.label}: the table {table.id} is not in the target ({entry.state.rows} rows)")
             continue
         problems += _differences(table, now)
-        tables.append(table.model_copy(update={"unique_keys": now.unique_keys}))
+        of_the_target = ("unique_keys", "unique_rules", "deferred_uniques")
+        tables.append(table.model_copy(update={name: getattr(now, name) for name in of_the_target}))
     return tables, problems, notes
 
 

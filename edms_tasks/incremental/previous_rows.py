@@ -82,5 +82,8 @@ class StoredTable:
 
 def _is_comparable(entry: TableEntry, table: Table, encodings: Mapping[str, Encoding]) -> bool:
     """Whether chunks of then and now have the same own columns with the same meaning."""
-    then, now = (t.model_copy(update={"key_candidates": ()}) for t in (entry.table, table))
+    then, now = (
+        t.model_copy(update={"key_candidates": (), "unique_rules": (), "deferred_uniques": ()})
+        for t in (entry.table, table)
+    )
     return then == now and entry.encodings == encodings

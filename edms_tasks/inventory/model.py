@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 
 class Value(BaseModel):
@@ -53,6 +53,15 @@ class Column(Value):
     generated: bool = False  # computed by the database: in the snapshot, but never written by a restore
     identity: Literal["", "always", "default", "serial", "rowid"] = ""
     field: str | None = None  # Django's field name; None if no model has the column
+    # SQLite's NOCASE: texts that differ only in the case of ASCII letters are equal. In manifests only where it is so.
+    collation: Literal["", "nocase"] = ""
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = plain(self)
+        if not self.collation:
+            del found["collation"]
+        return found
 
 
 class UniqueKey(Value):
@@ -66,6 +75,18 @@ class UniqueKey(Value):
     where_filled: tuple[str, ...] = ()
     nulls_distinct: bool = True
     condition: str = ""  # the WHERE clause as the engine has it, where it says more than that
+
+
+class UniqueRule(Value):
+    """What the database keeps unique besides its unique keys, by other means than equal values of columns.
+
+    `terms` are the values that no two rows share, in the engine's SQL; none if only the database can compare rows (an exclusion
+    constraint, texts in an order of their own). `condition` is the WHERE clause of the index, "" without one.
+    """
+
+    name: str
+    terms: tuple[str, ...] = ()
+    condition: str = ""
 
 
 FOUND = "@to:"
@@ -218,6 +239,9 @@ class Table(Value):
     primary_key: tuple[str, ...] = ()
     row_ids: bool = False  # SQLite has a hidden row id beside the primary key; the snapshot contains it
     unique_keys: tuple[UniqueKey, ...] = ()
+    # Of a database, not of a snapshot: what else is unique, and the unique keys that are compared at the end of a transaction.
+    unique_rules: tuple[UniqueRule, ...] = Field(default=(), exclude=True)
+    deferred_uniques: tuple[str, ...] = Field(default=(), exclude=True)
     references: tuple[Reference, ...] = ()
     file_columns: tuple[tuple[str, str], ...] = ()  # (column, file root name)
     # What copies of rows in JSON hold besides the fields (modelcluster): (foreign key's column, name): the list of this table's

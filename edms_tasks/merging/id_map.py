@@ -25,6 +25,7 @@ from edms_tasks.scratch.workspace import AS_PARQUET
 _MARKED = "rows_with_dangling_references"
 _WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
 _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}
+_LIMIT = _LARGEST | {"BIGINT": 2**63 - 1}
 
 
 @dataclass(frozen=True)
@@ -245,22 +246,28 @@ def map_ids(
     new, renumbered = "CAST(NULL AS BIGINT)", ""
     # An id that says which rows it is about cannot be exchanged for another number.
     is_free = countable and pk not in table.soft_columns
-    if is_free and _assign_new_ids(cursor, target_ids, [*filter(None, (target_dangling, source_dangling))]):
+    dangling = [*filter(None, (target_dangling, source_dangling))]
+    if is_free and _assign_new_ids(cursor, target_ids, dangling, _LIMIT[kind]):
         new, renumbered = "n.number", "LEFT JOIN new_numbers n ON n.source = s.source"
     orphans = ""
     if source_dangling:
         # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
-        reserved_id = f"CAST({_LARGEST[kind]} - id AS {kind})" if countable else f"CAST(NULL AS {kind})"
+        reserved_id = (
+            f"TRY_CAST({_LARGEST[kind]} - CAST(id AS HUGEINT) AS {kind})" if countable else f"CAST(NULL AS {kind})"
+        )
         orphans = f"""
             UNION ALL
-            SELECT DISTINCT id, CAST(NULL AS {kind}), {reserved_id}, true
-            FROM ({source_dangling})
+            -- An id that is a row's would make the reference lead to it: then there is none.
+            SELECT id, CAST(NULL AS {kind}), CASE WHEN reserved NOT IN (
+                SELECT id FROM {target_ids} WHERE id IS NOT NULL UNION ALL SELECT source FROM numbered
+            ) THEN reserved END, true
+            FROM (SELECT DISTINCT id, {reserved_id} AS reserved FROM ({source_dangling}))
             WHERE id IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)
         """
     cursor.execute(
         f"""
         COPY (
-            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN CAST({new} AS {kind}) ELSE {own} END) AS final,
+            SELECT s.source, s.target, coalesce(s.target, CASE WHEN s.taken THEN TRY_CAST({new} AS {kind}) ELSE {own} END) AS final,
                 false AS is_orphan
             FROM numbered s {shared} {renumbered}
             {orphans}
@@ -303,11 +310,11 @@ def _pairs_have_equal_ids(cursor: duckdb.DuckDBPyConnection, pairs: str) -> bool
     return bool(found and found == same)
 
 
-def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: Sequence[str]) -> bool:
+def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling: Sequence[str], limit: int) -> bool:
     """Create `new_numbers`: new ids for rows whose ids are taken; False if there are none. Ids in dangling references are skipped.
 
     They follow the highest id of a row, not the highest id in a reference: a log row may contain any number, and counters must
-    not jump there.
+    not jump there. If there are not enough numbers up to `limit`, they are the lowest free ones.
     """
     (wanted, last) = cursor.execute(
         f"SELECT count(*) FILTER (taken), greatest(coalesce(max(source), 0), (SELECT coalesce(max(id), 0) FROM {target_ids})) FROM numbered"
@@ -316,9 +323,17 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
         return False
     both = " UNION ALL ".join(dangling) or "SELECT 0 AS id WHERE false"
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE dangling_ids AS SELECT DISTINCT id FROM ({both}) WHERE id > {int(last)}"
+        f"CREATE OR REPLACE TEMP TABLE skipped_ids AS SELECT DISTINCT id FROM ({both}) WHERE id > {int(last)}"
     )
-    (skipped,) = cursor.execute("SELECT count(*) FROM dangling_ids").fetchall()[0]
+    (skipped,) = cursor.execute("SELECT count(*) FROM skipped_ids").fetchall()[0]
+    first, beyond = int(last) + 1, int(last) + 1 + int(wanted) + int(skipped)
+    if beyond > limit:
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE skipped_ids AS SELECT DISTINCT id FROM ({both} UNION ALL SELECT id FROM {target_ids} "
+            "UNION ALL SELECT source FROM numbered) WHERE id > 0"
+        )
+        (skipped,) = cursor.execute("SELECT count(*) FROM skipped_ids").fetchall()[0]
+        first, beyond = 1, 1 + int(wanted) + int(skipped)
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE new_numbers AS
@@ -326,8 +341,8 @@ def _assign_new_ids(cursor: duckdb.DuckDBPyConnection, target_ids: str, dangling
         FROM (SELECT source, row_number() OVER (ORDER BY source) AS place FROM numbered WHERE taken) t
             JOIN (
                 SELECT range AS number, row_number() OVER (ORDER BY range) AS place
-                FROM range({int(last) + 1}, {int(last) + 1 + int(wanted) + int(skipped)})
-                WHERE range NOT IN (SELECT id FROM dangling_ids)
+                FROM range({first}, {beyond})
+                WHERE range NOT IN (SELECT id FROM skipped_ids)
             ) f USING (place)
         """
     )

@@ -10,12 +10,11 @@ import duckdb
 from pydantic import computed_field
 
 from edms_tasks.digests.chunk_columns import KEY
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.identifying.comparable_columns import comparable
-from edms_tasks.inventory.model import Table, UniqueKey, Value
+from edms_tasks.inventory.model import Table, Value
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.id_map import IdMap
-from edms_tasks.merging.identified_rows import EXACT, Identified, paired
+from edms_tasks.merging.identified_rows import Identified, paired
 from edms_tasks.merging.row_rewriting import ACTION, COLUMNS, Rewritten
 from edms_tasks.merging.search_coverage import SearchCoverage
 from edms_tasks.quoting import identifier
@@ -149,8 +148,6 @@ def plan_table(
         )
     conflicts += _singleton(source, target, rows)
     conflicts += _moved_keys(cursor, source, target, rows)
-    for unique in table.unique_keys:
-        conflicts += _collisions(cursor, source, target, rows, unique, policy)
     return plan, conflicts
 
 
@@ -239,98 +236,6 @@ def _moved_keys(
             examples=tuple(str(key) for (key,) in found[:_EXAMPLES]),
         )
     ]
-
-
-def _collisions(
-    cursor: duckdb.DuckDBPyConnection,
-    source: Identified,
-    target: Identified,
-    rows: Rewritten,
-    unique: UniqueKey,
-    policy: Policy,
-) -> list[Conflict]:
-    """Rows to be written that would share a unique value with another row of the target."""
-    if unique.columns == source.table.primary_key or not unique.columns:
-        return []
-    if not rows.inserts and not (rows.updates and policy == "overwrite"):
-        return []
-    theirs, ours = target.relation, rows.relation
-    if unique.partial and not (unique.where_null or unique.where_filled):
-        try:
-            ours = _within(cursor, unique, source, rows.relation)
-            theirs = _within(cursor, unique, target, target.relation)
-        except duckdb.Error:
-            return []  # the plan says so (`unchecked`)
-
-    def text(alias: str, column: str) -> str:
-        ours, theirs = (source, target) if alias == "r" else (target, source)
-        made = comparable(f"{alias}.{identifier(column)}", ours.storage(column), theirs.storage(column))
-        return f"lower({made})" if ours.storage(column).caseless else made
-
-    operator = "=" if unique.nulls_distinct else "IS NOT DISTINCT FROM"
-    conditions = [f"{text('r', column)} {operator} {text('t', column)}" for column in unique.columns]
-    for column in unique.where_null:
-        conditions += [f"{alias}.{identifier(column)} IS NULL" for alias in ("r", "t")]
-    for column in unique.where_filled:
-        conditions += [f"{alias}.{identifier(column)} IS NOT NULL" for alias in ("r", "t")]
-    overwritten = f"AND o.{written(policy)}"
-    found = cursor.execute(
-        f"""
-        SELECT r.{identifier(KEY)}, t.{identifier(KEY)}, concat_ws(', ', {", ".join(text("r", c) for c in unique.columns)})
-        FROM (SELECT * FROM {ours} WHERE {written(policy)}) r
-            JOIN (
-                SELECT * FROM {theirs} t
-                WHERE NOT EXISTS (SELECT 1 FROM {rows.relation} o WHERE {paired("o", "t")} {overwritten})
-            ) t ON {" AND ".join(conditions)} AND NOT ({paired("r", "t")})
-        ORDER BY 1, 2
-        """
-    ).fetchall()
-    if not found:
-        return []
-    return [
-        make_conflict(
-            "unique",
-            source.table.label,
-            f"Rows of the snapshot have the {', '.join(unique.columns)} of other rows of the target ({unique.name}).",
-            count=len(found),
-            examples=tuple(f"{ours} and {theirs}: {value}"[:300] for ours, theirs, value in found[:_EXAMPLES]),
-        )
-    ]
-
-
-def unchecked(
-    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten, policy: Policy
-) -> list[str]:
-    """A sentence for each partial unique index with a condition that only the database can compute, if rows are written to its table."""
-    if not rows.inserts and not (rows.updates and policy == "overwrite"):
-        return []
-    said = []
-    for unique in source.table.unique_keys:
-        if not unique.partial or unique.where_null or unique.where_filled:
-            continue
-        try:
-            _within(cursor, unique, source, rows.relation)
-            _within(cursor, unique, target, target.relation)
-        except duckdb.Error:
-            said.append(
-                f"{source.table.label}: whether rows violate the unique index {unique.name} shows only when they are written. Only "
-                f"the database can compute its condition ({unique.condition})."
-            )
-    return said
-
-
-def _within(cursor: duckdb.DuckDBPyConnection, unique: UniqueKey, side: Identified, relation: str) -> str:
-    """The rows for which the condition of a partial index is true. Raises duckdb.Error for what DuckDB cannot compute."""
-    plain = [
-        f"{text_value(column.name, side.storage(column.name).kind, 'tagged', alias='x')} AS {identifier(column.name)}"
-        for column in side.table.stored_columns
-        if side.storage(column.name).tagged
-    ]
-    columns = f"x.* REPLACE ({', '.join(plain)})" if plain else "x.*"
-    rows = f"(SELECT {columns} FROM {relation} x)"
-    within = f"(SELECT {identifier(EXACT)} FROM {rows} WHERE {unique.condition or 'error()'})"
-    cursor.execute(f"SELECT count(*) FROM {within}").fetchall()
-    return f"(SELECT * FROM {relation} WHERE {identifier(EXACT)} IN {within})"
 
 
 def _singleton(source: Identified, target: Identified, rows: Rewritten) -> list[Conflict]:

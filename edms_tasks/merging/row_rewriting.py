@@ -14,6 +14,7 @@ from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.identifying.comparable_columns import as_stored, same
+from edms_tasks.identifying.meant_ids import table_of_ids
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
@@ -211,8 +212,9 @@ def _follow_foreign(
     alias: str,
 ) -> None:
     _require_still(source.table, reference, id_maps)
-    id_map = id_maps.get(reference.target)
-    if id_map is None or reference.target_columns != id_map.table.primary_key or len(reference.columns) != 1:
+    meant = table_of_ids(reference, source.side.tables)
+    id_map = id_maps.get(meant) if meant is not None else None
+    if id_map is None or len(reference.columns) != 1:
         return  # it refers to values that a merge does not change
     if not (id_map.moved or id_map.reserved):
         return
@@ -220,7 +222,7 @@ def _follow_foreign(
     if column not in values or values[column] != f"s.{identifier(column)}":
         return  # a computed column, or one that an earlier reference rewrote
     here = source.storage(column)
-    there = source.side.keys.storage(reference.target, reference.target_columns[0])
+    there = source.side.keys.storage(id_map.table.id, id_map.table.primary_key[0])
     joins.append(
         f"LEFT JOIN {id_map.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
     )

@@ -12,7 +12,7 @@ import duckdb
 
 from edms_tasks.digests.canonical import EMPTY_DIGEST, digest_hex
 from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
-from edms_tasks.identifying.sides import DANGLING
+from edms_tasks.identifying.sides import DANGLES, DANGLING
 from edms_tasks.inventory.model import SoftReference, Table, Value
 from edms_tasks.merging.identified_rows import CONTENT, EXACT, Identified, paired, same_row
 from edms_tasks.merging.planning import ModelPlan, Policy, written
@@ -132,7 +132,9 @@ def _without_restored_references(table: Table, own: str, target: str, merged: st
     """The target's own rows, without those in which only a dangling reference changed: it leads to a row again."""
     plain = [reference_column(one.name) for one in table.references if not isinstance(one, SoftReference)]
     soft = [*map(content_column, table.soft_columns)]
-    again = [f"(b.{c} IS NOT DISTINCT FROM m.{c} OR b.{c} = {literal(DANGLING)})" for c in map(identifier, plain)]
+    again = [
+        f"(b.{c} IS NOT DISTINCT FROM m.{c} OR starts_with(b.{c}, {literal(DANGLES)}))" for c in map(identifier, plain)
+    ]
     again += [
         f"(b.{c} IS NOT DISTINCT FROM m.{c} OR contains(b.{c}, {literal(DANGLING)}))" for c in map(identifier, soft)
     ]

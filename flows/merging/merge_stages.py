@@ -15,7 +15,7 @@ from edms_tasks.merging.derived_columns import with_derived_columns, without_der
 from edms_tasks.merging.identified_rows import Identified, pair_same_rows
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.matching_keys import require_used
-from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans, unchecked
+from edms_tasks.merging.planning import MergePlan, ModelPlan, plan_table, sorted_plans
 from edms_tasks.merging.row_changes import table_change
 from edms_tasks.merging.tree_rows import (
     TreeMerge,
@@ -25,6 +25,8 @@ from edms_tasks.merging.tree_rows import (
     with_places,
     without_places,
 )
+from edms_tasks.merging.unique_values import unique_conflicts
+from edms_tasks.merging.update_order import order_conflicts
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.trees.label_paths import Labelled
@@ -265,7 +267,9 @@ class MergeStages:
                     rows, others = with_derived_columns(
                         cursor, source, rows, others, before, columns, folder / "derived"
                     )
-                found.append(table_change(cursor, source, rows, policy, folder, others))
+                found.append(
+                    table_change(cursor, source, rows, policy, folder, others, target=matched.targets[table.id])
+                )
         return [change for change in found if change]
 
     def _open(
@@ -317,7 +321,9 @@ class MergeStages:
         policy, ids = self._its.wanted.policies.of(table), matched.id_maps.get(table.id)
         with self._workspace.cursor() as cursor:
             plan, conflicts = plan_table(cursor, source, target, rows, ids, policy, pairs=pairs)
-            self._notes += unchecked(cursor, source, target, rows, policy)
+            shared, said = unique_conflicts(cursor, source, target, rows, policy)
+            conflicts += [*shared, *order_conflicts(cursor, source, target, rows, policy)]
+            self._notes += said
             if table.id in self._trees:
                 conflicts += tree_conflicts(cursor, self._tree_merge(matched, table))
             return plan, conflicts

@@ -18,6 +18,7 @@ from edms_tasks.databases.postgresql.extension_tables import (
 )
 from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
 from edms_tasks.databases.postgresql.refusable_statements import rehearse_query
+from edms_tasks.databases.postgresql.unique_rules import read_deferred_uniques, read_unique_rules
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
 from edms_tasks.manifest import SequencePosition
@@ -45,6 +46,7 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
     """Every ordinary table (partitions included), with columns, keys and enforced references, sorted by id."""
     columns = _columns(connection)
     primary, unique = _unique_keys(connection)
+    rules, deferred = read_unique_rules(connection, WITH_ROWS), read_deferred_uniques(connection)
     foreign = read_foreign_keys(connection, WITH_ROWS, lambda schema, name: table_id(schema, name, default_schema))
     rows = connection.execute(
         f"""
@@ -65,6 +67,8 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
                 columns=tuple(columns[oid]),
                 primary_key=primary.get(oid, ()),
                 unique_keys=tuple(unique[oid]),
+                unique_rules=tuple(rules[oid]),
+                deferred_uniques=tuple(deferred[oid]),
                 references=tuple(foreign[oid]),
             )
         )

@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Iterable
 
 from edms_tasks.databases.index_conditions import null_tests
-from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey
+from edms_tasks.databases.index_terms import index_terms
+from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey, UniqueRule
 from edms_tasks.manifest import SequencePosition
-from edms_tasks.quoting import literal
+from edms_tasks.quoting import identifier, literal
+
+_NOCASE = re.compile(r"""\bCOLLATE\s+["'`\[]?NOCASE\b""", re.IGNORECASE)
 
 
 def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
@@ -35,6 +38,7 @@ def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
             primary_key=keys[name],
             row_ids=_has_hidden_row_id(connection, name),
             unique_keys=_unique_keys(connection, name),
+            unique_rules=_unique_rules(connection, name),
             references=_foreign_keys(connection, name, keys, folded),
         )
         for name in names
@@ -136,9 +140,22 @@ def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
                 nullable=not not_null and not (primary and never_null),
                 generated=hidden in (2, 3),
                 identity="rowid" if primary and declared.upper() == "INTEGER" else "",
+                collation="nocase" if _ignores_case(connection, name, column) else "",
             )
         )
     return tuple(columns)
+
+
+def _ignores_case(connection: sqlite3.Connection, name: str, column: str) -> bool:
+    """Whether a column's own collation is NOCASE. No pragma tells; the program of a comparison that uses no index does."""
+    row = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", [name]).fetchone()
+    if row is None or not _NOCASE.search(row[0] or ""):
+        return False
+    try:
+        steps = connection.execute(f"EXPLAIN SELECT 1 FROM {identifier(name)} WHERE +{identifier(column)} = 'x'")
+        return any(step[1] in ("Eq", "Ne") and str(step[5]).upper().startswith("NOCASE") for step in steps)
+    except sqlite3.OperationalError:
+        return False  # the table needs functions that only the EDMS has
 
 
 def _logical(declared: str) -> LogicalType:
@@ -178,6 +195,30 @@ def _unique_keys(connection: sqlite3.Connection, name: str) -> tuple[UniqueKey, 
                 )
             )
     return tuple(sorted(keys, key=lambda key: key.name))
+
+
+def _unique_rules(connection: sqlite3.Connection, name: str) -> tuple[UniqueRule, ...]:
+    """Unique indexes on expressions, and those that compare texts in another order than byte by byte."""
+    rules = []
+    for _, index, unique, origin, partial in connection.execute(f"PRAGMA index_list({literal(name)})").fetchall():
+        if not unique:
+            continue
+        parts = connection.execute(f"PRAGMA index_xinfo({literal(index)})").fetchall()
+        parts = [(column, collation) for _, _, column, _, collation, is_key in parts if is_key]
+        if all(column is not None and collation == "BINARY" for column, collation in parts):
+            continue
+        terms = tuple(f"{identifier(column or '')} COLLATE {collation}" for column, collation in parts)
+        if None in [column for column, _ in parts]:
+            (statement,) = connection.execute(
+                "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", [index]
+            ).fetchone()
+            terms = index_terms(statement)
+        rules.append(
+            UniqueRule(
+                name=index, terms=terms, condition=_condition(connection, index) if partial and origin == "c" else ""
+            )
+        )
+    return tuple(sorted(rules, key=lambda rule: rule.name))
 
 
 def _condition(connection: sqlite3.Connection, index: str) -> str:

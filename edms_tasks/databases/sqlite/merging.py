@@ -167,12 +167,13 @@ class SqliteMerge:
         columns = [column.name for column in table.stored_columns]
         tagged = [name for name in columns if change.encodings[name] == "tagged"]
         with self._connection.cursor() as cursor:
-            for rows in batches(change.inserts, columns):
-                insert_rows(cursor, table.name, rows, tagged)
             changed = [name for name in columns if name not in table.primary_key]
             if changed:
                 for rows in batches(change.updates, [*changed, *table.primary_key]):
                     _update(cursor, table.name, changed, table.primary_key, rows, tagged)
+            # Now the updated rows have given up the unique values that new ones take.
+            for rows in batches(change.inserts, columns):
+                insert_rows(cursor, table.name, rows, tagged)
             own = self._own.get(table.name)
             if own is not None and self._left is not None:
                 for one in computed_values(self._left.path, own):
