@@ -1,0 +1,1 @@
+"""Traits that only PostgreSQL has; otherwise like `traits`."""

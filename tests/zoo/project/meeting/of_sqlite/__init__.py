@@ -1,0 +1,1 @@
+"""Traits that only SQLite has; otherwise like `traits`."""

@@ -1,0 +1,1 @@
+"""Its models stand with the trait that is about them."""
