@@ -249,21 +249,7 @@ def map_ids(
     dangling = [*filter(None, (target_dangling, source_dangling))]
     if is_free and _assign_new_ids(cursor, target_ids, dangling, _LIMIT[kind]):
         new, renumbered = "n.number", "LEFT JOIN new_numbers n ON n.source = s.source"
-    orphans = ""
-    if source_dangling:
-        # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
-        reserved_id = (
-            f"TRY_CAST({_LARGEST[kind]} - CAST(id AS HUGEINT) AS {kind})" if countable else f"CAST(NULL AS {kind})"
-        )
-        orphans = f"""
-            UNION ALL
-            -- An id that is a row's would make the reference lead to it: then there is none.
-            SELECT id, CAST(NULL AS {kind}), CASE WHEN reserved NOT IN (
-                SELECT id FROM {target_ids} WHERE id IS NOT NULL UNION ALL SELECT source FROM numbered
-            ) THEN reserved END, true
-            FROM (SELECT DISTINCT id, {reserved_id} AS reserved FROM ({source_dangling}))
-            WHERE id IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)
-        """
+    orphans = _reserved_ids(source_dangling, target_ids, kind, countable=countable) if source_dangling else ""
     cursor.execute(
         f"""
         COPY (
@@ -275,6 +261,21 @@ def map_ids(
         """
     )
     return IdMap(table, path, kind, *_counted(cursor, path))
+
+
+def _reserved_ids(dangling: str, target_ids: str, kind: str, *, countable: bool) -> str:
+    """SQL: the rows of the map for the snapshot's ids without a row that a row of the target has."""
+    # Ids at the upper end of the type: no sequence gets there, and the same id always becomes the same one.
+    reserved = f"TRY_CAST({_LARGEST[kind]} - CAST(id AS HUGEINT) AS {kind})" if countable else f"CAST(NULL AS {kind})"
+    return f"""
+        UNION ALL
+        -- An id that is a row's would make the reference lead to it: then there is none.
+        SELECT id, CAST(NULL AS {kind}), CASE WHEN reserved NOT IN (
+            SELECT id FROM {target_ids} WHERE id IS NOT NULL UNION ALL SELECT source FROM numbered
+        ) THEN reserved END, true
+        FROM (SELECT DISTINCT id, {reserved} AS reserved FROM ({dangling}))
+        WHERE id IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)
+    """
 
 
 def _counted(cursor: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int, int]:
