@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from edms_tasks.errors import AnotherRepository, UndeterminedSnapshot
 from edms_tasks.repository import Repository
+from flows.cli.app import app
 from tests.reference_system import ReferenceEdmsFactory
 from tests.running import Protected, protect
 
@@ -65,12 +66,12 @@ def test_a_night_on_which_the_newest_was_removed_and_the_disk_was_not_there(prot
     assert not verified.success
     assert any(second.snapshot_id[:12] in problem for problem in verified.problems)
     listed = _edms_backup(protected, "list", "--json")
-    assert listed.returncode == 1
+    assert listed.exit_code == 1
     assert json.loads(listed.stdout)["expected"] == 2
 
     manifest.with_name("away").rename(manifest)
     plain = _edms_backup(protected, "list")
-    assert (plain.returncode, plain.stderr) == (0, "")
+    assert (plain.exit_code, plain.stderr) == (0, "")
 
     protected.repository.rename(protected.repository.with_name("unplugged"))
     with pytest.raises(AnotherRepository, match="does not exist"):
@@ -78,7 +79,5 @@ def test_a_night_on_which_the_newest_was_removed_and_the_disk_was_not_there(prot
     assert not protected.repository.exists()
 
 
-def _edms_backup(protected: Protected, *arguments: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "flows.cli.app", "--config", str(protected.config), *arguments]
-    root = Path(__file__).resolve().parents[1]
-    return subprocess.run(words, cwd=root, capture_output=True, encoding="utf-8", check=False)
+def _edms_backup(protected: Protected, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["--config", str(protected.config), *arguments])

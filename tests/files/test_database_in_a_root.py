@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from edms_tasks.settings import load_settings
 from tests.inventory.small_project import small_project
 from tests.killed_run import kill
 from tests.running import run_backup, run_doctor, run_restore, run_restore_plan, run_rollback
+from tests.warm_python import edms_python
 
 SETTINGS = 'DATABASES["default"]["NAME"] = BASE / "data" / "db.sqlite3"\nMEDIA_ROOT = BASE / "data"\n(BASE / "data").mkdir(exist_ok=True)\n'
 
@@ -142,7 +142,7 @@ def test_a_restore_killed_around_the_database_is_finished_or_undone(point: str, 
     settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS)
     data, config = tmp_path / "edms" / "data", tmp_path / "edms-backup.toml"
     config.write_text(
-        f'workdir = "work"\n[edms]\nproject = "{tmp_path}/edms"\nsettings = "small_settings"\npython = "{sys.executable}"\n'
+        f'workdir = "work"\n[edms]\nproject = "{tmp_path}/edms"\nsettings = "small_settings"\npython = "{edms_python()}"\n'
         '[repository]\nurl = "repository"\n[validate]\ndjango_check = false\n'
     )
     settings = load_settings(config)

@@ -60,7 +60,7 @@ def _elsewhere(protected: Protected, folder: Path) -> Settings:
     return protected.settings.model_copy(update={"workdir": folder / "elsewhere"})
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_a_fixture_with_natural_keys_comes_back(backed_up: BackedUpSystems, engine: Engine, tmp_path: Path) -> None:
     protected = backed_up(engine).protected
     before = protected.edms.manage("dumpdata", *NATURAL).stdout

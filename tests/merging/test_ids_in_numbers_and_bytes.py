@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import secrets
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,12 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 
+from edms_tasks.merging.planning import MergePlan
 from edms_tasks.settings import Settings, settings_from
 from flows.cli.printing.merge_plan import print_search_coverage
 from flows.merge import MergeResult
 from tests.inventory.small_project import run_python, small_project
+from tests.reference_system import LazyPostgres
 from tests.running import run_backup, run_doctor, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -84,22 +88,45 @@ def _settings(folder: Path, edms: dict[str, Any], *declared: dict[str, str]) -> 
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def archive(tmp_path: Path, request: pytest.FixtureRequest) -> Archive:
-    more = ""
-    if request.param == "postgresql":
-        login = conninfo_to_dict(request.getfixturevalue("postgres_database"))
+@contextmanager
+def _made(engine: str, folder: Path, postgres: LazyPostgres) -> Iterator[Archive]:
+    more, name = "", f"numbers_{secrets.token_hex(4)}"
+    if engine == "postgresql":
+        login = conninfo_to_dict(postgres.server.create_database(name))
         database = {"ENGINE": "django.db.backends.postgresql", "NAME": login["dbname"]}
         database |= {name.upper(): login[name] for name in ("user", "password", "host", "port")}
         more = f'DATABASES["default"] = {database!r}\n'
-    edms = small_project(tmp_path / "edms", MODELS, f"who = 'A'{ROWS}", settings=more).edms.model_dump()
-    snapshot = run_backup(_settings(tmp_path, edms), create_repository=True).snapshot_id
-    run_python(tmp_path / "edms", f"who = 'B'{ROWS}")
-    return Archive(tmp_path, snapshot, edms)
+    edms = small_project(folder / "edms", MODELS, f"who = 'A'{ROWS}", settings=more).edms.model_dump()
+    snapshot = run_backup(_settings(folder, edms), create_repository=True).snapshot_id
+    run_python(folder / "edms", f"who = 'B'{ROWS}")
+    yield Archive(folder, snapshot, edms)
+    if engine == "postgresql":
+        postgres.server.drop_databases(name)
 
 
-def test_ids_in_numbers_and_bytes_are_conflicts_by_name(archive: Archive) -> None:
-    found = {one.model: one for one in archive.merge(dry_run=True).plan.conflicts}
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def unchanged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres
+) -> Iterator[Archive]:
+    """One of each engine, for tests that change nothing."""
+    with _made(request.param, tmp_path_factory.mktemp(request.param), _lazy_postgres) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def planned(unchanged: Archive) -> MergePlan:
+    """The plan of a merge in which nothing is declared."""
+    return unchanged.merge(dry_run=True).plan
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path, _lazy_postgres: LazyPostgres) -> Iterator[Archive]:
+    with _made(request.param, tmp_path, _lazy_postgres) as made:
+        yield made
+
+
+def test_ids_in_numbers_and_bytes_are_conflicts_by_name(planned: MergePlan) -> None:
+    found = {one.model: one for one in planned.conflicts}
 
     assert set(found) == {"small.Scan.document_ref", "small.Scan.payload", "small.Scan.envelope"}
     assert {one.code for one in found.values()} == {"undeclared-reference"}
@@ -115,8 +142,8 @@ def test_uuids_as_their_sixteen_bytes_are_ids(archive: Archive) -> None:
     assert "small.Scan.envelope" not in found, "they keep their ids where nobody has them"
 
 
-def test_what_could_not_be_read_is_said(archive: Archive) -> None:
-    looked = archive.merge(dry_run=True).plan.looked
+def test_what_could_not_be_read_is_said(planned: MergePlan) -> None:
+    looked = planned.looked
 
     assert looked.unread == ("small.Scan.picture",)
     printed = io.StringIO()
@@ -133,9 +160,11 @@ def test_declared_ids_in_numbers_follow_their_rows(archive: Archive) -> None:
     assert archive.merge(DECLARED, not_references=IN_BYTES, dry_run=True).plan.writes == 0
 
 
-def test_the_doctor_suggests_them(archive: Archive) -> None:
+def test_the_doctor_suggests_them(unchanged: Archive) -> None:
     said = {
-        one.subject: one for one in run_doctor(archive.settings()).diagnosis.assessments if one.code == "soft-reference"
+        one.subject: one
+        for one in run_doctor(unchanged.settings()).diagnosis.assessments
+        if one.code == "soft-reference"
     }
 
     assert set(said) == {"small.Scan.document_ref", "small.Scan.payload", "small.Scan.envelope"}

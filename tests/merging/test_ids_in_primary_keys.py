@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edms_tasks.settings import settings_from
 from flows.doctor import Examined
 from flows.merge import MergeResult
 from tests.inventory.small_project import run_python, small_project
+from tests.put_back import KeptFolder
 from tests.running import run_backup, run_doctor, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -107,9 +109,29 @@ class Archive:
         return set(eval(summaries)), set(eval(remarks))
 
 
+Archives = Callable[[str, set[str]], Archive]
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
+    """One of each form and with these summaries in the other system, as it was made each time it is asked for."""
+    made: dict[tuple[str, frozenset[str]], tuple[Archive, KeptFolder]] = {}
+
+    def get(form: str, summaries: set[str]) -> Archive:
+        key = (form, frozenset(summaries))
+        if key in made:
+            made[key][1].put_back()
+        else:
+            folder = tmp_path_factory.mktemp("archive") / "systems"
+            made[key] = Archive(folder, form, summaries), KeptFolder(folder)
+        return made[key][0]
+
+    return get
+
+
 @pytest.mark.parametrize("form", SOME_FORMS)
-def test_an_undeclared_id_that_is_a_primary_key_is_a_conflict(form: str, tmp_path: Path) -> None:
-    archive = Archive(tmp_path, form, set())
+def test_an_undeclared_id_that_is_a_primary_key_is_a_conflict(form: str, archives: Archives) -> None:
+    archive = archives(form, set())
 
     result = archive.merge(declared=False)
 
@@ -121,8 +143,8 @@ def test_an_undeclared_id_that_is_a_primary_key_is_a_conflict(form: str, tmp_pat
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_doctor_suggests_the_declaration(form: str, tmp_path: Path) -> None:
-    archive = Archive(tmp_path, form, {"B3", "B4", "B5", "B6"})
+def test_the_doctor_suggests_the_declaration(form: str, archives: Archives) -> None:
+    archive = archives(form, {"B3", "B4", "B5", "B6"})
 
     (found,) = [one for one in archive.examined().suggestions if one.name == "small.Summary.document_ref"]
 
@@ -132,8 +154,10 @@ def test_the_doctor_suggests_the_declaration(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("summaries", [set(), {"B3", "B4", "B5", "B6"}], ids=["none there", "some there"])
 @pytest.mark.parametrize("form", SOME_FORMS)
-def test_a_declared_id_that_is_a_primary_key_follows_its_row(form: str, summaries: set[str], tmp_path: Path) -> None:
-    _follows(Archive(tmp_path, form, summaries), summaries)
+def test_a_declared_id_that_is_a_primary_key_follows_its_row(
+    form: str, summaries: set[str], archives: Archives
+) -> None:
+    _follows(archives(form, summaries), summaries)
 
 
 @pytest.mark.parametrize("form", SOME_FORMS)
