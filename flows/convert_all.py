@@ -18,6 +18,7 @@ from edms_tasks.errors import CheckFailed, CommandError, EdmsBackupError
 from edms_tasks.json_text import parsed_json
 from edms_tasks.legacy.checksum_beside import SUFFIXES_OF_CHECKSUMS
 from edms_tasks.legacy.formats import recognise
+from edms_tasks.legacy.packed_fixtures import FILES
 from flows.convert import convert
 from flows.evidence.repository_log import LogFacts
 from flows.requests import ConvertRequest
@@ -136,7 +137,9 @@ def _found_in(folder: Path) -> Iterator[tuple[Path, str]]:
         elif path.name.endswith(_BESIDE):
             continue  # read with the backup that it stands beside
         elif path.is_dir():
-            whole = [seen for _, seen in recognise(path) if seen.format != _FORMAT_OF_MANY]
+            # Files of roots beside fixtures belong to them.
+            has_files = (path / FILES).is_dir()
+            whole = [seen for _, seen in recognise(path) if has_files or seen.format != _FORMAT_OF_MANY]
             if whole:
                 yield path, ""
             else:

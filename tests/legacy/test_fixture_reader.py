@@ -298,6 +298,18 @@ def test_what_is_passed_over_is_said_and_is_no_failure(backed_up: BackedUpSystem
     assert [one.name for one in failed.incomplete] == ["unknown.dump"]
 
 
+def test_fixtures_with_files_beside_them_are_one_backup_among_all(backed_up: BackedUpSystems, tmp_path: Path) -> None:
+    folder = tmp_path / "years" / "leaving"
+    (folder / "files" / "media").mkdir(parents=True)
+    (folder / "data.json").write_text(json.dumps(ROWS))
+    (folder / "files" / "media" / "a.txt").write_text("a")
+    request = ConvertRequest(path=str(tmp_path / "years"), inspect=True)
+
+    found = convert_all.fn(Run(backed_up("sqlite").protected.settings), request)
+
+    assert [(one.name, one.outcome, one.rows) for one in found.made] == [("leaving", "inspected", len(ROWS))]
+
+
 def test_all_rows_before_the_damage_of_a_compressed_file_are_read(tmp_path: Path) -> None:
     rows = [{"model": "a.b", "pk": n, "fields": {"x": random.Random(n).randbytes(40).hex()}} for n in range(3000)]
     whole = gzip.compress(json.dumps(rows).encode())
