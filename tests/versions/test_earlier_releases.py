@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.put_back import KeptDatabase, KeptFolder
 from tests.reference_system import Engine, LazyPostgres
 from tests.running import run_diff, run_merge, run_restore, run_verify
 from tests.versions import earlier_release
+from tests.warm_python import edms_python
 
 MADE = Path(__file__).parent / "earlier_releases" / "0.1.0"
 SNAPSHOTS = {"sqlite": ("afb719ca7689", "a59df4c2e306"), "postgresql": ("8095f13a8582", "aaae33e14e14")}
@@ -109,7 +109,7 @@ def open_office(engine: Engine, folder: Path, url: str | None) -> Office:
         made.extractall(folder, filter="data")
     settings = settings_from(
         {
-            "edms": {"project": str(project), "settings": "small_settings", "python": sys.executable},
+            "edms": {"project": str(project), "settings": "small_settings", "python": edms_python()},
             "repository": {"url": str(folder / "repository")},
             "validate": {"django_check": False},
             "workdir": str(folder / "work"),
@@ -165,7 +165,7 @@ def test_a_role_without_createdb_restores_them_into_an_empty_database(
         made.extractall(tmp_path, filter="data")
     settings = settings_from(
         {
-            "edms": {"project": str(tmp_path / "gone"), "settings": "small_settings", "python": sys.executable},
+            "edms": {"project": str(tmp_path / "gone"), "settings": "small_settings", "python": edms_python()},
             "repository": {"url": str(tmp_path / "repository")},
             "restore": {"database": url},
             "workdir": str(tmp_path / "work"),
