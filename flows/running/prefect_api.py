@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 import tomllib
 import urllib.error
 import urllib.parse
@@ -22,6 +23,7 @@ ADDRESS, LOGIN = "address", "login"
 """Files in the home of `edms-backup serve`: where its API is, and the login for it."""
 
 _SECONDS_TO_ANSWER = 10
+_PAUSES_WHILE_BUSY = (0.5, 1.0, 2.0, 4.0)  # a server with SQLite refuses a request (503) while it records runs
 _NOTHING: Mapping[str, str] = {}
 _REFUSALS = {401: "It refuses the login", 403: "It refuses the login", 404: "There is no Prefect API"}
 
@@ -103,13 +105,24 @@ def ask_api(api: PrefectApi, path: str, request: object = None, *, method: str =
 
     Returns its answer; None if that is empty.
 
-    A server that protects from requests of foreign pages (CSRF) refuses what would change something without a token of its own,
-    which is then asked for.
+    A server that is busy is asked again for some seconds. One that protects from requests of foreign pages (CSRF) refuses what would
+    change something without a token of its own, which is then asked for.
 
     Raises:
         urllib.error.HTTPError, OSError, ValueError: it refuses, cannot be reached, or its answer is no JSON.
     """
     data = None if request is None else json.dumps(request).encode()
+    for pause in _PAUSES_WHILE_BUSY:
+        try:
+            return _ask_once(api, path, data, method)
+        except urllib.error.HTTPError as refused:
+            if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+        time.sleep(pause)
+    return _ask_once(api, path, data, method)
+
+
+def _ask_once(api: PrefectApi, path: str, data: bytes | None, method: str) -> Any:
     try:
         return _answer(api, path, data, method=method)
     except urllib.error.HTTPError as refused:

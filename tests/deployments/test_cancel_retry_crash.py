@@ -56,7 +56,7 @@ VERBS = (
     Verb("drill", ("load documents.Document", "validate")),
     Verb("copy", ("copy repository", "after copy repository")),
     Verb("prune", ("prune the repository", "after prune the repository")),
-    Verb("convert", ("load documents.Document",)),
+    Verb("convert", ("inspect loaded rows",)),
     RESTORE,
     Verb("merge", ("write", "commit"), _LIVE | {"dry_run": False}, approved=True),
 )
@@ -94,7 +94,7 @@ class Braked(Plant):
     def traces(self, server: PostgresServer) -> dict[str, Any]:
         """Everything that a run might leave: databases, folders in workdir, staged files, leases, pending hooks."""
         work, repository = self.settings.workdir, Path(self.settings.repository.url)
-        kept = {"reports", "hooks", "signals", "unfinished"}
+        kept = {"copies", "hooks", "last", "records", "reports", "seen", "signals", "unfinished"}
         return {
             "databases": sorted(server.databases()),
             "workdir": sorted(path.name for path in work.iterdir() if path.is_dir() and path.name not in kept),

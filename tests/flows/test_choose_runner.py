@@ -64,6 +64,7 @@ def test_without_an_api_a_command_runs_directly(tmp_path: Path) -> None:
     [
         (None, "refused"),
         ((500, b"{}"), "error (HTTP 500)"),
+        ((503, b"{}"), "error (HTTP 503)"),
         ((401, b"{}"), "refuses the login (HTTP 401)"),
         ((404, b"{}"), "no Prefect API (HTTP 404)"),
         ((200, b"<html>Please log in</html>"), "Expecting value"),
@@ -78,6 +79,7 @@ def test_an_api_that_cannot_be_used_stops_nothing_unless_a_flow_was_asked_for(
     config = tmp_path / "edms-backup.toml"
     settings = settings_from({}, where=config)
     monkeypatch.setattr(prefect_api, "_SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(prefect_api, "_PAUSES_WHILE_BUSY", (0.01,))
 
     with an_api(answer) as url:
         monkeypatch.setenv("PREFECT_API_URL", url)
@@ -101,6 +103,15 @@ def test_the_login_is_shown_to_the_api_and_to_nobody_else(tmp_path: Path, monkey
     assert "secret" not in repr(api) and "YWRt" not in repr(api)
 
 
+def test_a_server_that_is_busy_for_a_moment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefect_api, "_PAUSES_WHILE_BUSY", (0.01, 0.01))
+    seen: list[str | None] = []
+    with an_api((200, b"7"), seen, busy=2) as url:
+        assert why_unusable(PrefectApi(url)) == ""
+
+    assert len(seen) == 3
+
+
 def test_a_login_in_the_address_is_refused_and_not_shown() -> None:
     api = configured_api({"PREFECT_API_URL": "http://admin:secret@127.0.0.1:4200/api", "PREFECT_HOME": "/no"})
 
@@ -115,15 +126,24 @@ def test_an_address_that_is_none_is_a_reason_and_no_traceback(url: str) -> None:
 
 
 @contextmanager
-def an_api(answer: tuple[int, bytes] | str | None, seen: list[str | None] | None = None) -> Iterator[str]:
-    """Something that listens where an API should: answers so, speaks no HTTP, says nothing, or (None) is not there."""
+def an_api(
+    answer: tuple[int, bytes] | str | None, seen: list[str | None] | None = None, busy: int = 0
+) -> Iterator[str]:
+    """Something that listens where an API should: answers so, speaks no HTTP, says nothing, or (None) is not there.
+
+    `busy`: so many requests are refused before, as by a server whose database is locked.
+    """
+    refusals = iter(range(busy))
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             if seen is not None:
                 seen.append(self.headers.get("Authorization"))
             self.rfile.read(int(self.headers["Content-Length"]))
-            if answer == "silence":
+            if next(refusals, None) is not None:
+                self.send_response(503)
+                self.end_headers()
+            elif answer == "silence":
                 over.wait(20)
             elif answer == "noise":
                 self.wfile.write(b"SSH-2.0-OpenSSH\r\n")
