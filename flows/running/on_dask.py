@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from edms_tasks.databases.engines import is_file
-from edms_tasks.errors import EdmsBackupError, SettingsError, WorkersUnreachable
+from edms_tasks.errors import SettingsError, WorkersUnreachable
 from edms_tasks.files.progress import Progress
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
@@ -267,10 +267,13 @@ def _cluster(settings: Settings) -> Iterator[Any]:
 
 def _require_alike(client: Any, settings: Settings, folder: Path, token: str) -> None:
     """Look at each worker that is there now; one that joins later looks at itself before its first task."""
-    for address, portrait in client.run(portray, str(folder), on_error="return").items():
+    answers = client.run(portray, str(folder), on_error="return")
+    # One that was lost meanwhile is no failure here either.
+    there = {address: one for address, one in answers.items() if not isinstance(one, OSError | TimeoutError)}
+    if not there:
+        raise _unreachable(settings, "None of the workers answered.")
+    for address, portrait in there.items():
         if isinstance(portrait, BaseException):
-            if isinstance(portrait, EdmsBackupError):
-                raise portrait
             raise differ(address, [f"It cannot say what it is: {type(portrait).__name__}: {portrait}"]) from portrait
         found = differences(portrait, versions_here(), settings.repository.url, token)
         if not found and not (folder / portrait.answer).exists():

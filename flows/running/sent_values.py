@@ -12,6 +12,7 @@ import io
 import pickle
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from edms_tasks.databases.elsewhere import (
 )
 from edms_tasks.errors import WorkersDiffer
 from edms_tasks.repository import Repository
+from edms_tasks.repository.backend import open_backend
 from edms_tasks.repository.overlay import OverlayBackend
 from edms_tasks.scratch.sent_workspace import SentWorkspace, send_workspace
 from edms_tasks.scratch.workspace import Workspace
@@ -47,6 +49,10 @@ class Sender:
 
     settings: Settings
     repositories: dict[str, Repository] = field(default_factory=dict)  # by place
+
+    @cached_property
+    def _display(self) -> str:
+        return open_backend(self.settings.repository).display
 
     def pickled(self, value: object) -> bytes:
         """The value as bytes; raises NotSent."""
@@ -78,6 +84,8 @@ class Sender:
     def _repository(self, repository: Repository) -> Opened:
         if isinstance(repository.backend, OverlayBackend):
             raise NotSent("what is written goes to a folder of this machine")
+        if repository.display != self._display:
+            raise NotSent("it is not the repository of the settings, which the workers have")
         if not repository.is_readable:
             raise NotSent("the repository cannot be read with the keys of this machine")
         self.repositories[repository.place] = repository

@@ -50,7 +50,16 @@ class DaskCluster:
     ) -> subprocess.Popen[bytes]:
         """Start a worker without a nanny, so that it stays dead when it is killed; `before` is a command that runs it."""
         own = {**os.environ, "EDMS_BACKUP_CONFIG": str(config), **(env or {})}
-        command = [*before, *_WORKER, "--no-nanny", "--local-directory", str(self.folder), self.address]
+        command = [
+            *before,
+            *_WORKER,
+            "--lifetime",
+            "45m",
+            "--no-nanny",
+            "--local-directory",
+            str(self.folder),
+            self.address,
+        ]
         process = self._start(command, own, f"worker-{len(self.processes)}.log")
         self.processes.append(process)
         return process

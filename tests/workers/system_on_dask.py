@@ -11,6 +11,7 @@ from pathlib import Path
 import cloudpickle
 from distributed import Client, Worker
 
+from edms_tasks.manifest import Manifest
 from edms_tasks.settings import Settings, load_settings
 from tests.reference_system import EdmsTemplates, ReferenceEdms
 from tests.workers.dask_cluster import DaskCluster, dask_cluster
@@ -50,6 +51,14 @@ class SystemOnDask:
         return found
 
 
+def content(manifest: Manifest) -> dict[str, object]:
+    """What a snapshot says of its rows and files, without where it is stored."""
+    tables = {
+        entry.table.id: (entry.state, entry.natural_key, entry.ordered_by, entry.types) for entry in manifest.tables
+    }
+    return {**tables, **{index.root.name: (index.files, index.bytes, index.digest) for index in manifest.files}}
+
+
 @contextmanager
 def system_on_dask(
     templates: EdmsTemplates,
@@ -73,5 +82,6 @@ def system_on_dask(
         made = SystemOnDask(edms, config, cluster)
         for _ in range(workers):
             cluster.start_worker(config, made.with_password)
-        cluster.wait_for(workers)
+        if workers:
+            cluster.wait_for(workers)
         yield made

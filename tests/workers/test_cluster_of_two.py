@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import DatabaseRefused, WorkersDiffer
-from edms_tasks.manifest import Manifest
 from tests.independent_comparison import picture
 from tests.prefect_server import ROOT, PrefectHomes, prefect_server
 from tests.reference_system import EdmsTemplates, LazyPostgres
 from tests.running import run_backup, run_restore, run_verify
 from tests.stores.s3_places import new_bucket
 from tests.stores.swift_server import S3Account
-from tests.workers.system_on_dask import SystemOnDask, system_on_dask
+from tests.workers.system_on_dask import SystemOnDask, content, system_on_dask
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("edms_asked_once")]
 
@@ -37,16 +36,9 @@ def system(
     with system_on_dask(
         _edms_templates, folder, "on_dask", documents=20, url=url, options=s3_account.options, workers=2
     ) as made:
+        run_backup(made.on_threads, create_repository=True)
         yield made
     _lazy_postgres.server.drop_databases("on_dask")
-
-
-def content(manifest: Manifest) -> dict[str, object]:
-    """What a snapshot says of its rows and files, without where it is stored."""
-    tables = {
-        entry.table.id: (entry.state, entry.natural_key, entry.ordered_by, entry.types) for entry in manifest.tables
-    }
-    return {**tables, **{index.root.name: (index.files, index.bytes, index.digest) for index in manifest.files}}
 
 
 def killed_when(process_id: int, moment: Callable[[], bool]) -> threading.Thread:
@@ -65,7 +57,7 @@ def killed_when(process_id: int, moment: Callable[[], bool]) -> threading.Thread
 
 def test_workers_make_the_snapshot_that_threads_make_and_a_restore_on_them_is_proved(system: SystemOnDask) -> None:
     before = picture(system.edms)
-    threads = run_backup(system.on_threads, create_repository=True)
+    threads = run_backup(system.on_threads)
     began = system.tasks_done()
 
     workers = run_backup(system.settings)

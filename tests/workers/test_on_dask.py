@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.errors import SettingsError, WorkersUnreachable
+from edms_tasks.repository import Repository
 from edms_tasks.run_settings import RunSettings
 from edms_tasks.settings import RepositorySettings, Settings
 from flows.live.usable_workers import worker_findings
 from flows.running.on_dask import on_dask
 from flows.running.run import Run
+from flows.running.sent_values import NotSent, Sender
 from flows.running.threads import ThreadRunner
 from flows.running.worker import TOKEN, differences, portray, versions_here
 from tests.independent_comparison import picture
@@ -76,6 +80,24 @@ def test_the_doctor_says_that_workers_cannot_be_used(system: SystemOnDask, tmp_p
     assert [(one.code, one.severity) for one in for_files + unreachable] == [("workers-unusable", "error")] * 2
     assert "sqlite, which has no server" in for_files[0].message
     assert "tcp://127.0.0.1:9" in unreachable[0].message
+
+
+def test_secrets_and_other_repositories_stay_with_the_coordinator(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, RunSettings())
+    sender = Sender(settings)
+    own = Repository.create(settings.repository)
+    another = Repository.create(RepositorySettings(url=str(tmp_path / "another")))
+    address = DatabaseAddress.from_url("postgresql://backup:hunter2@db/edms")
+
+    assert own.place.encode() in sender.pickled(own)
+    with pytest.raises(NotSent, match="not the repository of the settings"):
+        sender.pickled(another)
+    for secret in (settings, SecretStr("hunter2"), [Run(settings)]):
+        with pytest.raises(NotSent, match="only this machine may know"):
+            sender.pickled(secret)
+    sent = sender.pickled(address)
+    assert b"hunter2" not in sent
+    assert sender.unpickled(sent) == dataclasses.replace(address, password=SecretStr(""))
 
 
 def test_a_worker_is_like_the_coordinator_or_it_is_said_what_differs(
