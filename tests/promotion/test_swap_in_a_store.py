@@ -173,7 +173,7 @@ def test_content_types_and_metadata_stay_with_the_objects(system: SystemInAStore
 @pytest.mark.parametrize(
     ("when", "every"),
     [
-        ("after", 13),
+        ("after", 9),
         pytest.param("before", 1, marks=pytest.mark.long),
         pytest.param("after", 1, marks=pytest.mark.long),
     ],
