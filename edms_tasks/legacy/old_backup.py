@@ -19,8 +19,6 @@ from edms_tasks.legacy.source import Source
 Confidence = Literal["certain", "likely", "possible"]
 CONFIDENCE: tuple[Confidence, ...] = ("certain", "likely", "possible")
 """How sure a reader is, the surest first."""
-CUT_TIMES = "old-milliseconds"
-"""The code of the finding on times that Django's JSON may have cut."""
 
 
 @dataclass(frozen=True)

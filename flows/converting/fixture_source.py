@@ -18,7 +18,7 @@ from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe_on
 from edms_tasks.legacy.code_models import code_models, models_without_place
-from edms_tasks.legacy.old_backup import CUT_TIMES, OldBackup
+from edms_tasks.legacy.old_backup import OldBackup
 from edms_tasks.legacy.placed_rows import PlacedRows, PlacedTable, place_rows
 from edms_tasks.manifest import SequencePosition, TableEntry, TableState
 from edms_tasks.scratch.raw_table import RawTable
@@ -129,7 +129,7 @@ def place_old_rows(
         models, placeless = code_models(report, inventory.tables), models_without_place(report, inventory.tables)
         placed = place_rows(cursor, engine, models, old.rows, schema.seeds, folder, placeless)
     if old.cut_times and placed.cut_times:
-        placed.findings.append(make_finding(CUT_TIMES, "times", count=placed.cut_times))
+        placed.findings.append(make_finding("old-milliseconds", "times", count=placed.cut_times))
     known = {one.table.id for one in placed.tables}
     by_id = {table.id: table for table in inventory.tables}
     for table, raw in schema.seeds.items():  # the record of migrations, and tables that no model owns

@@ -10,7 +10,7 @@ from edms_tasks.errors import EdmsNotImportable
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Finding
 from edms_tasks.inventory.probe_report import ProbeReport
-from edms_tasks.legacy.old_backup import CUT_TIMES, OldBackup
+from edms_tasks.legacy.old_backup import OldBackup
 from edms_tasks.legacy.root_mapping import map_folders
 from edms_tasks.lineage.owner import KnownEdms, known_edms
 from edms_tasks.lineage.reopen_repository import reopen
@@ -49,7 +49,7 @@ def source_of_old(
         sha256=_sha256(path),
         bytes=path.stat().st_size if path.is_file() else 0,
         facts={**old.facts},
-        exact=not old.inexact and not any(one.code == CUT_TIMES for one in found),
+        exact=not old.inexact and not any(one.code == "old-milliseconds" for one in found),
         made=old.made,
         losses=sum(one.severity == "error" for one in found),
     )

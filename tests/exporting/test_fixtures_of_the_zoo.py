@@ -22,8 +22,6 @@ from tests.running import run_backup
 from tests.warm_python import edms_python
 from tests.zoo.the_zoo import EXTENSIONS, PROJECT, ask_keeper
 
-ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-
 NOT_THE_SAME = (
     "('zoo.contract'",  # its base manager hides rows from Django
     "('zoo.heavyshipment'",  # a view
@@ -123,7 +121,7 @@ def zoo(place: Callable[[Engine], Place]) -> Callable[[Engine], Exported]:
     return get
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_every_field_is_written_as_django_writes_it(engine: Engine, zoo: Callable[[Engine], Exported]) -> None:
     found = zoo(engine)
 
@@ -132,7 +130,7 @@ def test_every_field_is_written_as_django_writes_it(engine: Engine, zoo: Callabl
     assert len(found.ours) == found.result.rows > 200
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_loaddata_brings_it_back_bit_for_bit_but_for_what_the_findings_name(
     engine: Engine, zoo: Callable[[Engine], Exported], place: Callable[[Engine], Place]
 ) -> None:

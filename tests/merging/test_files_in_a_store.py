@@ -135,7 +135,7 @@ def test_a_name_that_is_a_folder_of_other_objects_is_a_conflict(archive: Archive
     assert [conflict.code for conflict in archive.merge().plan.conflicts] == ["file"]
 
 
-@pytest.mark.parametrize("refused", ["the first copy", "each copy", "any write"])
+@pytest.mark.parametrize("refused", ["the first copy", pytest.param("each copy", marks=pytest.mark.long), "any write"])
 def test_what_a_store_refuses_half_way_is_taken_back(archive: Archive, refused: str, s3_account: S3Account) -> None:
     archive.lose("a.pdf", "deep/b.pdf")
     archive.bucket.put("c.bin", b"spoiled")
@@ -247,7 +247,7 @@ def test_a_whole_bucket_needs_a_place_beside_it(archive: Archive) -> None:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.long)])
 def test_a_merge_that_is_killed_at_any_request_is_whole_or_is_finished_by_the_next_one(
     archive: Archive, step: int
 ) -> None:

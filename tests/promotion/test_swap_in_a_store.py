@@ -169,13 +169,20 @@ def test_content_types_and_metadata_stay_with_the_objects(system: SystemInAStore
 
 
 @pytest.mark.timeout(3600)  # of each single request on a busy machine
-@pytest.mark.parametrize("verb", ["promote", "roll back"])
 @pytest.mark.parametrize(
-    ("when", "every"),
+    ("verb", "when", "every"),
     [
-        ("after", 9),
-        pytest.param("before", 1, marks=pytest.mark.long),
-        pytest.param("after", 1, marks=pytest.mark.long),
+        ("promote", "after", 9),
+        *(
+            pytest.param(verb, *point, marks=pytest.mark.long)
+            for verb, *point in (
+                ("roll back", "after", 9),
+                ("promote", "before", 1),
+                ("promote", "after", 1),
+                ("roll back", "before", 1),
+                ("roll back", "after", 1),
+            )
+        ),
     ],
 )
 def test_killed_at_any_request_it_is_finished_or_forgotten_by_the_next_run(

@@ -54,7 +54,7 @@ def meeting(tmp_path: Path, _lazy_postgres: LazyPostgres) -> Iterator[Callable[.
         _lazy_postgres.server.drop_databases(name)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_rows_of_every_trait_are_merged_under_other_ids_and_restored(
     engine: Engine, meeting: Callable[..., Meeting]
 ) -> None:
