@@ -77,11 +77,14 @@ class ComparedPlaces:
 
 
 def same_object(place: StorePlace, other: StorePlace, key: str) -> bool:
-    """Whether both places have an object of that key, and it is the same."""
+    """Whether both places have an object of that key, and it is the same; not if one was replaced while it was read."""
     here, there = place.look_up(key), other.look_up(key)
     if here is None or there is None or here.total != there.total:
         return False
-    return here.etag == there.etag or place.hash_of(key) == other.hash_of(key)
+    try:
+        return here.etag == there.etag or place.hash_of(key) == other.hash_of(key)
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

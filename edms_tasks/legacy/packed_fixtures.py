@@ -69,10 +69,7 @@ class PackedFixtures:
             if not keep_file(member, folders):
                 self._fixture(member, checked=proved or trouble.is_checked)
         self.found += trouble.findings()
-        name = source.path.name
-        if self._lost:
-            shown, count = tuple(self._lost[:_EXAMPLES]), len(self._lost)
-            self.found.append(make_finding("old-not-converted", name, severity="error", count=count, examples=shown))
+        self.found += _not_converted(source, self._lost)
         return folders.finish()
 
     def _fixture(self, member: ArchiveMember, *, checked: bool) -> None:
@@ -103,13 +100,14 @@ def files_beside(source: Source, scratch: Scratch) -> tuple[tuple[FileFolder, ..
     for member in members(folder, trouble):
         if not keep_file(member, folders, inside=True):
             lost.append(f"{FILES}/{member.name}")
-    found = trouble.findings()
-    if lost:
-        shown = tuple(lost[:_EXAMPLES])
-        found.append(
-            make_finding("old-not-converted", source.path.name, severity="error", count=len(lost), examples=shown)
-        )
-    return folders.finish(), found
+    return folders.finish(), [*trouble.findings(), *_not_converted(source, lost)]
+
+
+def _not_converted(source: Source, lost: list[str]) -> list[Finding]:
+    if not lost:
+        return []
+    shown = tuple(lost[:_EXAMPLES])
+    return [make_finding("old-not-converted", source.path.name, severity="error", count=len(lost), examples=shown)]
 
 
 def keep_file(member: ArchiveMember, folders: UnpackedFolders, *, inside: bool = False) -> bool:

@@ -98,6 +98,12 @@ def paired(left: str, right: str) -> str:
     return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in (KEY, NUMBER))
 
 
+def shared_value(alias: str, column: str, here: Identified, there: Identified) -> str:
+    """SQL: a value of a row of `here` in a form that is equal for values which the engine takes for equal, on either side."""
+    held = here.storage(column)
+    return held.pointed_at(comparable(f"{alias}.{identifier(column)}", held, there.storage(column)))
+
+
 def same_row(left: str, right: str) -> str:
     """SQL: the condition that the rows with these aliases are equal in all columns, ids included."""
     return f"{left}.{identifier(EXACT)} = {right}.{identifier(EXACT)}"

@@ -7,20 +7,17 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.folder_walk import MERGE_STAGING
-from edms_tasks.files.index import SCHEMA, OpenedIndex
+from edms_tasks.files.index import OpenedIndex
 from edms_tasks.files.index_fetch import folders_of
+from edms_tasks.files.index_part import part_of
 from edms_tasks.files.progress import Progress
 from edms_tasks.files.root_restore import restore_opened
 from edms_tasks.merging.live_files import Compare, There, Writes
@@ -28,7 +25,6 @@ from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import require_space
 
 _STAGING = os.fsdecode(MERGE_STAGING)
-_BLOCK = 1 << 20
 
 
 class MergedFolder:
@@ -56,9 +52,8 @@ class MergedFolder:
         self.remove_staged()
         self._path.mkdir(parents=True, exist_ok=True)
         require_space(self._path, size, f"the files of {opened.index.root.name}")
-        chosen = opened.folder / "chosen.parquet"
-        _choose(opened, writes, chosen)
-        part = OpenedIndex(opened.index, (chosen,), opened.folder, opened.engine)
+        folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
+        part = part_of(opened, {path: path for path in (*writes, *folders)})
         restore_opened(part, repository, self._path / _STAGING, progress)
 
     def move_in(self, root: str, writes: Writes, aside: Path) -> None:
@@ -120,10 +115,7 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> There:
             return "no file"
         if held.st_size != size:
             return "differs"
-        digest = hashlib.sha256()
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return "same" if digest.hexdigest() == sha256 else "differs"
+        return "same" if hashlib.file_digest(stream, "sha256").hexdigest() == sha256 else "differs"
 
 
 def _make_folders(live: Path, staged: Path, name: bytes) -> None:
@@ -143,15 +135,6 @@ def _make_folders(live: Path, staged: Path, name: bytes) -> None:
 def _place(root: Path, name: bytes) -> Path:
     """A name of the index, which stays inside the root (`fetch.open_index`), below a folder."""
     return root / os.fsdecode(name)
-
-
-def _choose(opened: OpenedIndex, writes: Mapping[bytes, object], path: Path) -> None:
-    """Write the needed rows of an index: the files, and the folders that contain them."""
-    folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
-    wanted = pa.array([*writes, *folders], pa.binary())
-    with pq.ParquetWriter(path, SCHEMA) as writer:
-        for batch in opened.batches():
-            writer.write_batch(batch.filter(pc.is_in(batch["path"], wanted)))
 
 
 def _require_plain_folders(live: Path, name: bytes) -> None:

@@ -8,19 +8,17 @@ the next restore or merge.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from edms_tasks.errors import EdmsBackupError, MergeRefused, TerminalError
-from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, OpenedIndex, readable
+from edms_tasks.files.index import ROWS_AT_ONCE, OpenedIndex, readable
+from edms_tasks.files.index_part import part_of
 from edms_tasks.files.live_stores import LiveStores, require_apart
 from edms_tasks.files.progress import Progress
 from edms_tasks.merging.live_files import Compare, There, Writes
@@ -88,9 +86,7 @@ class MergedStore:
         self._stores.remove_left_by_killed_runs(self._address)
         self._stores.require_writable(self._address)
         self._staging = self._stores.staging(self._address)
-        chosen = opened.folder / "chosen.parquet"
-        _choose(opened, writes, chosen)
-        part = OpenedIndex(opened.index, (chosen,), opened.folder, opened.engine)
+        part = part_of(opened, {name: final for name, (final, _) in writes.items()})
         write_objects(part, repository, self._staged, self._live, progress)
         self._require_as_written(part)
 
@@ -98,7 +94,7 @@ class MergedStore:
         """See `LiveFiles`. What is replaced is kept in `aside` and, to be taken back, beside the live objects.
 
         Raises:
-            TerminalError: an object is not the staged one after it was copied.
+            MergeRefused: also if an object was written or removed meanwhile.
             RepositoryUnreachable, RepositoryForbidden, NoSpace: some objects may be written; `take_back` undoes it.
         """
         from edms_tasks.files.store_copying import on_threads
@@ -128,7 +124,7 @@ class MergedStore:
             raise TerminalError(
                 "The database is unchanged, but objects that the merge had written could not be taken back.",
                 where=self._address,
-                why=f"{why} Objects: {', '.join(left[:_NAMED])}{' and others' if len(left) > _NAMED else ''}",
+                why=f"{why} Objects: {_some(left)}",
                 fix=f"Those that were replaced are kept in {self._aside}: put these back. The others belong to no row, and the next "
                 "merge finds them equal.",
             )
@@ -141,7 +137,7 @@ class MergedStore:
             remove_all(self._stores.place(self._staging, self._address))
             self._staging = ""
 
-    @property
+    @cached_property
     def _live(self) -> StorePlace:
         return self._stores.place(self._address, self._address)
 
@@ -192,7 +188,7 @@ class MergedStore:
             raise TerminalError(
                 "Staged objects are not what was written.",
                 where=self._staging,
-                why=", ".join(found[:_NAMED]) + (" and others" if len(found) > _NAMED else ""),
+                why=_some(found),
                 fix="Nothing was changed. Find out what else writes beside the live objects, and run the merge again.",
             )
 
@@ -220,8 +216,10 @@ class MergedStore:
         kept.parent.mkdir(parents=True, exist_ok=True)
         require_space(kept.parent, size, "the objects that the merge replaces")
         with kept.open("xb") as file:
-            for block in self._live.blocks(key):
-                file.write(block)
+            try:
+                file.writelines(self._live.blocks(key))
+            except FileNotFoundError as error:
+                raise _written_meanwhile(self._address, key) from error
         self._copy(key, self._live, self._replaced)
 
     def _copy(self, key: str, source: StorePlace, target: StorePlace) -> None:
@@ -247,15 +245,8 @@ def _is_in_the_way(objects: sqlite3.Connection, name: bytes) -> bool:
     )
 
 
-def _choose(opened: OpenedIndex, writes: Writes, path: Path) -> None:
-    """Write the rows of the files that are needed, with the names that they get."""
-    wanted = pa.array(list(writes), pa.binary())
-    with pq.ParquetWriter(path, SCHEMA) as writer:
-        for batch in opened.batches():
-            chosen = batch.filter(pc.is_in(batch["path"], wanted))
-            finals = [writes[name][0] for name in chosen["path"].to_pylist()]
-            columns = [pa.array(finals, pa.binary()), *chosen.columns[1:]]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+def _some(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:_NAMED]) + (" and others" if len(keys) > _NAMED else "")
 
 
 def _written_meanwhile(where: str, key: str) -> MergeRefused:

@@ -10,12 +10,11 @@ import duckdb
 from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.digests.value_equality import without_ascii_case
 from edms_tasks.digests.value_text import text_value
-from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.inventory.model import UniqueKey, UniqueRule
 from edms_tasks.merging.conflicts import Conflict, make_conflict
-from edms_tasks.merging.identified_rows import EXACT, NUMBER, Identified, paired
+from edms_tasks.merging.identified_rows import EXACT, NUMBER, Identified, paired, shared_value
 from edms_tasks.merging.planning import Policy, written
-from edms_tasks.merging.row_rewriting import Rewritten
+from edms_tasks.merging.row_rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, identifiers
 
 _EXAMPLES = 3
@@ -46,24 +45,24 @@ def unique_conflicts(
         except duckdb.Error:
             if not unique.condition:
                 raise
-            said.append(_unknown(source, "index", unique.name, f"its condition ({unique.condition})"))
+            said.append(_unknown(source, unique.name, f"its condition ({unique.condition})"))
     told = {conflict.message for conflict in conflicts}
     for rule in source.table.unique_rules:
         if not rule.terms:
-            said.append(_unknown(source, "index", rule.name, "which rows it takes for equal"))
+            said.append(_unknown(source, rule.name, "which rows it takes for equal"))
             continue
         try:
             found = _of_rule(cursor, source, target, rows, ours, rule, policy)
         except duckdb.Error:
-            said.append(_unknown(source, "index", rule.name, f"its terms ({', '.join(rule.terms)})"))
+            said.append(_unknown(source, rule.name, f"its terms ({', '.join(rule.terms)})"))
             continue
         conflicts += [conflict for conflict in found if conflict.message not in told]
     return conflicts, said
 
 
-def _unknown(source: Identified, kind: str, name: str, what: str) -> str:
+def _unknown(source: Identified, name: str, what: str) -> str:
     return (
-        f"{source.table.label}: whether rows violate the unique {kind} {name} shows only when they are written. Only the database can "
+        f"{source.table.label}: whether rows violate the unique index {name} shows only when they are written. Only the database can "
         f"compute {what}."
     )
 
@@ -91,20 +90,15 @@ def _of_key(
     if unique.partial and not (unique.where_null or unique.where_filled):
         ours = _within(cursor, unique.condition, source, ours)
         theirs = _within(cursor, unique.condition, target, target.relation)
-
-    def text(alias: str, column: str) -> str:
-        ours, theirs = (source, target) if alias == "r" else (target, source)
-        held = ours.storage(column)
-        return held.pointed_at(comparable(f"{alias}.{identifier(column)}", held, theirs.storage(column)))
-
+    taken = [shared_value("r", column, source, target) for column in unique.columns]
+    held = [shared_value("t", column, target, source) for column in unique.columns]
     operator = "=" if unique.nulls_distinct else "IS NOT DISTINCT FROM"
-    conditions = [f"{text('r', column)} {operator} {text('t', column)}" for column in unique.columns]
+    conditions = [f"{one} {operator} {other}" for one, other in zip(taken, held, strict=True)]
     for column in unique.where_null:
         conditions += [f"{alias}.{identifier(column)} IS NULL" for alias in ("r", "t")]
     for column in unique.where_filled:
         conditions += [f"{alias}.{identifier(column)} IS NOT NULL" for alias in ("r", "t")]
-    shown = ", ".join(text("r", column) for column in unique.columns)
-    found = _sharing(cursor, rows, ours, theirs, conditions, shown, policy)
+    found = _sharing(cursor, rows, ours, theirs, conditions, ", ".join(taken), policy)
     return _conflict(source, ", ".join(unique.columns), unique.name, found)
 
 
@@ -121,19 +115,14 @@ def _of_rule(
     names = [f"@term {number}" for number, _ in enumerate(rule.terms)]
     terms = ", ".join(f"{_term(term)} AS {identifier(name)}" for term, name in zip(rule.terms, names, strict=True))
 
-    def with_terms(side: Identified, relation: str) -> str:
+    def with_terms(side: Identified, relation: str, *columns: str) -> str:
         within = _within(cursor, rule.condition, side, relation) if rule.condition else relation
-        key = identifiers((KEY, NUMBER))
-        return (
-            f'(SELECT {key}, "@action", {terms} FROM {_plain(side, within)})'
-            if side is source
-            else (f"(SELECT {key}, {terms} FROM {_plain(side, within)})")
-        )
+        return f"(SELECT {identifiers((KEY, NUMBER, *columns))}, {terms} FROM {_plain(side, within)})"
 
     conditions = [f"r.{identifier(name)} = t.{identifier(name)}" for name in names]
     shown = ", ".join(f"r.{identifier(name)}" for name in names)
     found = _sharing(
-        cursor, rows, with_terms(source, ours), with_terms(target, target.relation), conditions, shown, policy
+        cursor, rows, with_terms(source, ours, ACTION), with_terms(target, target.relation), conditions, shown, policy
     )
     bare = [_COLLATE.sub("", term).strip('"') for term in rule.terms]
     return _conflict(source, ", ".join(bare), rule.name, found)

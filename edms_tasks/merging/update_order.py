@@ -9,10 +9,9 @@ from __future__ import annotations
 import duckdb
 
 from edms_tasks.digests.chunk_columns import KEY
-from edms_tasks.identifying.comparable_columns import comparable
 from edms_tasks.inventory.model import UniqueKey
 from edms_tasks.merging.conflicts import Conflict, make_conflict
-from edms_tasks.merging.identified_rows import NUMBER, Identified, paired
+from edms_tasks.merging.identified_rows import NUMBER, Identified, paired, shared_value
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.row_rewriting import ACTION, COLUMNS, Rewritten
 from edms_tasks.quoting import identifier, identifiers, literal
@@ -101,14 +100,11 @@ def _moved_keys(cursor: duckdb.DuckDBPyConnection, source: Identified, rows: Rew
 
 def _waits_for(source: Identified, target: Identified, rows: Rewritten, unique: UniqueKey) -> str:
     """SELECT the rows to be updated that take a value which another row to be updated has, and that row."""
-
-    def text(alias: str, column: str) -> str:
-        ours, theirs = (source, target) if alias == "r" else (target, source)
-        held = ours.storage(column)
-        return held.pointed_at(comparable(f"{alias}.{identifier(column)}", held, theirs.storage(column)))
-
     same = "=" if unique.nulls_distinct else "IS NOT DISTINCT FROM"
-    takes = " AND ".join(f"{text('r', column)} {same} {text('t', column)}" for column in unique.columns)
+    takes = " AND ".join(
+        f"{shared_value('r', column, source, target)} {same} {shared_value('t', column, target, source)}"
+        for column in unique.columns
+    )
     update = f'"{ACTION}" = {literal("update")}'
     return (
         f"SELECT r.{identifier(KEY)}, r.{identifier(NUMBER)}, t.{identifier(KEY)} AS holder, t.{identifier(NUMBER)} AS holder_number "

@@ -66,9 +66,8 @@ app = typer.Typer(
 
 
 def _examples(*lines: str) -> str:
-    return "\n".join(
-        ["\b", "Examples:", *(f"  edms-backup {line}" for line in lines)]
-    )  # \b: the lines stay as they are
+    # After a \b alone on its line, lines stay as they are.
+    return "\n".join(["\b", "Examples:", *(f"  edms-backup {line}" for line in lines)])
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,16 +52,11 @@ def owing_an_entry(run: Run, event: str, request: object) -> Iterator[None]:
         "run": run.origin.run,
         "facts": {**run.origin.facts(), **asked},
     }
-    owing = owed(run.settings.workdir / _FOLDER, json.dumps(said))
-    try:
-        owing.__enter__()
-    except OSError:  # nothing can be remembered there; a run that needs the folder says so itself
+    with ExitStack() as owing:
+        # Where nothing can be remembered, a run that needs the folder says so itself.
+        with suppress(OSError):
+            owing.enter_context(owed(run.settings.workdir / _FOLDER, json.dumps(said)))
         yield
-        return
-    try:
-        yield
-    finally:
-        owing.__exit__(None, None, None)
 
 
 def note_killed_runs(run: Run) -> None:

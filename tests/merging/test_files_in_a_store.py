@@ -14,6 +14,7 @@ import pytest
 
 from edms_tasks.errors import MergeRefused, RepositoryForbidden, StoreNotWritten, TerminalError
 from edms_tasks.merging.merged_store import MergedStore
+from edms_tasks.repository.backends.s3_files import S3Files
 from edms_tasks.settings import Settings
 from flows.tasks.merge_tasks import commit
 from tests.files.test_files_in_a_store import Bucket, bucket
@@ -196,6 +197,26 @@ def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monk
         archive.merge()
     assert objects(archive.bucket) == {"c.bin": FILES["c.bin"], "deep/b.pdf": b"somebody's"}
     assert set(archive.papers()) == {"c"} and is_clean(archive)
+
+
+def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was_written_is_taken_back(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.lose("a.pdf")
+    archive.bucket.put("c.bin", b"spoiled")
+    before = objects(archive.bucket)
+    piece = S3Files.piece
+
+    def replaced(self: S3Files, key: str, etag: str, start: int, length: int) -> Any:
+        if key == "c.bin" and length > 1 and self.full_key("").startswith("media/"):
+            raise FileNotFoundError(key)  # as of a version that is gone
+        return piece(self, key, etag, start, length)
+
+    monkeypatch.setattr(S3Files, "piece", replaced)
+    with pytest.raises(MergeRefused, match="while they were merged"):
+        archive.merge(on_conflict="overwrite")
+    monkeypatch.undo()
+    assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
 def test_a_staged_object_that_is_not_as_in_the_snapshot_ends_the_merge(

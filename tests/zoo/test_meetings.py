@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import MergeRefused
+from edms_tasks.settings import Settings
 from tests.reference_system import Engine, LazyPostgres
 from tests.running import run_backup, run_merge, run_restore
 from tests.zoo.meetings import Meeting, together, traits_of
@@ -54,6 +55,14 @@ def meeting(tmp_path: Path, _lazy_postgres: LazyPostgres) -> Iterator[Callable[.
         _lazy_postgres.server.drop_databases(name)
 
 
+def backed_up_and_reinitialised(place: Meeting) -> tuple[Settings, str, object]:
+    """The settings, a snapshot of my system, and what the other one says, which is there now."""
+    settings = place.make("mine")
+    snapshot = run_backup(settings).snapshot_id
+    place.make("theirs")
+    return settings, snapshot, place.said()
+
+
 @pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_rows_of_every_trait_are_merged_under_other_ids_and_restored(
     engine: Engine, meeting: Callable[..., Meeting]
@@ -92,10 +101,7 @@ def test_what_cannot_be_merged_is_a_conflict_of_the_plan(
     engine: Engine, trait: str, meeting: Callable[..., Meeting]
 ) -> None:
     place = meeting(engine, trait)
-    settings = place.make("mine")
-    snapshot = run_backup(settings).snapshot_id
-    place.make("theirs")
-    theirs = place.said()
+    settings, snapshot, theirs = backed_up_and_reinitialised(place)
 
     result = run_merge(settings, snapshot=snapshot)
 
@@ -108,11 +114,8 @@ def test_what_cannot_be_merged_is_a_conflict_of_the_plan(
 def test_what_only_the_database_can_compare_is_said_in_the_plan_and_refused_by_it(
     engine: Engine, trait: str, meeting: Callable[..., Meeting]
 ) -> None:
-    place = meeting(engine, trait)
-    settings = place.make("mine")
-    snapshot = run_backup(settings).snapshot_id
-    place.make("theirs")
-    theirs, name = place.said(), REFUSED_BY_THE_DATABASE[engine, trait]
+    place, name = meeting(engine, trait), REFUSED_BY_THE_DATABASE[engine, trait]
+    settings, snapshot, theirs = backed_up_and_reinitialised(place)
 
     plan = run_merge(settings, snapshot=snapshot, dry_run=True).plan
     with pytest.raises(MergeRefused, match=name):

@@ -8,6 +8,10 @@ import psycopg
 
 from edms_tasks.inventory.model import UniqueRule
 
+_HAS_OWN_ORDER = """EXISTS (
+    SELECT 1 FROM unnest(i.indcollation) AS used(oid) JOIN pg_catalog.pg_collation l ON l.oid = used.oid WHERE NOT l.collisdeterministic
+)"""
+
 
 def read_unique_rules(
     connection: psycopg.Connection[tuple[object, ...]], condition: str
@@ -21,20 +25,14 @@ def read_unique_rules(
     rows = connection.execute(
         f"""
         SELECT i.indrelid::bigint, x.relname::text, coalesce(pg_catalog.pg_get_expr(i.indpred, i.indrelid), ''),
-               i.indisexclusion OR EXISTS (
-                   SELECT 1 FROM unnest(i.indcollation) AS used(oid) JOIN pg_catalog.pg_collation l ON l.oid = used.oid
-                   WHERE NOT l.collisdeterministic
-               ),
+               i.indisexclusion OR {_HAS_OWN_ORDER},
                ARRAY(SELECT pg_catalog.pg_get_indexdef(i.indexrelid, position, true) FROM generate_series(1, i.indnkeyatts) AS position)
         FROM pg_catalog.pg_index i
         JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
         JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE (i.indisunique OR i.indisexclusion) AND i.indisvalid AND {condition} AND (
-            i.indisexclusion OR i.indexprs IS NOT NULL OR EXISTS (
-                SELECT 1 FROM unnest(i.indcollation) AS used(oid) JOIN pg_catalog.pg_collation l ON l.oid = used.oid
-                WHERE NOT l.collisdeterministic
-            )
+            i.indisexclusion OR i.indexprs IS NOT NULL OR {_HAS_OWN_ORDER}
         )
         ORDER BY i.indrelid, x.relname
         """.encode()

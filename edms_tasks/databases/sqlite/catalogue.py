@@ -131,6 +131,8 @@ def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
     keyed = [declared.upper() for _, _, declared, _, _, primary, _ in found if primary]
     # Only these primary keys refuse NULL: SQLite's others allow it, any number of times (sqlite.org/lang_createtable.html).
     never_null = keyed == ["INTEGER"] or not has_rowid(connection, name)
+    row = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", [name]).fetchone()
+    may_ignore_case = row is not None and _NOCASE.search(row[0] or "")
     for _, column, declared, not_null, _, primary, hidden in found:
         columns.append(
             Column(
@@ -140,7 +142,7 @@ def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
                 nullable=not not_null and not (primary and never_null),
                 generated=hidden in (2, 3),
                 identity="rowid" if primary and declared.upper() == "INTEGER" else "",
-                collation="nocase" if _ignores_case(connection, name, column) else "",
+                collation="nocase" if may_ignore_case and _ignores_case(connection, name, column) else "",
             )
         )
     return tuple(columns)
@@ -148,9 +150,6 @@ def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
 
 def _ignores_case(connection: sqlite3.Connection, name: str, column: str) -> bool:
     """Whether a column's own collation is NOCASE. No pragma tells; the program of a comparison that uses no index does."""
-    row = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", [name]).fetchone()
-    if row is None or not _NOCASE.search(row[0] or ""):
-        return False
     try:
         steps = connection.execute(f"EXPLAIN SELECT 1 FROM {identifier(name)} WHERE +{identifier(column)} = 'x'")
         return any(step[1] in ("Eq", "Ne") and str(step[5]).upper().startswith("NOCASE") for step in steps)
