@@ -26,9 +26,10 @@ KINDS = (
     ),
     Kind(
         "dump-without-rows",
-        ("error",),
-        "The dump has definitions of tables, and no rows: it was made with --schema-only.",
-        "Use another backup: there are no rows in this one.",
+        ("error", "warning"),
+        "The dump has definitions of tables, and no rows of them: it was made with --schema-only, or is not whole. As a warning: rows of "
+        "some tables were left out when it was made (--exclude-table-data), and these tables come back empty.",
+        "Use another backup, if these rows are needed.",
     ),
     Kind(
         "dump-rows-refused",

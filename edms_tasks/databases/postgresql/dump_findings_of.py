@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edms_tasks.databases.postgresql.dump_loading import LoadedDump
 from edms_tasks.databases.postgresql.dump_survey import DatabaseInDump, DumpSurvey, counted
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import Finding
+from edms_tasks.inventory.model import Finding, Severity
 
 _NAMED = 5
 
@@ -16,6 +16,10 @@ def findings_of_survey(survey: DumpSurvey, held: DatabaseInDump, damage: str) ->
     """What the dump lacks, and what of it is not run."""
     if damage:
         yield make_finding("dump-damaged", "dump", f"The dump cannot be read to its end: {damage}")
+    for table in held.without_end:
+        yield make_finding(
+            "dump-cut", table, f"The rows of {table} end without their mark. Those that are whole are read."
+        )
     if survey.cut_in:
         yield make_finding("dump-cut", survey.cut_in, f"The dump ends inside {survey.cut_in}.")
     elif survey.is_dump and not survey.is_complete:
@@ -29,7 +33,14 @@ def findings_of_survey(survey: DumpSurvey, held: DatabaseInDump, damage: str) ->
     if held.tables and not held.rows:
         is_whole = survey.is_complete and not survey.cut_in and not damage
         message = "" if is_whole else "The dump ends before its rows: it has definitions of tables alone."
-        yield make_finding("dump-without-rows", "dump", message, count=len(held.tables))
+        yield make_finding("dump-without-rows", "dump", message, severity="error", count=len(held.tables))
+    elif held.rows and (names := held.without_rows):
+        if damage or survey.cut_in or held.without_end or not survey.is_complete:
+            why = "They may have been in what is missing."
+            yield _without_rows(f"The dump is not whole, and has no rows of {counted(names)}. {why}", names, "error")
+        elif held.is_of_copies:
+            why = "They were left out when it was made (--exclude-table-data)."
+            yield _without_rows(f"The dump has no rows of {counted(names)}. {why}", names, "warning")
     for kind, names in held.left_out.items():
         code = "dump-large-objects" if kind == "large object" else "dump-left-out"
         yield make_finding(code, kind, f"Statements that are not run: {counted(names)}.", count=len(names))
@@ -62,6 +73,12 @@ def findings_of_survey(survey: DumpSurvey, held: DatabaseInDump, damage: str) ->
             count=len(survey.names),
         )
     yield make_finding("dump-unchecked", "dump")
+
+
+def _without_rows(message: str, names: list[str], severity: Severity) -> Finding:
+    return make_finding(
+        "dump-without-rows", "dump", message, severity=severity, count=len(names), examples=tuple(names[:_NAMED])
+    )
 
 
 def findings_of_loading(loaded: LoadedDump, held: DatabaseInDump, there: dict[str, int]) -> Iterator[Finding]:

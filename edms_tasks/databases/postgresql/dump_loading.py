@@ -14,7 +14,14 @@ from psycopg import pq
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.dump_script import DumpScript, PsqlCommand, ReadableStream, Statement
-from edms_tasks.databases.postgresql.dump_statements import database_of, filled_table, judge, judge_command
+from edms_tasks.databases.postgresql.dump_statements import (
+    database_of,
+    filled_table,
+    forced_policies,
+    inserted_rows,
+    judge,
+    judge_command,
+)
 from edms_tasks.databases.postgresql.dump_survey import TableNames
 from edms_tasks.databases.postgresql.waiting_session import WaitingSession
 from edms_tasks.errors import CheckFailed, TransientError
@@ -22,6 +29,8 @@ from edms_tasks.quoting import identifier
 
 _LONGEST = 300
 _MISSING_ROLE = b"42704"
+_HIDDEN = "the rows would be hidden from the role that is to read them. A superuser can restore it"
+_MAY_READ_ALL = b"SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
 # The connection, transaction, resources, operator and system: not the statement.
 _CIRCUMSTANCES = (b"08", b"53", b"57P", b"58030")
 _LIMIT_EXCEEDED = b"53400"  # temp_file_limit of the role
@@ -99,6 +108,7 @@ class _Loader:
         self._session = WaitingSession(connection)
         self._address = address
         self._names = TableNames()
+        self._reads_past_policies = self._session.execute(_MAY_READ_ALL).get_value(0, 0) == b"t"
 
     def run(self, script: DumpScript, database: str) -> None:
         here = ""
@@ -123,13 +133,16 @@ class _Loader:
             if one.takes_rows:
                 self._copy(one, table, script.rows())
             elif (error := self.execute(one.text)) is not None:
-                self.result.lose(table, 1, error[1])
+                self.result.lose(table, inserted_rows(one.text), error[1])
+            return
+        if forced_policies(one.text) and not self._reads_past_policies:
+            self.result.failed.append((_beginning(one.text), _HIDDEN))
             return
         error = self.execute(one.text)
         if error is None or verdict.fate == "try":
             return
         state, why = error
-        beginning = one.text.decode("utf-8", "replace").split("\n")[0][:120]
+        beginning = _beginning(one.text)
         if verdict.kind == "privilege" and state == _MISSING_ROLE:
             self.result.without_role.append(why)
         elif verdict.kind == "extension":
@@ -185,6 +198,10 @@ class _Loader:
                 fix="See the server's log, give it what it lacks, and convert the dump again. Nothing was kept.",
             )
         return state, " ".join(message.split())[:_LONGEST]
+
+
+def _beginning(text: bytes) -> str:
+    return text.decode("utf-8", "replace").split("\n")[0][:120]
 
 
 def _changed(line: int) -> CheckFailed:

@@ -30,13 +30,14 @@ from edms_tasks.errors import DumpRefused, UnreadableBackup
 SILENCE = 120
 """Seconds after which a pg_restore that writes nothing is ended."""
 _SHOWN = 5
+_TAR_BLOCK = 512  # what a member of a tar begins with
 _LONGEST = 600
 
 
 def examine(dump: Dump, database: str, client_programs: str) -> DumpContents:
     """See `dumps.examine_dump`."""
     survey, damage = _survey(dump, client_programs)
-    name, held = _choose(survey, dump, database)
+    name, held = _choose(survey, dump, database, damage)
     return _contents(survey, name, held, damage)
 
 
@@ -44,7 +45,7 @@ def examine(dump: Dump, database: str, client_programs: str) -> DumpContents:
 def restored(dump: Dump, live: DatabaseAddress, maintenance: DatabaseAddress, database: str) -> Iterator[RestoredDump]:
     """See `dumps.restored_dump`."""
     survey, damage = _survey(dump, live.client_programs)
-    name, held = _choose(survey, dump, database)
+    name, held = _choose(survey, dump, database, damage)
     contents = _contents(survey, name, held, damage)
     encoding = "SQL_ASCII" if survey.encoding == "SQL_ASCII" else "UTF8"
     with throwaway_database(live, maintenance, held.extensions, encoding=encoding) as address:
@@ -75,7 +76,7 @@ def _survey(dump: Dump, client_programs: str) -> tuple[DumpSurvey, str]:
     return survey, script.problem
 
 
-def _choose(survey: DumpSurvey, dump: Dump, wanted: str) -> tuple[str, DatabaseInDump]:
+def _choose(survey: DumpSurvey, dump: Dump, wanted: str, damage: str) -> tuple[str, DatabaseInDump]:
     names = survey.names
     if wanted:
         if wanted in names:
@@ -100,8 +101,8 @@ def _choose(survey: DumpSurvey, dump: Dump, wanted: str) -> tuple[str, DatabaseI
         raise UnreadableBackup(
             "The dump holds no table.",
             where=str(dump.path),
-            why="It is empty, or ends before its first table."
-            if not survey.is_dump
+            why=damage or "It is empty, or ends before its first table."
+            if damage or not survey.is_dump
             else "It ends before its first table, or was made of the server's roles only (pg_dumpall --globals-only).",
             fix="Use another backup: nothing can be got from this one.",
         )
@@ -225,7 +226,9 @@ def archive_version(path: Path) -> int:
     """The major version of PostgreSQL that introduced the archive's format; 0 if the file does not say."""
     file = path / "toc.dat" if path.is_dir() else path
     with file.open("rb") as stream:
-        head = stream.read(8)
+        head = stream.read(_TAR_BLOCK + 8)
+    if head.startswith(b"toc.dat\0"):  # the first member of a tar
+        head = head[_TAR_BLOCK:]
     if not head.startswith(b"PGDMP"):
         return 0
     return {14: 12, 15: 16, 16: 17}.get(head[6], 0) if head[5] == 1 else 0

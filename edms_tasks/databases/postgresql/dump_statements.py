@@ -157,6 +157,10 @@ _IN_ROUTINE = re.compile(
 )
 _OUR_LANGUAGES = frozenset([b"sql", b"plpgsql"])
 _CREATES = re.compile(rb"CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _QUALIFIED, re.IGNORECASE)
+_FORCES = re.compile(rb"ALTER\s+TABLE\b.*?\sFORCE\s+ROW\s+LEVEL\s+SECURITY\s*$", re.IGNORECASE | re.DOTALL)
+_PARTITIONED = re.compile(rb"\)\s*PARTITION\s+BY\s+(?:RANGE|LIST|HASH)\b[^;]*$", re.IGNORECASE)
+_SEVERAL_ROWS = re.compile(rb"\sVALUES\s*\n", re.IGNORECASE)
+_IN_VALUES = re.compile(rb"""E'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | [()]""", re.VERBOSE | re.DOTALL)
 _FILLS = re.compile(rb"(?:COPY|INSERT\s+INTO)\s+(?:ONLY\s+)?" + _QUALIFIED, re.IGNORECASE)
 _EXTENSION = re.compile(rb"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + _NAME + rb")", re.IGNORECASE)
 _OWNER = re.compile(rb"OWNER\s+TO\s+(" + _NAME + rb")\s*$", re.IGNORECASE)
@@ -221,6 +225,31 @@ def filled_table(text: bytes) -> bytes | None:
     """The name of the table whose rows a statement adds, as written."""
     found = _FILLS.match(text)
     return found[1] if found else None
+
+
+def inserted_rows(text: bytes) -> int:
+    """How many rows an INSERT adds: pg_dump --rows-per-insert writes several, each on a line of its own below VALUES."""
+    several = _SEVERAL_ROWS.search(text)
+    if several is None:
+        return 1
+    rows = depth = 0
+    for found in _IN_VALUES.finditer(text, several.end()):
+        if found[0] == b"(":
+            rows += depth == 0
+            depth += 1
+        elif found[0] == b")":
+            depth -= 1
+    return rows
+
+
+def is_partitioned(text: bytes) -> bool:
+    """Whether a statement creates a table whose rows are in partitions."""
+    return _PARTITIONED.search(text) is not None
+
+
+def forced_policies(text: bytes) -> bool:
+    """Whether a statement lets policies hide rows from the owner of the table, too."""
+    return _FORCES.search(text) is not None
 
 
 def extension_of(text: bytes) -> str | None:

@@ -13,6 +13,8 @@ from edms_tasks.databases.postgresql.dump_statements import (
     database_of,
     extension_of,
     filled_table,
+    inserted_rows,
+    is_partitioned,
     judge,
     judge_command,
     name_of_code,
@@ -41,11 +43,19 @@ class DatabaseInDump:
     owners: set[str] = field(default_factory=set)
     code: list[str] = field(default_factory=list)  # functions, triggers, rules and policies
     left_out: dict[str, list[str]] = field(default_factory=dict)  # kind of statement -> beginnings
+    without_end: list[str] = field(default_factory=list)  # tables whose rows end without their mark
+    is_of_copies: bool = False  # rows stand in COPY, which a table without rows has as well
+    partitioned: set[str] = field(default_factory=set)  # tables without rows of their own
 
     @property
     def is_empty(self) -> bool:
         """Whether it has neither a table nor a row."""
         return not self.tables and not self.rows
+
+    @property
+    def without_rows(self) -> list[str]:
+        """The tables of which the dump says nothing, not even that they have no rows."""
+        return sorted(self.tables - self.partitioned - self.rows.keys())
 
 
 @dataclass
@@ -122,14 +132,19 @@ def _note(survey: DumpSurvey, here: DatabaseInDump, one: Statement, names: Table
             here.left_out.setdefault(verdict.kind, []).append(verdict.name)
     if (created := created_table(text)) is not None:
         here.tables.add(names.full(created))
+        if is_partitioned(text):
+            here.partitioned.add(names.full(created))
     if (extension := extension_of(text)) is not None:
         here.extensions.append(extension)
     if code := name_of_code(text):
         here.code.append(code)
     if verdict.kind == "rows" and (filled := filled_table(text)) is not None:
         table = names.full(filled)
-        added = sum(piece.count(b"\n") for piece in script.rows()) if one.takes_rows else 1
+        added = sum(piece.count(b"\n") for piece in script.rows()) if one.takes_rows else inserted_rows(text)
         here.rows[table] = here.rows.get(table, 0) + added
+        here.is_of_copies |= one.takes_rows
+        if one.takes_rows and script.rows_had_no_end:
+            here.without_end.append(table)
         if script.rows_were_cut:
             survey.cut_in = table
 
