@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from edms_tasks.files.deep_paths import open_path
@@ -121,7 +122,7 @@ class FileBeingRead(Protocol):
         """Close it."""
 
 
-Opening = Callable[[FileToRead], FileBeingRead]
+Opening = Callable[[FileToRead], AbstractContextManager[FileBeingRead]]
 """Opens a file of a root."""
 
 

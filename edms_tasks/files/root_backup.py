@@ -6,12 +6,12 @@ however many files have it.
 
 from __future__ import annotations
 
-import itertools
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,22 +20,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.errors import DamagedRepository
+from edms_tasks.files.changed_files import (
+    Packed,
+    PartOfFiles,
+    ReadElsewhere,
+    files_of,
+    number_of_parts,
+    read_changed,
+)
 from edms_tasks.files.exclusions import NOTHING, LeaveOut
 from edms_tasks.files.file_sources import FileSource, FolderSource
 from edms_tasks.files.folder_listing import write_listing
 from edms_tasks.files.folder_walk import Troubles
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspace, write_index
 from edms_tasks.files.index_fetch import open_index
-from edms_tasks.files.pack_writer import Packer
 from edms_tasks.files.progress import Meter, Progress
-from edms_tasks.files.read_ahead import Content, FileFailed, FileToRead, Opening, Read, TooLarge, read_ahead
+from edms_tasks.files.read_ahead import Opening
 from edms_tasks.inventory.model import FileRoot, Finding
 from edms_tasks.manifest import FileIndex, ObjectRef
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.duckdb_instance import cursor_of
-
-_WRITERS = 2
 
 _Connection = duckdb.DuckDBPyConnection
 
@@ -72,6 +77,21 @@ _USE_OF_PACKS = """
     SELECT part."object", CAST(sum(part.length) AS BIGINT), CAST(max(part."offset" + part.length) AS BIGINT)
     FROM (SELECT DISTINCT part FROM (SELECT unnest(parts) AS part FROM previously))
     GROUP BY 1
+"""
+
+# The files of one size go to one part, unless they are more than its share.
+_DEALT = f"""
+    SELECT
+        *,
+        hash(CASE WHEN sum(size) OVER (PARTITION BY size) > {{share}} THEN position ELSE size END) % {{parts}} AS part
+    FROM ({_CHANGED})
+"""
+
+_CONTENTS_OF_SIZES = f"""
+    SELECT sha256, parts[1]."object" AS object, parts[1]."offset" AS "offset"
+    FROM {_PREVIOUS}
+    WHERE len(parts) = 1 AND parts[1].length IN ({{sizes}})
+    ORDER BY sha256
 """
 
 _LINKS = f"""
@@ -128,6 +148,7 @@ def index_files(
     jobs: int = 2,
     repack_above: int | None = None,
     source: FileSource | None = None,
+    elsewhere: ReadElsewhere | None = None,
 ) -> tuple[FileIndex, tuple[Finding, ...]]:
     """Store a root's files; returns its index and what could not be kept as it is.
 
@@ -143,6 +164,7 @@ def index_files(
         repack_above: if more than that many percent of a pack belong to no file any more, its files are read and stored again,
             so that the pack can be pruned; None: never.
         source: where its files are; None: in the folder that the root names.
+        elsewhere: has files read in parts by others; what they leave is read here. None: all files are read here.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     troubles, meter = Troubles(root.name), Meter(progress)
@@ -161,7 +183,17 @@ def index_files(
         _relate(workspace, _UNCHANGED, [folder / "unchanged.parquet"])
         ((files, size),) = workspace.execute(f"SELECT count(*), coalesce(sum(size), 0) FROM ({_CHANGED})").fetchall()
         meter.expect(files, int(size))
-        packs = _read_changed(source.open, workspace, repository, folder, known, troubles, meter, jobs)
+        here = partial(_read_here, source.open, workspace, repository, folder, known, troubles, meter, jobs)
+        read = (
+            [here()]
+            if elsewhere is None
+            else _read_elsewhere(elsewhere, here, workspace, folder, known, troubles, meter)
+        )
+        _relate(workspace, _READ, [one.rows for one in read])
+        packs = _KnownPacks(
+            {**known.packs, **{name: ref for one in read for name, ref in one.packs.items()}},
+            {**known.sizes, **{name: size for one in read for name, size in one.sizes.items()}},
+        )
         index = _write_index(root, workspace, repository, folder, packs)
         for (path,) in _rows(workspace, _LINKS):
             troubles.tell("link-stored-as-file", path)
@@ -207,7 +239,7 @@ def _know(
     return _KnownPacks(there, {name: size for name, size in sizes.items() if name in there})
 
 
-def _read_changed(
+def _read_here(
     opening: Opening,
     workspace: _Connection,
     repository: Repository,
@@ -216,40 +248,65 @@ def _read_changed(
     troubles: Troubles,
     meter: Meter,
     jobs: int,
-) -> _KnownPacks:
-    """Read and pack what is not unchanged, and make the relation of it; returns all packs."""
-    with (
-        ThreadPoolExecutor(_WRITERS) as writers,
-        ThreadPoolExecutor(jobs) as threads,
-        closing(Packer(repository, threads, writers, folder, ahead=jobs + _WRITERS)) as packer,
-    ):
-        changed = _rows(workspace, _CHANGED)
-        first = next(changed, None)
-        if first is not None:
-            packer.know(_batches(workspace, _CONTENTS), known.packs)
-            files = (FileToRead(*row) for row in itertools.chain([first], changed))
-            for group in read_ahead(opening, files, threads, ahead=4 * jobs):
-                for read in group:
-                    _take(opening, read, packer, troubles, meter)
-        packs = packer.finish()
-    _relate(workspace, _READ, [packer.path])
-    return _KnownPacks({**known.packs, **packs}, {**known.sizes, **packer.sizes})
+    left: Sequence[Sequence[int]] | None = None,
+) -> Packed:
+    """Read and pack what is not unchanged, or, of that, what was left by others."""
+    query = _CHANGED
+    if left is not None:
+        positions = pa.table({"position": pa.array([one for part in left for one in part], pa.int64())})
+        pq.write_table(positions, folder / "left.parquet")
+        _relate(workspace, "left_by_others", [folder / "left.parquet"])
+        query = f"SELECT * FROM ({_CHANGED}) SEMI JOIN left_by_others USING (position) ORDER BY position"
+    return read_changed(
+        opening,
+        files_of(_batches(workspace, query)),
+        _batches(workspace, _CONTENTS),
+        known.packs,
+        repository,
+        folder,
+        tell=troubles.tell,
+        meter=meter,
+        jobs=jobs,
+    )
 
 
-def _take(opening: Opening, read: Read, packer: Packer, troubles: Troubles, meter: Meter) -> None:
-    try:
-        if isinstance(read, TooLarge):
-            meter.count()
-            trouble = packer.add_large(opening, read.file, meter)
-        else:
-            meter.count(1, read.file.size)
-            trouble = read.trouble
-            if isinstance(read, Content):
-                packer.add(read)
-    except FileFailed as failed:
-        trouble = str(failed)
-    if trouble:
-        troubles.tell(trouble, read.file.path)
+def _read_elsewhere(
+    elsewhere: ReadElsewhere,
+    read_left: Callable[[Sequence[Sequence[int]]], Packed],
+    workspace: _Connection,
+    folder: Path,
+    known: _KnownPacks,
+    troubles: Troubles,
+    meter: Meter,
+) -> list[Packed]:
+    """Have parts read, and here what the others left."""
+    parts = elsewhere(_in_parts(workspace, folder, known))
+    for part in parts:
+        meter.count(part.files, part.bytes)
+        for code, path in part.troubles:
+            troubles.tell(code, path)
+    made = [part.packed for part in parts]
+    left = [part.left for part in parts if part.left]
+    return [*made, read_left(left)] if left else made
+
+
+def _in_parts(workspace: _Connection, folder: Path, known: _KnownPacks) -> list[PartOfFiles]:
+    ((files, size),) = workspace.execute(f"SELECT count(*), coalesce(sum(size), 0) FROM ({_CHANGED})").fetchall()
+    number = number_of_parts(files, int(size))
+    _write(workspace, _DEALT.format(parts=number, share=int(size) // number), folder / "dealt.parquet")
+    _relate(workspace, "dealt", [folder / "dealt.parquet"])
+    parts = []
+    for place in range(number):
+        part = PartOfFiles(
+            place, number, folder / f"changed-{place}.parquet", folder / f"contents-{place}.parquet", known.packs
+        )
+        mine = f"SELECT * EXCLUDE (part) FROM dealt WHERE part = {place} ORDER BY position"
+        _write(workspace, mine, part.changed)
+        _write(
+            workspace, _CONTENTS_OF_SIZES.format(sizes=f"SELECT size FROM dealt WHERE part = {place}"), part.contents
+        )
+        parts.append(part)
+    return parts
 
 
 def _write_index(
