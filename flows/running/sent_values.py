@@ -178,11 +178,16 @@ def _pickled(value: object, stand_in: Any) -> bytes:
             return found
 
         def reducer_override(self, one: object) -> Any:
-            return (MappingProxyType, (dict(one),)) if isinstance(one, MappingProxyType) else NotImplemented
+            return (_read_only, (dict(one),)) if isinstance(one, MappingProxyType) else NotImplemented
 
     into = io.BytesIO()
     Pickler(into, protocol=5).dump(value)
     return into.getvalue()
+
+
+def _read_only(content: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    """A function of ours stands for the type, which pickle looks for among the built-in names, where it is not."""
+    return MappingProxyType(content)
 
 
 def _unpickled(data: bytes, original: Any) -> Any:
