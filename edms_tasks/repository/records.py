@@ -33,6 +33,7 @@ from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.chain import Link
 from edms_tasks.repository.opened_keys import OpenedKeys
 from edms_tasks.repository.private_copies import PrivateCopies
+from edms_tasks.repository.record_ends import RecordEnds
 from edms_tasks.repository.signed_value import SignedValue
 
 _LARGEST = 64 * 1024 * 1024
@@ -309,7 +310,15 @@ class StoredRecords:
             DamagedRepository: one of them cannot be read; it stays, and so do all that were not reached.
         """
         key = self._keys.write_key
-        for origin, record in self.read().erasures.items():
+        there = self.read()
+        ends = RecordEnds(there.by_id)
+        standing: dict[
+            str, list[str]
+        ] = {}  # the first record of an erasure -> it, and those in its place, as far as they are there
+        for name, one in there.by_id.items():
+            for origin in {name, *one.of} if one.kind == "erasure" else ():
+                standing.setdefault(origin, []).append(name)
+        for origin, record in there.erasures.items():
             pieces: list[bytes] = []
             try:
                 codec.decode(iter([base64.b64decode(record.body, validate=True)]), pieces.append)
@@ -320,20 +329,21 @@ class StoredRecords:
                     why=type(error).__name__,
                     fix="Put it back from a copy of the repository, and run it again. The earlier keys are kept until then.",
                 ) from None
-            there = self.read()
-            earlier = [name for name, one in there.by_id.items() if name == origin or origin in one.of]
             again = record.model_copy(
                 update={
                     "body": base64.b64encode(b"".join(codec.encode(pieces))).decode(),
-                    "of": (origin, *sorted({*earlier, *record.of} - {origin})),
-                    "after": there.last,
+                    "of": (origin, *sorted({*standing[origin], *record.of} - {origin})),
+                    "after": ends.names,
                     "machine": key.machine if key is not None else "",
                 }
             ).signed_with(key)
             data = again.to_json()
-            self._backend.write(record_name(hashlib.sha256(data).hexdigest()), [data])
-            for name in earlier:
+            made = hashlib.sha256(data).hexdigest()
+            self._backend.write(record_name(made), [data])
+            ends.add(made, again)
+            for name in standing[origin]:
                 self._backend.remove(record_name(name))
+                ends.remove(name)
 
     def _fetched(self, name: str) -> bytes:
         """A record's bytes, from this machine's copy if there is one."""
