@@ -24,6 +24,11 @@ def take_told(workdir: Path, run: str) -> bool:
     return True
 
 
+def was_told(workdir: Path, run: str) -> bool:
+    """Whether people were told of that run."""
+    return run in _told(workdir)
+
+
 def note_told(workdir: Path, run: str) -> None:
     """Note that people were told of a run. Raises OSError."""
     told = [*(one for one in _told(workdir) if one != run), run]

@@ -1,4 +1,4 @@
-"""The entries in the log that killed runs owe: the next run on the same machine adds them.
+"""The entries in the log that killed runs owe, and what people are to be told of them: the next run on the same machine does both.
 
 A run that replaced the live system and was killed before its report has the entry of a restore or rollback that succeeded.
 """
@@ -18,8 +18,10 @@ from edms_tasks.json_text import parsed_json
 from edms_tasks.package import versions
 from edms_tasks.promotion import Promotion
 from edms_tasks.repository import Repository
-from edms_tasks.repository.audit_log import AuditLog
+from edms_tasks.repository.audit_log import AuditLog, LogEntry, Witness
 from edms_tasks.scratch.owed_by_runs import left_by_killed_runs, owed
+from edms_tasks.signalling.signal import Signal
+from flows.evidence.run_signals import tell_killed
 from flows.live.live_target import journal_of
 from flows.running.run import Run
 
@@ -60,7 +62,7 @@ def owing_an_entry(run: Run, event: str, request: object) -> Iterator[None]:
 
 
 def note_killed_runs(run: Run) -> None:
-    """Add the entries that killed runs of this repository owe, and say so. What cannot be written is said, and tried again."""
+    """Add the entries that killed runs of this repository owe, and tell people. What cannot be written is said, and tried again."""
     folder = run.settings.workdir / _FOLDER
     try:
         for path in left_by_killed_runs(folder):
@@ -89,18 +91,40 @@ def _settle(run: Run, path: Path) -> None:
         if promoted is not None and promoted.state == "started":
             return  # the next restore or rollback finishes it, or finds that it never began
         repository = Repository.open(run.settings.repository)
-        if not _has_entry(repository.log, killed):
-            _append(repository, killed, promoted)
+        entry = _entry_of(repository.log, killed)
+        if entry is None:
+            number = _append(repository, killed, promoted).number
             run.say(f"! {_what(killed, promoted)} The log of the repository has an entry on it now.")
+            _tell(run, killed, promoted, number)
+        elif entry.facts.get("killed"):  # by a run that was killed before it told of it
+            _tell(run, killed, promoted, entry.number)
     except (RepositoryForbidden, RepositorySealed) as failure:
         run.say(f"! {killed.said}, and this role may not write that into the log: {failure.what}")
+        _tell(run, killed, promoted, None)
     except EdmsBackupError as failure:
         run.say(f"! {killed.said}, and that is not in the log yet: {failure.what} {failure.why}".rstrip())
         return
     path.unlink(missing_ok=True)
 
 
-def _append(repository: Repository, killed: _Killed, promoted: Promotion | None) -> None:
+def _tell(run: Run, killed: _Killed, promoted: Promotion | None, entry: int | None) -> None:
+    signal = Signal(
+        verb=killed.event,
+        level="failure" if promoted is None else "warning",
+        at=datetime.now(UTC),
+        seconds=0.0,
+        edms=killed.edms or "",
+        host=run.origin.host,
+        run=killed.run,
+        verdict="KILLED",
+        what=_what(killed, promoted),
+        snapshot=promoted.snapshot_id if promoted is not None else "",
+        entry=entry,
+    )
+    tell_killed(run, signal)
+
+
+def _append(repository: Repository, killed: _Killed, promoted: Promotion | None) -> Witness:
     facts: dict[str, Any] = {
         "what": _what(killed, promoted),
         "began": f"{killed.began:%Y-%m-%dT%H:%M:%SZ}",
@@ -110,7 +134,7 @@ def _append(repository: Repository, killed: _Killed, promoted: Promotion | None)
         evidence = promoted.evidence
         measured = {"verdict": evidence.verdict, "rows": evidence.rows, "files": evidence.files} if evidence else {}
         facts |= {**measured, "promoted": True, "target": promoted.database}
-    repository.log.append(
+    return repository.log.append(
         killed.event,
         "stopped" if promoted is None else "success",
         version=versions()["edms-backup"],
@@ -130,11 +154,11 @@ def _what(killed: _Killed, promoted: Promotion | None) -> str:
     return f"{killed.said} before its end."
 
 
-def _has_entry(log: AuditLog, killed: _Killed) -> bool:
-    """Whether the run had written its entry when it was killed."""
+def _entry_of(log: AuditLog, killed: _Killed) -> LogEntry | None:
+    """The entry on the run: it may have written one before it was killed, or another run did."""
     for entry in log.backwards():
         if entry.at < killed.began:
-            return False
+            return None
         if entry.event == killed.event and entry.facts.get("run") == killed.run:
-            return True
-    return False
+            return entry
+    return None

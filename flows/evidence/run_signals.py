@@ -11,7 +11,7 @@ from edms_tasks.signal_settings import Level
 from edms_tasks.signalling.metrics import Gauge, update_metrics
 from edms_tasks.signalling.sending import PEOPLE, Send, send_all, start_of, ways
 from edms_tasks.signalling.signal import Signal
-from edms_tasks.signalling.told_runs import note_told
+from edms_tasks.signalling.told_runs import note_told, was_told
 from edms_tasks.signalling.unsent import note_sent
 from flows.running.printable import printable
 from flows.running.run import Run
@@ -78,12 +78,21 @@ def tell_refused(run: Run, verb: str, error: EdmsBackupError) -> None:
     _measure(run, signal, {}, {}, failures)
 
 
+def tell_killed(run: Run, killed: Signal) -> None:
+    """Tell of a run that was killed, and could not tell of itself; people are told once."""
+    if was_told(run.settings.workdir, killed.run):
+        return
+    run.runner.emit(f"edms-backup.{killed.verb}.{killed.level}", killed.edms, killed.as_json())
+    failures = _send(run, ways(run.settings.notify, killed), told_of=killed.run)
+    _measure(run, killed, {}, {}, failures)
+
+
 def _more(change: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in change.get("changed", ()) if one["count"] > one["count_before"]]
 
 
-def _send(run: Run, sends: Mapping[str, Send]) -> dict[str, str]:
-    """Send signals; says, notes and returns for each way why it failed, "" if it did not."""
+def _send(run: Run, sends: Mapping[str, Send], told_of: str = "") -> dict[str, str]:
+    """Send signals, of this run or of another one; says, notes and returns for each way why it failed, "" if it did not."""
     if not sends:
         return {}
     results = send_all(sends, run.settings.notify.timeout)
@@ -94,7 +103,7 @@ def _send(run: Run, sends: Mapping[str, Send]) -> dict[str, str]:
     try:
         note_sent(run.settings.workdir, results)
         if people and not any(people):
-            note_told(run.settings.workdir, run.origin.run)
+            note_told(run.settings.workdir, told_of or run.origin.run)
     except OSError as error:
         run.say(f"! It could not be noted which signals were sent: {error.filename}: {error.strerror}")
     return results

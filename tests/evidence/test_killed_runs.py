@@ -10,15 +10,19 @@ import pytest
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry
 from edms_tasks.settings import Settings, settings_from
+from edms_tasks.signal_settings import NotifySettings
 from flows.evidence.killed_runs import note_killed_runs, owing_an_entry
 from flows.requests import BackupRequest, VerifyRequest
 from flows.running.run import Run, ask_now
 from flows.running.said_lines import as_facts, begin_to_note
 from flows.verify import verify
 from tests.backed_up import BackedUpSystems
+from tests.evidence.telling import telling
+from tests.evidence.test_signals import WebServer, web
 from tests.killed_run import kill
-from tests.running import Protected
+from tests.running import Protected, run_backup
 
+__all__ = ["web"]
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
 
@@ -110,3 +114,56 @@ def test_what_cannot_be_noted_yet_is_said_and_noted_later(tmp_path: Path) -> Non
 
     assert next(iter(Repository.open(run.settings.repository).log.backwards())).event == "backup"
     assert unfinished(run.settings) == [elsewhere]
+
+
+def killed_backup(run: Run) -> Path:
+    """What a backup leaves that is killed at work."""
+    with owing_an_entry(run, "backup", BackupRequest()):
+        text = unfinished(run.settings)[0].read_text()
+    left = run.settings.workdir / "unfinished" / "killed.json"
+    left.write_text(text)
+    return left
+
+
+def test_people_are_told_of_a_killed_run_by_the_next_one_and_once(tmp_path: Path, web: WebServer) -> None:
+    settings = settings_from(
+        {"repository": {"url": "repository"}, "metrics": {"file": "edms.prom"}}, where=tmp_path / "edms-backup.toml"
+    )
+    notify = {"webhook": f"{web.url}/hook", "ping": {"backup": f"{web.url}/ping", "verify": f"{web.url}/other"}}
+    run = Run(settings.model_copy(update={"notify": NotifySettings.model_validate(notify)}))
+    Repository.create(settings.repository)
+    left = killed_backup(run)
+    text = left.read_text()
+
+    note_killed_runs(run)
+    left.write_text(text)  # as if the run that told of it had been killed before it removed this
+    note_killed_runs(run)
+
+    told = {path: body for _, path, _, body in web.asked}
+    assert sorted(path for _, path, _, _ in web.asked) == ["/hook", "/ping/fail"]
+    signal = json.loads(told["/hook"])
+    assert (signal["verb"], signal["level"], signal["verdict"], signal["run"]) == (
+        "backup",
+        "failure",
+        "KILLED",
+        run.origin.run,
+    )
+    assert "was killed before its end" in signal["text"]
+    (entry,) = Repository.open(settings.repository).log.backwards()
+    assert signal["log_entry"] == entry.number
+    assert 'edms_backup_run_last_success{edms="",verb="backup"} 0' in (tmp_path / "edms.prom").read_text()
+
+
+@pytest.mark.slow
+def test_the_alarm_of_a_killed_backup_comes_before_the_next_one_is_made(
+    backed_up: BackedUpSystems, web: WebServer
+) -> None:
+    protected = backed_up("sqlite").protected
+    kill("backup", protected.config, "extract", ask_now(protected.settings))
+    settings = telling(protected, ping={"backup": f"{web.url}/ping"}, webhook=f"{web.url}/hook")
+
+    run_backup(settings)
+
+    paths = [path for _, path, _, _ in web.asked]
+    assert set(paths[:2]) == {"/hook", "/ping/fail"}
+    assert paths[2:4] == ["/ping/start", "/ping"]
