@@ -163,6 +163,9 @@ class FileIndex(Value):
     index: tuple[ObjectRef, ...]
     packs: tuple[ObjectRef, ...]
     pack_bytes: dict[str, int] = Field(default={})  # pack (SHA-256) -> bytes in it, unpacked; absent if not recorded
+    headers: tuple[ObjectRef, ...] | None = (
+        None  # of objects whose names do not say them; None: files of a folder, or not recorded
+    )
 
 
 class ConfigFile(Value):
@@ -287,6 +290,8 @@ class Manifest(Value):
         for index in self.files:
             for ref in index.index:
                 yield ref, f"files of {index.root.name}, index"
+            for ref in index.headers or ():
+                yield ref, f"files of {index.root.name}, headers"
             for ref in index.packs:
                 yield ref, f"files of {index.root.name}"
         for one in self.config_files:
@@ -309,7 +314,10 @@ class Manifest(Value):
     def always_read(self) -> frozenset[str]:
         """The objects (SHA-256s) that every verification reads, whatever is known of them."""
         return frozenset(
-            {self.native_schema.object.sha256, *(ref.sha256 for index in self.files for ref in index.index)}
+            {
+                self.native_schema.object.sha256,
+                *(ref.sha256 for index in self.files for ref in (*index.index, *(index.headers or ()))),
+            }
         )
 
     @property

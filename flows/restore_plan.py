@@ -233,7 +233,7 @@ def _require_objects(repository: Repository, manifest: Manifest) -> None:
     """Check that schema, chunks and indexes of files exist; their bytes are checked by `verify`, and by the restore."""
     objects = [manifest.native_schema.object, *(chunk.object for entry in manifest.tables for chunk in entry.chunks)]
     objects += [chunk.superseded for entry in manifest.tables for chunk in entry.chunks if chunk.superseded is not None]
-    objects += [part for index in manifest.files for part in (*index.index, *index.packs)]
+    objects += [part for index in manifest.files for part in (*index.index, *(index.headers or ()), *index.packs)]
     missing = [name for name in objects if not repository.has(name)]
     if missing:
         raise DamagedRepository(

@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.files.folder_walk import Tell, WalkedEntry, walk
 from edms_tasks.files.live_stores import package_missing
+from edms_tasks.files.own_headers import HeadersOfPaths
 from edms_tasks.files.read_ahead import FileBeingRead, FileToRead, OpenFile
 from edms_tasks.inventory.file_stores import is_store
 from edms_tasks.inventory.model import FileRoot
+from edms_tasks.repository.backends.kept_headers import Headers
 
 
 class FileSource(Protocol):
@@ -28,6 +30,12 @@ class FileSource(Protocol):
 
     def is_readable(self, path: bytes) -> bool:
         """Whether a file could be read, as far as that can be told without reading it."""
+
+    def noted_headers(self) -> HeadersOfPaths | None:
+        """The headers of the objects that were read since the walk, where their names do not say them; None: files have none."""
+
+    def ask_headers(self, paths: Iterator[bytes]) -> Iterator[tuple[bytes, Headers]]:
+        """The headers of objects that are not read, where their names do not say them."""
 
 
 class FolderSource:
@@ -47,6 +55,14 @@ class FolderSource:
     def is_readable(self, path: bytes) -> bool:
         """By its permissions."""
         return os.access(os.path.join(self._base, path), os.R_OK)  # noqa: PTH118 - names may not be UTF-8
+
+    def noted_headers(self) -> HeadersOfPaths | None:
+        """Files have none."""
+        return None
+
+    def ask_headers(self, paths: Iterator[bytes]) -> Iterator[tuple[bytes, Headers]]:
+        """Files have none."""
+        return iter(())
 
 
 def source_of(root: FileRoot, options: Mapping[str, Mapping[str, SecretStr]]) -> FileSource:

@@ -57,6 +57,7 @@ class FileCheck:
     unexpected_count: int = 0
     attributes: tuple[str, ...] = ()  # "path (permissions 644, were 4755)"
     attributes_count: int = 0
+    of_objects: bool = False  # then `attributes` names objects with other headers than they were given
 
     @property
     def success(self) -> bool:
@@ -66,9 +67,14 @@ class FileCheck:
 
     @property
     def note(self) -> str:
-        """A sentence about permissions, times and owners that differ; "" if all are right."""
+        """A sentence about permissions, times and owners (of objects: headers) that differ; "" if all are right."""
         if not self.attributes_count:
             return ""
+        if self.of_objects:
+            return (
+                f"files of {self.root}: the contents are right, but the store gave {self.attributes_count:,} objects other headers than "
+                f"those of the snapshot: {', '.join(self.attributes[:3])}."
+            )
         more = f", and {self.attributes_count - 3:,} more" if self.attributes_count > 3 else ""
         return (
             f"files of {self.root}: the contents are right, but {self.attributes_count:,} were restored with other permissions, times "

@@ -11,7 +11,7 @@ big-endian number. The digest is the sum of all, modulo 2**128, as 32 hex digits
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,7 @@ class OpenedIndex:
     paths: tuple[Path, ...]  # its Parquet files
     folder: Path  # for temporary files; gone with the index
     engine: duckdb.DuckDBPyConnection  # a `file_workspace`: opening one for each query took longer than the queries
+    names: Mapping[bytes, bytes] | None = None  # of a part under other paths: path in the index -> path in the part
 
     @contextmanager
     def workspace(self) -> Iterator[duckdb.DuckDBPyConnection]:

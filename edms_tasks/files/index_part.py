@@ -19,4 +19,4 @@ def part_of(opened: OpenedIndex, paths: Mapping[bytes, bytes]) -> OpenedIndex:
             chosen = batch.filter(pc.is_in(batch["path"], wanted))
             named = pa.array([paths[one] for one in chosen["path"].to_pylist()], pa.binary())
             writer.write_batch(pa.RecordBatch.from_arrays([named, *chosen.columns[1:]], schema=SCHEMA))
-    return OpenedIndex(opened.index, (path,), opened.folder, opened.engine)
+    return OpenedIndex(opened.index, (path,), opened.folder, opened.engine, paths)

@@ -34,6 +34,7 @@ from edms_tasks.files.folder_listing import write_listing
 from edms_tasks.files.folder_walk import Troubles
 from edms_tasks.files.index import ROWS_AT_ONCE, SCHEMA, digest_of, file_workspace, write_index
 from edms_tasks.files.index_fetch import open_index
+from edms_tasks.files.own_headers import keep_headers
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import Opening
 from edms_tasks.inventory.model import FileRoot, Finding
@@ -100,6 +101,8 @@ _LINKS = f"""
     WHERE link
     ORDER BY position
 """
+
+_PATHS_NOT_READ = f"SELECT path FROM {_LISTING} SEMI JOIN {_UNCHANGED} USING (position)"
 
 _SET_ID = f"""
     SELECT path
@@ -195,6 +198,9 @@ def index_files(
             {**known.sizes, **{name: size for one in read for name, size in one.sizes.items()}},
         )
         index = _write_index(root, workspace, repository, folder, packs)
+        if index.index:
+            headers = keep_headers(source, workspace, _PATHS_NOT_READ, repository, folder, previous)
+            index = index.model_copy(update={"headers": headers})
         for (path,) in _rows(workspace, _LINKS):
             troubles.tell("link-stored-as-file", path)
         for (path,) in _rows(workspace, _SET_ID):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import duckdb
 
 from edms_tasks.files.index import ROWS_AT_ONCE, file_workspace
+from edms_tasks.files.object_headers import are_equal
 from edms_tasks.files.read_ahead import in_order
 from edms_tasks.quoting import literal
 from edms_tasks.scratch.duckdb_instance import cursor_of
@@ -68,6 +69,11 @@ class ComparedPlaces:
         if held.size is None or held.size != held.other_size:
             return False
         return held.same_tag or self.place.hash_of(held.key) == self.other.hash_of(held.key)
+
+    def has_same_headers(self, held: Held) -> bool:
+        """Whether the object has the same headers in both places."""
+        here, there = self.place.headers(held.key), self.other.headers(held.key)
+        return here is not None and there is not None and are_equal(here, there)
 
     def differences(self) -> Iterator[str]:
         """The keys whose objects are not the same in both."""

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from pydantic import SecretStr
 
 from edms_tasks.errors import EdmsBackupError, SettingsError
+from edms_tasks.repository.backends.kept_headers import Headers
 from edms_tasks.repository.backends.object_store import T
 from edms_tasks.repository.backends.retrying import Retrying
-from edms_tasks.repository.backends.s3_files import FoundObject, Headers, ReadObject
+from edms_tasks.repository.backends.s3_files import FoundObject, ReadObject
 from edms_tasks.repository.backends.s3_store import s3_client
 from edms_tasks.repository.backends.s3_writing import S3Writing
 from edms_tasks.repository.backends.store_backend import PART, in_parts
@@ -99,11 +100,17 @@ class StorePlace(Retrying):
 
     def hash_of(self, key: str) -> tuple[int, str]:
         """Size and SHA-256 of an object, of which all is read. Raises FileNotFoundError, also if it was replaced meanwhile."""
+        return self.read_through(key)[:2]
+
+    def read_through(self, key: str) -> tuple[int, str, Headers]:
+        """Size, SHA-256 and headers of an object; see `hash_of`."""
         digest, size = hashlib.sha256(), 0
-        for block in self.blocks(key):
-            digest.update(block)
-            size += len(block)
-        return size, digest.hexdigest()
+        headers: Headers = {}
+        for piece in self._pieces(key):
+            headers = headers or piece.headers
+            digest.update(piece.data)
+            size += len(piece.data)
+        return size, digest.hexdigest(), headers
 
     def look_up(self, key: str) -> ReadObject | None:
         """Size, time and ETag of an object as it is now, with its first byte; None if there is none."""
@@ -118,11 +125,14 @@ class StorePlace(Retrying):
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """An object from beginning to end, of one version. Raises FileNotFoundError, also if it was replaced meanwhile."""
+        yield from (piece.data for piece in self._pieces(key))
+
+    def _pieces(self, key: str) -> Iterator[ReadObject]:
         size, etag = 0, ""
         while True:
             piece = self.piece(key, etag, size, PART)
             etag = piece.etag
-            yield piece.data
+            yield piece
             size += len(piece.data)
             if size >= piece.total or not piece.data:
                 return

@@ -21,11 +21,14 @@ from edms_tasks.files.folder_walk import Tell, WalkedEntry
 from edms_tasks.files.index import ROWS_AT_ONCE, file_workspace
 from edms_tasks.files.live_stores import MAY_WRITE
 from edms_tasks.files.object_headers import has_others
+from edms_tasks.files.own_headers import HeadersOfPaths
 from edms_tasks.files.read_ahead import FileFailed, FileToRead
+from edms_tasks.files.store_copying import on_threads
 from edms_tasks.files.store_place import StorePlace, client_for, nanoseconds, place_at, tag_of
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.quoting import literal
-from edms_tasks.repository.backends.s3_files import Headers, ReadObject
+from edms_tasks.repository.backends.kept_headers import Headers, is_storable
+from edms_tasks.repository.backends.s3_files import ReadObject
 from edms_tasks.repository.backends.store_backend import PART
 from edms_tasks.scratch.duckdb_instance import cursor_of
 
@@ -90,6 +93,8 @@ class StoreSource:
         self._place = place
         self._tell: Tell = lambda code, path: None
         self._telling = threading.Lock()
+        self._notes = Path()
+        self._noted: HeadersOfPaths | None = None
 
     def walk(self, tell: Tell, leave_out: LeaveOut, ours: Sequence[Path], scratch: Path) -> Iterator[WalkedEntry]:
         """The objects as files, and the folders that their names make.
@@ -100,6 +105,7 @@ class StoreSource:
         """
         self._tell = tell
         scratch.mkdir(parents=True, exist_ok=True)
+        self._notes = scratch / "noted-headers.sqlite3"
         listed = scratch / "store.parquet"
         self._place.list_into(listed)
         with file_workspace(scratch / "store") as workspace:
@@ -134,9 +140,29 @@ class StoreSource:
         """An object, to be read."""
         return _OpenedObject(self._place, file, self._note_headers)
 
-    def _note_headers(self, path: bytes, headers: Headers) -> None:
-        """Tell of an object whose headers a restore could not give it. Objects are read by several threads."""
-        if has_others(path.decode("utf-8"), headers):
+    def noted_headers(self) -> HeadersOfPaths:
+        """Those of the objects that were read since they were listed."""
+        with self._telling:
+            if self._noted is None:
+                self._noted = HeadersOfPaths(self._notes)
+            return self._noted
+
+    def ask_headers(self, paths: Iterator[bytes]) -> Iterator[tuple[bytes, Headers]]:
+        """Ask for the headers of objects, a request for each; those that the names say are left out."""
+
+        def ask(path: bytes) -> tuple[bytes, Headers | None]:
+            return path, self._place.headers(path.decode("utf-8"))
+
+        for path, headers in on_threads(ask, paths):
+            if headers is not None and is_storable(headers) and has_others(path.decode("utf-8"), headers):
+                yield path, headers
+
+    def _note_headers(self, path: bytes, found: ReadObject) -> None:
+        """Note what an object's name does not say, and tell of what cannot be kept. Objects are read by several threads."""
+        storable = is_storable(found.headers)
+        is_own = storable and has_others(path.decode("utf-8"), found.headers)
+        self.noted_headers().note(path, found.headers if is_own else None)
+        if found.has_more or not storable:
             with self._telling:
                 self._tell("object-headers-not-kept", path)
 
@@ -150,7 +176,7 @@ class _OpenedObject:
 
     settled = True
 
-    def __init__(self, place: StorePlace, file: FileToRead, note: Callable[[bytes, Headers], None]) -> None:
+    def __init__(self, place: StorePlace, file: FileToRead, note: Callable[[bytes, ReadObject], None]) -> None:
         self._place, self._file, self._note = place, file, note
         self._key = file.path.decode("utf-8")
 
@@ -168,7 +194,7 @@ class _OpenedObject:
 
     def blocks(self) -> Iterator[bytes]:
         """The object's bytes."""
-        self._note(self._file.path, self._first.headers)
+        self._note(self._file.path, self._first)
         at, piece = 0, self._first
         while piece.data:
             yield piece.data

@@ -201,10 +201,9 @@ KINDS = (
     Kind(
         "object-headers-not-kept",
         ("warning",),
-        "These objects have a content type, metadata or the like that their names do not say. They are not in the snapshot: where no live "
-        "object has them, a restored one gets those that its name says. Counted are the objects that this backup has read: new and changed "
-        "ones.",
-        "Let the EDMS write them by name, as Django's storages do, or set them again after a restore.",
+        "These objects have tags, a time of expiry, or headers with other characters than printable ASCII. These are not in the snapshot; "
+        "content types and metadata are. Counted are the objects that this backup has read: new and changed ones.",
+        "Set them again after a restore, where the EDMS needs them.",
     ),
     Kind(
         "storage-excluded",

@@ -70,11 +70,12 @@ def mask_files(index: FileIndex, treatment: Treatment, repository: Repository, s
 
     with open_index(index, repository, scratch) as opened:
         made = stored_index(index, masked(opened.batches()), repository, scratch / "masked")
-    packs = (
+    packs: dict[str, object] = (
         {"packs": (stored,), "pack_bytes": {stored.sha256: len(pack)}}
         if made.files
         else {"packs": (), "pack_bytes": {}}
     )
+    packs["headers"] = None  # a disposition may name a person
     return MaskedRoot(made.model_copy(update=packs), treatment, index.files, others)
 
 

@@ -118,7 +118,7 @@ def _set_aside(swap: FolderSwap, stores: LiveStores, scratch: Path) -> FolderSwa
 
 def _settle(held: Held, kept: Held | None, there: ComparedPlaces, keeping: ComparedPlaces, later: StorePlace) -> None:
     """Bring one object in, or remove one that the incoming place lacks; what nobody kept yet is kept first."""
-    if there.equal(held):
+    if there.equal(held) and there.has_same_headers(held):
         return  # by an interrupted run, or both had it
     if held.size is not None and (kept is None or not keeping.equal(kept)):
         later.copy_from(there.place, held.key, held.size)

@@ -78,7 +78,9 @@ def survey_files(
             return _assessed(index, opened, repository, folder, tuple(lost), made_up, progress, jobs)
     except DamagedRepository as error:
         # No row of such an index can be trusted to be the snapshot's.
-        nothing = index.model_copy(update={"files": 0, "bytes": 0, "digest": _NOTHING, "index": (), "packs": ()})
+        nothing = index.model_copy(
+            update={"files": 0, "bytes": 0, "digest": _NOTHING, "index": (), "packs": (), "headers": None}
+        )
         loss = FilesLoss(
             index.root.name, index.files, 0, 0, (), tuple(lost), (), why=f"its index is damaged: {error.why}"
         )
@@ -98,12 +100,18 @@ def _assessed(
     meter = Meter(progress)
     assessed = assess_contents(opened, repository, meter=meter, jobs=jobs)
     meter.tell()
-    packs = {name: error.why for name, error in assessed.damaged.items()}
+    packs, headers = {name: error.why for name, error in assessed.damaged.items()}, index.headers
     for ref in assessed.unread:
         try:
             repository.check(ref)
         except DamagedRepository as error:
             packs[ref.sha256] = error.why
+    for ref in index.headers or ():
+        try:
+            repository.check(ref)
+        except DamagedRepository as error:
+            packs[ref.sha256] = f"content types and metadata of objects: {error.why}"
+            headers = None
     if not (pieces or packs or assessed.wrong):
         return SalvagedFiles(index, None)
     left = opened.index
@@ -114,7 +122,9 @@ def _assessed(
         with opened.workspace() as connection:
             kept = _kept(connection, opened.paths, blame)
             left = stored_index(opened.index, kept, repository, folder / "files-left")
-            left = left.model_copy(update={"packs": tuple(ref for ref in left.packs if ref.sha256 not in packs)})
+            left = left.model_copy(
+                update={"packs": tuple(ref for ref in left.packs if ref.sha256 not in packs), "headers": headers}
+            )
         with open_index(left, repository, folder):
             pass  # what was written is read and checked as any index is
     loss = FilesLoss(

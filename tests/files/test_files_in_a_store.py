@@ -133,25 +133,6 @@ def test_names_that_are_no_paths_are_named_and_folders_that_consoles_make_are_fo
     assert bucket.restored(index, "out") == {"good": b"1", "name/below": b"5"}
 
 
-def test_objects_with_headers_that_a_restore_cannot_know_are_named(bucket: Bucket) -> None:
-    fill(bucket, FILES)
-    for key, headers in {
-        "scan": {"ContentType": "application/pdf"},
-        "page.html": {"ContentType": "text/html", "Metadata": {"scanner": "7"}},
-        "plain.html": {"ContentType": "text/html"},
-        "by hand": {"ContentType": "binary/octet-stream"},
-        "large": {"ContentType": "image/tiff"},
-    }.items():
-        body = b"0" * (17 * 1024 * 1024 if key == "large" else 3)
-        bucket.client.put_object(Bucket=bucket.name, Key=f"media/{key}", Body=body, **headers)
-
-    index, (found,) = bucket.back_up()
-
-    assert (found.code, found.severity, found.count) == ("object-headers-not-kept", "warning", 3)
-    assert set(found.examples) == {"large", "page.html", "scan"}
-    assert bucket.back_up(index)[1] == (), "what is not read again is not asked again"
-
-
 def test_an_empty_prefix_is_an_empty_root(bucket: Bucket) -> None:
     index, findings = bucket.back_up()
     assert (index.files, findings, bucket.restored(index, "out")) == (0, (), {})

@@ -212,11 +212,11 @@ def place(bucket: Bucket, account: S3Account, prefix: str) -> StorePlace:
     return LiveStores({"media": url}, {}, {"media": secret_options(account.options)}).place(url, url)
 
 
-def test_content_types_are_those_of_live_objects_or_those_that_django_gives(
+def test_content_types_of_early_snapshots_are_those_of_live_objects_or_those_that_django_gives(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:
     fill(bucket, {"a.pdf": b"1", "b.pdf": b"2", "c.tar.gz": b"3", "d": b"4"})
-    index, _ = bucket.back_up()
+    index = bucket.back_up()[0].model_copy(update={"headers": None})
     bucket.client.put_object(
         Bucket=bucket.name, Key="media/a.pdf", Body=b"", ContentType="text/x", Metadata={"scanner": "7"}
     )

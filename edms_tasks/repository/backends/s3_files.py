@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from edms_tasks.errors import RepositoryUnreachable
+from edms_tasks.repository.backends.kept_headers import Headers, has_more, kept_headers
 from edms_tasks.repository.backends.s3_errors import code_of
 from edms_tasks.repository.backends.s3_store import S3Store
-
-Headers = Mapping[str, Any]
-"""What the store sends along with an object: its content type and the like, and its metadata."""
-
-_KEPT_HEADERS = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl", "Metadata")
 
 
 @dataclass(frozen=True)
@@ -36,6 +30,7 @@ class ReadObject:
     modified: datetime
     etag: str
     headers: Headers = field(default_factory=dict)
+    has_more: bool = False  # that is not among the headers: tags, or a time of expiry
 
 
 class S3Files(S3Store):
@@ -79,12 +74,8 @@ class S3Files(S3Store):
             got["LastModified"],
             _bare(got["ETag"]),
             kept_headers(got),
+            has_more(got),
         )
-
-
-def kept_headers(answer: Mapping[str, Any]) -> Headers:
-    """The headers of an answer that belong to the object, as far as it has them."""
-    return {name: answer[name] for name in _KEPT_HEADERS if answer.get(name)}
 
 
 def _bare(etag: str) -> str:

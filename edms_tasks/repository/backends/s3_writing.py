@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edms_tasks.repository.backends.s3_files import Headers, S3Files, kept_headers
+from edms_tasks.repository.backends.kept_headers import Headers, kept_headers
+from edms_tasks.repository.backends.s3_files import S3Files
 from edms_tasks.repository.backends.s3_store import UPLOADS_BEGUN, content_md5
 
 _PAGE = 1000
