@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import adbc_driver_manager
@@ -16,7 +15,15 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.lost_connection import lost_connection
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.sequence_positions import advancing
 from edms_tasks.databases.postgresql.session_settings import SESSION
+from edms_tasks.databases.postgresql.suspended_effects import (
+    CHANGED_TABLES,
+    changed_besides,
+    identities,
+    strict_foreign_keys,
+    triggers_and_rules,
+)
 from edms_tasks.databases.postgresql.type_encodings import base_of
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
@@ -51,14 +58,6 @@ def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[Postg
                 connection.rollback()
 
 
-@dataclass(frozen=True)
-class _Suspended:
-    """Statements that disable triggers or constraints, and those that enable them again."""
-
-    aside: tuple[str, ...]
-    back: tuple[str, ...]
-
-
 class PostgresMerge:
     """The protocol's `MergeTransaction` for PostgreSQL."""
 
@@ -75,6 +74,7 @@ class PostgresMerge:
         self._connection = connection
         self._own = own
         self._first_view: PostgresView | None = None
+        self._advancing: list[str] = []
 
     def lock(self, tables: Sequence[Table]) -> None:
         """Lock the tables before anything is read, so that the rows cannot change in between. Raises TargetInUse, MergeRefused."""
@@ -102,14 +102,12 @@ class PostgresMerge:
 
     def _require_checks(self) -> None:
         """Check that the server checks references: with session_replication_role = replica it would not. Raises MergeRefused."""
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT pg_catalog.current_setting('session_replication_role')")
-            row = cursor.fetchone()
-        if row is None or row[0] != "origin":
+        ((role,),) = self._rows("SELECT pg_catalog.current_setting('session_replication_role')")
+        if role != "origin":
             raise MergeRefused(
                 "The role's sessions do not check references.",
                 where=self._address.display,
-                why=f"session_replication_role is {row[0] if row else 'not known'}, and this role may not change it.",
+                why=f"session_replication_role is {role}, and this role may not change it.",
                 fix="As a superuser: ALTER ROLE … RESET session_replication_role. Nothing was changed.",
             )
 
@@ -125,7 +123,13 @@ class PostgresMerge:
     def write(self, changes: Sequence[TableChange]) -> None:
         tables = [change.table for change in changes]
         self.view()  # while the catalogue can still be asked
-        suspended = [self._triggers(tables), self._constraints(tables)]
+        suspended = [
+            triggers_and_rules(self._catalogue, tables),
+            strict_foreign_keys(self._catalogue, tables),
+            identities([change.table for change in changes if change.updates]),
+        ]
+        # Not carried out before the commit: a rollback does not take it back.
+        self._advancing = [statement for table in tables for statement in advancing(self._catalogue, table)]
         # Functions in indexes, checks and generated columns run for the new rows and need the EDMS's search path.
         self._execute(f"SELECT pg_catalog.set_config('search_path', {literal(self._own.search_path)}, true)")
         try:
@@ -138,29 +142,54 @@ class PostgresMerge:
             self._execute("SET CONSTRAINTS ALL IMMEDIATE")
             for part in reversed(suspended):
                 self._execute_all(part.back)
-            for change in changes:
-                self._advance_sequences(change.table)
             for view in catalogue.read_materialized_views(self._catalogue):
                 self._execute(f"REFRESH MATERIALIZED VIEW {view}")
+            self._require_untouched(tables)
         except adbc_driver_manager.Error as error:
-            self._require_connection(error)
-            raise MergeRefused(
-                "PostgreSQL refused the merge.",
-                where=self._address.display,
-                why=str(error)[:1500],
-                fix="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
-            ) from error
+            raise self._refused(error) from error
 
     def commit(self) -> None:
+        try:
+            self._execute_all(self._advancing)
+        except adbc_driver_manager.Error as error:
+            raise self._refused(error) from error
         self._connection.commit()
         self.committed = True
+
+    def _refused(self, error: adbc_driver_manager.Error) -> MergeRefused:
+        self._require_connection(error)
+        return MergeRefused(
+            "PostgreSQL refused the merge.",
+            where=self._address.display,
+            why=str(error)[:1500],
+            fix="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+        )
+
+    def _require_untouched(self, written: Sequence[Table]) -> None:
+        """Check that no other table was changed by what the database does itself. Raises MergeRefused."""
+        ((counts,),) = self._rows("SELECT pg_catalog.current_setting('track_counts')")
+        besides = changed_besides(self._rows(CHANGED_TABLES), written)
+        if besides:
+            raise MergeRefused(
+                "The database changed tables that the merge does not write to.",
+                where=self._address.display,
+                why=f"Rows of {', '.join(besides)} were changed by an event trigger, a foreign key's ON UPDATE, or a function.",
+                fix="Nothing was changed. Disable it while you merge: ALTER EVENT TRIGGER … DISABLE, for example.",
+            )
+        if counts != "on":
+            raise MergeRefused(
+                "Whether the database changed other tables as well cannot be checked.",
+                where=self._address.display,
+                why="The setting track_counts is off, so the server does not count what a transaction changes.",
+                fix="Nothing was changed. As a superuser: ALTER ROLE … SET track_counts = on, for the role that merges.",
+            )
 
     def _write_table(self, change: TableChange) -> None:
         table = change.table
         name = identifier(table.schema_name, table.name)
         columns = table.stored_columns
         values = {column.name: _value(column, change) for column in columns}
-        changed = [c for c in columns if c.name not in table.primary_key and c.identity != "always"]
+        changed = [c for c in columns if c.name not in table.primary_key]
         same = " AND ".join(f"t.{identifier(column)} = {values[column]}" for column in table.primary_key)
         for path in change.updates if changed else ():
             self._bring(path, [column.name for column in columns])
@@ -183,55 +212,10 @@ class PostgresMerge:
         with self._connection.cursor() as cursor:
             cursor.adbc_ingest(_ROWS, pa.RecordBatchReader.from_batches(schema, batches), mode="create", temporary=True)
 
-    def _triggers(self, tables: Sequence[Table]) -> _Suspended:
-        """Disable the triggers of these tables: the snapshot has the rows that they would write."""
-        aside, back = [], []
-        modes = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
-        for table in tables:
-            rows = self._catalogue.execute(
-                "SELECT tgname, tgenabled::text FROM pg_catalog.pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal "
-                "AND tgenabled <> 'D' ORDER BY 1",
-                (identifier(table.schema_name, table.name),),
-            ).fetchall()
-            name = identifier(table.schema_name, table.name)
-            for trigger, mode in rows:
-                aside.append(f"ALTER TABLE {name} DISABLE TRIGGER {identifier(str(trigger))}")
-                back.append(f"ALTER TABLE {name} {modes[str(mode)]} TRIGGER {identifier(str(trigger))}")
-        return _Suspended(tuple(aside), tuple(back))
-
-    def _constraints(self, tables: Sequence[Table]) -> _Suspended:
-        """Make foreign keys deferrable that are not: rows that refer to each other have no possible order."""
-        aside, back = [], []
-        for table in tables:
-            name = identifier(table.schema_name, table.name)
-            rows = self._catalogue.execute(
-                "SELECT conname FROM pg_catalog.pg_constraint WHERE conrelid = %s::regclass AND contype = 'f' "
-                "AND NOT condeferrable AND conparentid = 0 ORDER BY 1",
-                (name,),
-            ).fetchall()
-            for (constraint,) in rows:
-                quoted = identifier(str(constraint))
-                aside.append(f"ALTER TABLE {name} ALTER CONSTRAINT {quoted} DEFERRABLE")
-                back.append(f"ALTER TABLE {name} ALTER CONSTRAINT {quoted} NOT DEFERRABLE")
-        return _Suspended(tuple(aside), tuple(back))
-
-    def _advance_sequences(self, table: Table) -> None:
-        """Advance the sequences of the table's columns to its largest value; they never go back."""
-        name = identifier(table.schema_name, table.name)
-        for column in table.columns:
-            if column.identity not in ("always", "default", "serial"):
-                continue
-            row = self._catalogue.execute(
-                "SELECT pg_catalog.pg_get_serial_sequence(%s, %s)", (name, column.name)
-            ).fetchone()
-            if row is None or row[0] is None:
-                continue
-            sequence = str(row[0])
-            self._execute(
-                f"SELECT pg_catalog.setval({literal(sequence)}::regclass, highest) "
-                f"FROM (SELECT max({identifier(column.name)}) AS highest FROM ONLY {name}) rows, {sequence} position "
-                "WHERE highest > position.last_value"
-            )
+    def _rows(self, query: str) -> list[tuple[object, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query)
+            return [tuple(row) for row in cursor.fetchall()]
 
     def _execute_all(self, statements: Sequence[str]) -> None:
         for statement in statements:

@@ -1,0 +1,164 @@
+"""What PostgreSQL does by itself when a merge writes: nothing of it stays unnoticed, and counters go on after the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.postgresql import PostgresDatabase
+from edms_tasks.databases.protocol import TableChange
+from edms_tasks.errors import MergeRefused
+
+DOCUMENTS = """
+    CREATE TABLE doc (id serial PRIMARY KEY, name text UNIQUE);
+    CREATE TABLE log (what text);
+    INSERT INTO doc VALUES (5, 'there');
+"""
+
+
+def make(url: str, statements: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(statements.encode())
+
+
+def ask(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def merge(
+    url: str,
+    folder: Path,
+    table_name: str,
+    *,
+    inserts: Sequence[dict[str, object]] = (),
+    updates: Sequence[dict[str, object]] = (),
+    commits: bool = True,
+) -> None:
+    """Write rows as a merge does."""
+    address = DatabaseAddress.from_url(url)
+    database = PostgresDatabase(address)
+    with database.view(folder, 1) as view:
+        tables = view.tables()
+    (table,) = (one for one in tables if one.name == table_name)
+    files: dict[str, list[Path]] = {}
+    for action, rows in (("inserts", inserts), ("updates", updates)):
+        files[action] = [folder / f"{action}.parquet"] if rows else []
+        if rows:
+            pq.write_table(pa.Table.from_pylist(list(rows)), folder / f"{action}.parquet")
+    encodings = {column.name: "native" for column in table.columns}
+    change = TableChange(table, encodings, files["inserts"], files["updates"])  # type: ignore[arg-type]
+    with database.merging(folder, tables) as transaction:
+        transaction.view().measure(table)
+        transaction.write([change])
+        if commits:
+            transaction.commit()
+
+
+def test_rules_do_not_write_into_other_tables_and_are_rules_again_afterwards(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    make(
+        postgres_database,
+        DOCUMENTS + "CREATE RULE noted AS ON INSERT TO doc DO ALSO INSERT INTO log VALUES (new.name);"
+        "CREATE RULE kept AS ON UPDATE TO doc DO INSTEAD NOTHING; ALTER TABLE doc ENABLE ALWAYS RULE kept",
+    )
+    rules = "SELECT rulename, ev_enabled FROM pg_rewrite WHERE ev_class = 'doc'::regclass ORDER BY 1"
+    before = ask(postgres_database, rules)
+
+    merge(
+        postgres_database, tmp_path, "doc", inserts=[{"id": 6, "name": "new"}], updates=[{"id": 5, "name": "changed"}]
+    )
+
+    assert ask(postgres_database, "SELECT id, name FROM doc ORDER BY 1") == [(5, "changed"), (6, "new")]
+    assert ask(postgres_database, "SELECT * FROM log") == []
+    assert ask(postgres_database, rules) == before
+
+
+def test_an_event_trigger_that_writes_into_another_table_ends_the_merge(postgres_database: str, tmp_path: Path) -> None:
+    make(
+        postgres_database,
+        DOCUMENTS + "CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO public.log VALUES (tg_tag); END';"
+        "CREATE RULE also AS ON INSERT TO doc DO ALSO NOTIFY changed;"
+        "CREATE EVENT TRIGGER watched ON ddl_command_end EXECUTE FUNCTION noted()",
+    )
+
+    with pytest.raises(MergeRefused, match=r'"public"\."log"'):
+        merge(postgres_database, tmp_path, "doc", inserts=[{"id": 6, "name": "new"}])
+
+    assert ask(postgres_database, "SELECT name FROM doc") == [("there",)]
+    assert ask(postgres_database, "SELECT * FROM log") == []
+
+
+def test_a_foreign_key_that_changes_rows_of_another_table_ends_the_merge(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    make(
+        postgres_database,
+        DOCUMENTS + "CREATE TABLE page (name text REFERENCES doc (name) ON UPDATE SET NULL);"
+        "INSERT INTO page VALUES ('there')",
+    )
+
+    with pytest.raises(MergeRefused, match=r'"public"\."page"'):
+        merge(postgres_database, tmp_path, "doc", updates=[{"id": 5, "name": "changed"}])
+
+    assert ask(postgres_database, "SELECT name FROM page") == [("there",)]
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted"),
+    [
+        ("CREATE TABLE doc (id serial PRIMARY KEY, name text)", 1),  # a counter that gave no number yet
+        ("CREATE TABLE doc (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)", 7),
+        ("CREATE SEQUENCE s; CREATE TABLE doc (id int PRIMARY KEY DEFAULT nextval('s'), name text)", 7),
+        (
+            "CREATE SCHEMA o; CREATE TABLE o.other (id serial PRIMARY KEY);"
+            "CREATE TABLE doc (id int PRIMARY KEY DEFAULT nextval('o.other_id_seq'), name text)",
+            7,
+        ),
+        (
+            "CREATE TABLE doc (id int GENERATED ALWAYS AS IDENTITY (INCREMENT BY -1 START WITH -1) PRIMARY KEY, name text)",
+            -7,
+        ),
+    ],
+)
+def test_the_next_row_of_the_edms_gets_an_id_of_its_own(
+    table: str, wanted: int, postgres_database: str, tmp_path: Path
+) -> None:
+    make(postgres_database, table)
+
+    merge(postgres_database, tmp_path, "doc", inserts=[{"id": wanted, "name": "merged"}])
+
+    make(postgres_database, "INSERT INTO doc (name) VALUES ('next')")
+    step = 1 if wanted > 0 else -1
+    assert ask(postgres_database, "SELECT id FROM doc WHERE name = 'next'") == [(wanted + step,)]
+
+
+def test_counters_stay_where_they_are_if_the_merge_is_rolled_back(postgres_database: str, tmp_path: Path) -> None:
+    make(postgres_database, DOCUMENTS)
+
+    merge(postgres_database, tmp_path, "doc", inserts=[{"id": 70, "name": "new"}], commits=False)
+
+    assert ask(postgres_database, "SELECT last_value, is_called FROM doc_id_seq") == [(1, False)]
+
+
+def test_numbers_that_the_server_always_makes_are_updated(postgres_database: str, tmp_path: Path) -> None:
+    make(
+        postgres_database,
+        "CREATE TABLE doc (id int PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY); INSERT INTO doc (id) VALUES (5)",
+    )
+
+    merge(postgres_database, tmp_path, "doc", updates=[{"id": 5, "number": 40}])
+
+    assert ask(postgres_database, "SELECT id, number FROM doc") == [(5, 40)]
+    with pytest.raises(psycopg.errors.GeneratedAlways):
+        make(postgres_database, "INSERT INTO doc VALUES (6, 1)")
+    make(postgres_database, "INSERT INTO doc VALUES (6)")
+    assert ask(postgres_database, "SELECT number FROM doc WHERE id = 6") == [(41,)]
