@@ -19,6 +19,13 @@ KINDS = (
         "Change the value in one of the two systems; a merge never invents values.",
     ),
     Kind(
+        "reference-by-value",
+        ("error",),
+        "Rows refer to others by a value that is no id (a code, `to_field`, a page number), and would refer to another row or to none "
+        "after the merge, because these rows get another value, or because a value that led to no row would find one.",
+        "Give the rows that are referred to the same value in both systems, or choose the other policy for them with --on-conflict.",
+    ),
+    Kind(
         "doubled-key",
         ("error",),
         "Rows share a natural key, so they cannot be matched.",

@@ -9,20 +9,27 @@ from edms_tasks.inventory.model import ForeignReference, SoftReference, Table
 _STEPS = 16  # references to references of references; a circle has no end
 
 
-def table_of_ids(reference: ForeignReference, tables: Mapping[str, Table]) -> str | None:
-    """The id of the table whose primary key the reference's values are; None if they are no ids, or ids of several columns."""
-    table, columns = reference.target, reference.target_columns
+def tables_of_ids(reference: ForeignReference, tables: Mapping[str, Table]) -> tuple[str | None, ...]:
+    """For each column the id of the table whose primary key its values are; None if they are no ids.
+
+    A reference of several columns may hold both: a document's id and the number of a page.
+    """
+    return tuple(_followed(reference.target, column, tables) for column in reference.target_columns)
+
+
+def _followed(table: str, column: str, tables: Mapping[str, Table]) -> str | None:
+    """The id of the table whose primary key the values of a column are."""
     for _ in range(_STEPS):
         target = tables.get(table)
-        if target is None or len(columns) != 1:
+        if target is None:
             return None
-        if columns == target.primary_key:
+        if (column,) == target.primary_key:
             return table
-        following = next((one for one in target.references if _holds(one, columns)), None)
+        following = next((one for one in target.references if _holds(one, (column,))), None)
         if isinstance(following, ForeignReference):
-            table, columns = following.target, following.target_columns
+            table, column = following.target, following.target_columns[0]
         elif isinstance(following, SoftReference):
-            table, columns = following.target, (following.target_column,)
+            table, column = following.target, following.target_column
         else:
             return None
     return None

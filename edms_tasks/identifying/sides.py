@@ -10,7 +10,7 @@ import duckdb
 from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
 from edms_tasks.identifying.comparable_columns import comparable, hash_of
-from edms_tasks.identifying.meant_ids import table_of_ids
+from edms_tasks.identifying.meant_ids import tables_of_ids
 from edms_tasks.inventory.model import ForeignReference, GenericReference, NaturalKey, SoftReference, Table
 from edms_tasks.inventory.natural_keys import as_declared_now
 from edms_tasks.keys.checked_keys import GENERIC_TARGETS, CheckedKeys
@@ -63,14 +63,11 @@ class Side:
 
     def _mark(self, reference: ForeignReference | GenericReference) -> str:
         """SQL: what stands for the row that a dangling reference does not find."""
-        if (
-            isinstance(reference, GenericReference)
-            or reference.target not in self.tables
-            or table_of_ids(reference, self.tables)
-        ):
+        if isinstance(reference, GenericReference) or reference.target not in self.tables:
             return literal(DANGLING)
-        values = ", ".join(f"CAST({identifier(column)} AS VARCHAR)" for column in reference.columns)
-        return f"{literal(DANGLES)} || to_json([{values}]) || '}}'"
+        meant = zip(reference.columns, tables_of_ids(reference, self.tables), strict=True)
+        values = ", ".join(f"CAST({identifier(column)} AS VARCHAR)" for column, ids_of in meant if ids_of is None)
+        return f"{literal(DANGLES)} || to_json([{values}]) || '}}'" if values else literal(DANGLING)
 
 
 def open_sides(

@@ -14,7 +14,7 @@ from edms_tasks.digests.value_equality import bare_if_uuid, equal
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.identifying.comparable_columns import as_stored, same
-from edms_tasks.identifying.meant_ids import table_of_ids
+from edms_tasks.identifying.meant_ids import tables_of_ids
 from edms_tasks.identifying.sides import DANGLING
 from edms_tasks.inventory.model import ForeignReference, GenericReference, Table
 from edms_tasks.keys.checked_keys import generic_content_type, generic_object_id
@@ -212,22 +212,21 @@ def _follow_foreign(
     alias: str,
 ) -> None:
     _require_still(source.table, reference, id_maps)
-    meant = table_of_ids(reference, source.side.tables)
-    id_map = id_maps.get(meant) if meant is not None else None
-    if id_map is None or len(reference.columns) != 1:
-        return  # it refers to values that a merge does not change
-    if not (id_map.moved or id_map.reserved):
-        return
-    column = reference.columns[0]
-    if column not in values or values[column] != f"s.{identifier(column)}":
-        return  # a computed column, or one that an earlier reference rewrote
-    here = source.storage(column)
-    there = source.side.keys.storage(id_map.table.id, id_map.table.primary_key[0])
-    joins.append(
-        f"LEFT JOIN {id_map.changed} {alias} ON {equal(f's.{identifier(column)}', here, f'{alias}.source', there)}"
-    )
-    moved = as_stored(f"CAST({alias}.final AS VARCHAR)", here)
-    values[column] = _unless_still_orphan(reference.name, f"{alias}.source", column, here.kind, moved)
+    for number, (column, meant) in enumerate(
+        zip(reference.columns, tables_of_ids(reference, source.side.tables), strict=True)
+    ):
+        id_map = id_maps.get(meant) if meant is not None else None
+        if id_map is None or not (id_map.moved or id_map.reserved):
+            continue  # it holds values that this merge does not change
+        if column not in values or values[column] != f"s.{identifier(column)}":
+            continue  # a computed column, or one that an earlier reference rewrote
+        here, ids = source.storage(column), f"{alias}_{number}"
+        there = source.side.keys.storage(id_map.table.id, id_map.table.primary_key[0])
+        joins.append(
+            f"LEFT JOIN {id_map.changed} {ids} ON {equal(f's.{identifier(column)}', here, f'{ids}.source', there)}"
+        )
+        moved = as_stored(f"CAST({ids}.final AS VARCHAR)", here)
+        values[column] = _unless_still_orphan(reference.name, f"{ids}.source", column, here.kind, moved)
 
 
 def _require_still(table: Table, reference: ForeignReference, id_maps: Mapping[str, IdMap]) -> None:

@@ -6,14 +6,16 @@ moved by one take each other's value, one after the other. Rows that exchange va
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import duckdb
 
 from edms_tasks.digests.chunk_columns import KEY
-from edms_tasks.inventory.model import UniqueKey
 from edms_tasks.merging.conflicts import Conflict, make_conflict
-from edms_tasks.merging.identified_rows import NUMBER, Identified, paired, shared_value
+from edms_tasks.merging.identified_rows import NUMBER, Identified, paired
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.row_rewriting import ACTION, COLUMNS, Rewritten
+from edms_tasks.merging.shared_uniques import SharedUnique, shared_key, shared_rule
 from edms_tasks.quoting import identifier, identifiers, literal
 
 _TURNS = 64  # each is a statement of its own; longer chains count as an exchange
@@ -54,11 +56,11 @@ def _turns(
     cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten
 ) -> tuple[int, list[str]]:
     """The number of the last turn, and the keys of rows that have none. The table `waiting` has the turns of all but the first."""
-    keys = _moved_keys(cursor, source, rows)
-    if not keys:
+    uniques = _moved(cursor, source, target, rows)
+    if not uniques:
         return 0, []
     key = identifiers((KEY, NUMBER))
-    moves = " UNION ".join(_waits_for(source, target, rows, unique) for unique in keys)
+    moves = " UNION ".join(_waits_for(rows, unique) for unique in uniques)
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE moves AS {moves}")
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE waiting AS SELECT DISTINCT {key}, 0 AS turn FROM moves")
     left, last = _waiting(cursor), 0
@@ -81,34 +83,40 @@ def _turns(
     return last, [str(one)[:200] for (one,) in stuck]
 
 
-def _moved_keys(cursor: duckdb.DuckDBPyConnection, source: Identified, rows: Rewritten) -> list[UniqueKey]:
-    """The unique keys with a column in which rows to be updated differ."""
+def _moved(
+    cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten
+) -> list[SharedUnique]:
+    """The unique values in which rows to be updated may differ, as far as DuckDB can compute them."""
     table = source.table
-    candidates = [
-        unique
-        for unique in table.unique_keys
-        if unique.columns != table.primary_key
-        and unique.name not in table.deferred_uniques
-        and not any(table.column(name).generated for name in unique.columns)
-    ]
-    if not candidates or not rows.updates:
+    if not rows.updates:
         return []
     found = cursor.execute(f'SELECT DISTINCT unnest("{COLUMNS}") FROM {rows.updates_relation}').fetchall()
     changed = {str(name) for (name,) in found}
-    return [unique for unique in candidates if not changed.isdisjoint(unique.columns)]
+    moved: list[SharedUnique] = []
+    for unique in table.unique_keys:
+        computed = unique.partial or any(table.column(name).generated for name in unique.columns)
+        if (
+            unique.columns == table.primary_key
+            or not unique.columns
+            or unique.name in table.deferred_uniques
+            or (changed.isdisjoint(unique.columns) and not computed)
+        ):
+            continue
+        with suppress(duckdb.Error):
+            moved.append(shared_key(cursor, source, target, rows, unique))
+    for rule in table.unique_rules if changed else ():
+        with suppress(duckdb.Error):
+            moved += [shared_rule(cursor, source, target, rows, rule)] if rule.terms else []
+    return moved
 
 
-def _waits_for(source: Identified, target: Identified, rows: Rewritten, unique: UniqueKey) -> str:
+def _waits_for(rows: Rewritten, unique: SharedUnique) -> str:
     """SELECT the rows to be updated that take a value which another row to be updated has, and that row."""
-    same = "=" if unique.nulls_distinct else "IS NOT DISTINCT FROM"
-    takes = " AND ".join(
-        f"{shared_value('r', column, source, target)} {same} {shared_value('t', column, target, source)}"
-        for column in unique.columns
-    )
     update = f'"{ACTION}" = {literal("update")}'
     return (
         f"SELECT r.{identifier(KEY)}, r.{identifier(NUMBER)}, t.{identifier(KEY)} AS holder, t.{identifier(NUMBER)} AS holder_number "
-        f"FROM (SELECT * FROM {rows.relation} WHERE {update}) r JOIN {target.relation} t ON {takes} AND NOT ({paired('r', 't')}) "
+        f"FROM (SELECT * FROM {unique.ours} WHERE {update}) r JOIN {unique.theirs} t "
+        f"ON {' AND '.join(unique.conditions)} AND NOT ({paired('r', 't')}) "
         f"SEMI JOIN (SELECT * FROM {rows.relation} WHERE {update}) o ON {paired('o', 't')}"
     )
 

@@ -28,6 +28,7 @@ from edms_tasks.merging.tree_rows import (
 from edms_tasks.merging.unique_values import unique_conflicts
 from edms_tasks.merging.update_order import order_conflicts
 from edms_tasks.merging.validated_rows import MergedTable
+from edms_tasks.merging.value_references import value_reference_conflicts
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.trees.label_paths import Labelled
 from flows.merging.merge_files import MergeFiles
@@ -324,6 +325,9 @@ class MergeStages:
             shared, said = unique_conflicts(cursor, source, target, rows, policy)
             conflicts += [*shared, *order_conflicts(cursor, source, target, rows, policy)]
             self._notes += said
+            conflicts += value_reference_conflicts(
+                cursor, matched, table, self._its.policies, own_edms=self._its.own_edms
+            )
             if table.id in self._trees:
                 conflicts += tree_conflicts(cursor, self._tree_merge(matched, table))
             return plan, conflicts
