@@ -162,3 +162,57 @@ def test_numbers_that_the_server_always_makes_are_updated(postgres_database: str
         make(postgres_database, "INSERT INTO doc VALUES (6, 1)")
     make(postgres_database, "INSERT INTO doc VALUES (6)")
     assert ask(postgres_database, "SELECT number FROM doc WHERE id = 6") == [(41,)]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "constraint", "theirs"),
+    [
+        (
+            "CREATE TABLE doc (id int PRIMARY KEY, name text UNIQUE, span int4range, EXCLUDE USING gist (span WITH &&));"
+            "INSERT INTO doc VALUES (1, 'there', '[1,5)'), (2, 'apart', '[20,30)')",
+            {"id": 7, "name": "mine", "span": "[4,9)"},
+            "doc_span_excl",
+            "id 1, name there",
+        ),
+        (
+            "CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+            "CREATE TABLE doc (id int PRIMARY KEY, name text COLLATE caseless UNIQUE);"
+            "INSERT INTO doc VALUES (1, 'Bob'), (2, 'Ann')",
+            {"id": 7, "name": "bob"},
+            "doc_name_key",
+            "id 1, name Bob",
+        ),
+        (
+            "CREATE TABLE doc (id int PRIMARY KEY, name text, live bool, a_long_name_of_a_column text);"
+            "CREATE UNIQUE INDEX one_live ON doc (reverse(name)) WHERE live;"
+            "INSERT INTO doc VALUES (1, 'bob', false), (3, 'bob', true)",
+            {"id": 7, "name": "bob", "live": True, "a_long_name_of_a_column": None},
+            "one_live",
+            "id 3",
+        ),
+    ],
+    ids=["exclusion", "collation", "partial expression"],
+)
+def test_a_refusal_names_the_constraint_and_both_rows(
+    table: str, row: dict[str, object], constraint: str, theirs: str, postgres_database: str, tmp_path: Path
+) -> None:
+    make(postgres_database, table)
+    before = ask(postgres_database, "SELECT * FROM doc ORDER BY 1")
+
+    with pytest.raises(MergeRefused) as refused:
+        merge(postgres_database, tmp_path, "doc", inserts=[row])
+
+    assert constraint in str(refused.value)
+    assert "the snapshot's row id 7" in str(refused.value)
+    assert f"the target's row {theirs}." in str(refused.value)
+    assert "INSERT INTO" not in str(refused.value)
+    assert ask(postgres_database, "SELECT * FROM doc ORDER BY 1") == before
+
+
+def test_a_refusal_names_the_constraint_of_a_table_with_many_columns(postgres_database: str, tmp_path: Path) -> None:
+    columns = ", ".join(f"a_rather_long_name_of_a_column_{number} int" for number in range(60))
+    make(postgres_database, f"CREATE TABLE doc (id int PRIMARY KEY CONSTRAINT small_ids CHECK (id < 5), {columns})")
+    row = {"id": 7} | {f"a_rather_long_name_of_a_column_{number}": number for number in range(60)}
+
+    with pytest.raises(MergeRefused, match="small_ids"):
+        merge(postgres_database, tmp_path, "doc", inserts=[row])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.lost_connection import lost_connection
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.refused_rows import NOT_BOTH, Refusal, rows_that_exclude_each_other
 from edms_tasks.databases.postgresql.sequence_positions import advancing
 from edms_tasks.databases.postgresql.session_settings import SESSION
 from edms_tasks.databases.postgresql.suspended_effects import (
@@ -156,14 +157,37 @@ class PostgresMerge:
         self._connection.commit()
         self.committed = True
 
-    def _refused(self, error: adbc_driver_manager.Error) -> MergeRefused:
+    def _refused(self, error: adbc_driver_manager.Error, table: Table | None = None) -> MergeRefused:
         self._require_connection(error)
+        refusal = Refusal.of(error)
         return MergeRefused(
             "PostgreSQL refused the merge.",
             where=self._address.display,
-            why=str(error)[:1500],
-            fix="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+            why=f"{table.label}: {refusal.message}" if table else refusal.message,
+            fix=refusal.fix,
         )
+
+    def _require_room(self, table: Table, values: Mapping[str, str], *, inserts: bool) -> None:
+        """Ask for rows that an index, which only the server can compare, does not allow together. Raises MergeRefused."""
+        for rule in table.unique_rules:
+            query = rows_that_exclude_each_other(
+                self._catalogue, table, rule.name, values, f"pg_temp.{_ROWS}", even_if_deferrable=inserts
+            )
+            found = self._rows(query) if query else []
+            if found:
+                rows = "; ".join(f"the snapshot's row {ours} and the target's row {theirs}" for ours, theirs in found)
+                raise MergeRefused(
+                    "The database does not allow rows of both systems together.",
+                    where=self._address.display,
+                    why=f"{table.label}: {rule.name} does not allow {rows}.",
+                    fix=f"Nothing was changed. {NOT_BOTH}",
+                )
+
+    def _write_rows(self, table: Table, statement: str) -> None:
+        try:
+            self._execute(statement)
+        except adbc_driver_manager.Error as error:
+            raise self._refused(error, table) from error
 
     def _require_untouched(self, written: Sequence[Table]) -> None:
         """Check that no other table was changed by what the database does itself. Raises MergeRefused."""
@@ -194,13 +218,16 @@ class PostgresMerge:
         for path in change.updates if changed else ():
             self._bring(path, [column.name for column in columns])
             sets = ", ".join(f"{identifier(column.name)} = {values[column.name]}" for column in changed)
-            self._execute(f"UPDATE ONLY {name} t SET {sets} FROM pg_temp.{_ROWS} r WHERE {same}")
+            self._require_room(table, values, inserts=False)
+            self._write_rows(table, f"UPDATE ONLY {name} t SET {sets} FROM pg_temp.{_ROWS} r WHERE {same}")
         # Now the updated rows have given up the unique values that new ones take.
         for path in change.inserts:
             self._bring(path, [column.name for column in columns])
-            self._execute(
+            self._require_room(table, values, inserts=True)
+            self._write_rows(
+                table,
                 f"INSERT INTO {name} ({identifiers(values)}) OVERRIDING SYSTEM VALUE "
-                f"SELECT {', '.join(values.values())} FROM pg_temp.{_ROWS} r"
+                f"SELECT {', '.join(values.values())} FROM pg_temp.{_ROWS} r",
             )
 
     def _bring(self, path: Path, columns: Sequence[str]) -> None:
