@@ -33,7 +33,7 @@ MOST_REQUESTS = 40
 
 @pytest.fixture
 def edms(edms_factory: ReferenceEdmsFactory) -> ReferenceEdms:
-    return edms_factory("sqlite", documents=20)
+    return edms_factory("sqlite", documents=5)
 
 
 def settings_for(edms: ReferenceEdms, folder: Path, repository: RepositorySettings) -> Settings:

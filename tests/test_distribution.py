@@ -101,6 +101,7 @@ def test_each_package_is_the_installed_one(installed: Path, tmp_path: Path) -> N
     assert all(place.startswith(str(installed.parent)) for place in places), places
 
 
+@pytest.mark.long  # `make demo` runs it from here
 @pytest.mark.slow
 def test_the_demo_runs_from_the_installed_package(installed: Path, tmp_path: Path) -> None:
     made = json.loads(_run([str(installed / "edms-backup"), "demo", "--json", "--documents", "20"], folder=tmp_path))

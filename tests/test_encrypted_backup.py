@@ -130,6 +130,7 @@ def _set(protected: Protected, **sections: dict[str, object]) -> None:
     protected.config.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_merge_makes_its_safety_snapshot_in_the_encrypted_repository(protected: Protected) -> None:
     snapshot = protected.backup()
     change(protected.edms, "changed since")

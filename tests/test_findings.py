@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from edms_tasks.doctor.assessment import assessed
 from edms_tasks.findings import GROUPS, REGISTRY, make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.merging.conflicts import make_conflict
-from tests import findings_page
+from tests import findings_page, house
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
@@ -118,10 +119,9 @@ def test_the_page_of_findings_is_up_to_date() -> None:
     assert page == findings_page.page_with_tables(page), "run: python -m tests.findings_page"
 
 
-def _calls(path: Path) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            yield node
+@cache
+def _calls(path: Path) -> tuple[ast.Call, ...]:
+    return tuple(node for node in house.nodes(path) if isinstance(node, ast.Call))
 
 
 def _name(call: ast.Call) -> str:
@@ -139,7 +139,7 @@ def _raised_by_name(path: Path) -> Iterator[str]:
 
 def _arguments(path: Path) -> Iterator[str]:
     """Every text that is handed to a call, returned or put into a tuple: codes travel to `make_finding` that way."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in house.nodes(path):
         parts: list[ast.expr] = []
         if isinstance(node, ast.Call):
             parts = [*node.args, *(keyword.value for keyword in node.keywords)]

@@ -38,7 +38,7 @@ class Snapshot:
         return next(e for e in self.manifest["tables"] if name in (e["table"]["model"], e["table"]["id"]))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def snapshot(
     request: pytest.FixtureRequest,
     _edms_templates: EdmsTemplates,

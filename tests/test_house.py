@@ -70,7 +70,7 @@ def test_forms_of_soft_references_are_told_apart_in_their_rooms_alone() -> None:
         f"{path}:{node.lineno}"
         for path in house.sources()
         if _room(path.relative_to(house.ROOT).as_posix()) not in rooms
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in house.nodes(path)
         if isinstance(node, ast.Compare)
         and isinstance(node.left, ast.Attribute)
         and node.left.attr == "form"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -120,7 +120,7 @@ def test_a_class_name_stands_once() -> None:
     for path in _sources():
         if path.startswith("reference_edms/"):
             continue
-        for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        for node in ast.iter_child_nodes(_nodes(path)[0]):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 by_name.setdefault(node.name, []).append(path)
 
@@ -142,7 +142,7 @@ def test_a_class_name_stands_once() -> None:
     ],
 )
 def test_every_form_of_import_is_seen(source: str, modules: list[str]) -> None:
-    assert [found.module for found in _imports_of("flows/backup.py", source)] == modules
+    assert [found.module for found in _imports_of("flows/backup.py", ast.walk(ast.parse(source)))] == modules
 
 
 ENGINES = {"sqlite", "postgresql"}
@@ -154,7 +154,7 @@ def test_engines_are_named_in_their_rooms_alone() -> None:
         f"{path}:{node.lineno}"
         for path in _sources()
         if not path.startswith(NAME_ENGINES)
-        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.Constant) and node.value in ENGINES
     ]
 
@@ -175,7 +175,7 @@ def test_files_have_400_lines_at_most_and_functions_80() -> None:
             long.add(path)
         long |= {
             f"{path}: {node.name}"
-            for node in ast.walk(ast.parse(text))
+            for node in _nodes(path)
             if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 80
         }
 
@@ -187,7 +187,7 @@ def test_a_verb_fits_on_a_screen() -> None:
         f"{path}: {node.name}"
         for path in _sources()
         if len(PurePosixPath(path).parts) == 2 and path.startswith("flows/")
-        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
     ]
 
@@ -214,13 +214,17 @@ def _sources() -> Iterator[str]:
             yield path.relative_to(ROOT).as_posix()
 
 
+def _nodes(path: str) -> tuple[ast.AST, ...]:
+    return house.nodes(ROOT / path)
+
+
 @cache
 def _imports() -> tuple[Import, ...]:
-    return tuple(one for file in _sources() for one in _imports_of(file, (ROOT / file).read_text(encoding="utf-8")))
+    return tuple(one for file in _sources() for one in _imports_of(file, _nodes(file)))
 
 
-def _imports_of(file: str, source: str) -> Iterator[Import]:
-    for node in ast.walk(ast.parse(source, filename=file)):
+def _imports_of(file: str, nodes: Iterable[ast.AST]) -> Iterator[Import]:
+    for node in nodes:
         match node:
             case ast.Import(names=names):
                 for alias in names:

@@ -75,7 +75,7 @@ def troubled_systems(
     return get
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def troubled(request: pytest.FixtureRequest, troubled_systems: Callable[[Engine], Troubled]) -> Troubled:
     """The troubled system of each engine."""
     return troubled_systems(request.param)

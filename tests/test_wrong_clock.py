@@ -80,7 +80,8 @@ def ids(protected: Protected) -> list[str]:
     return [one.id for one in list_snapshots(protected.settings).snapshots]
 
 
-@pytest.mark.parametrize("clocks", [pytest.param((BEHIND,), marks=pytest.mark.long), (AHEAD, RIGHT)], ids="then".join)
+@pytest.mark.long  # of the library alone, the same is asked in repository/test_leases_and_clocks
+@pytest.mark.parametrize("clocks", [(BEHIND,), (AHEAD, RIGHT)], ids="then".join)
 def test_the_newest_snapshot_is_the_last_one_made_and_no_prune_takes_it(
     clocks: tuple[str, ...], at: Command, protected: Protected, tmp_path: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_status_does_not_call_a_snapshot_of_tomorrow_young(at: Command, protecte
     assert read_status(protected.settings).success
 
 
+@pytest.mark.long  # of the library alone in repository/test_leases_and_clocks
 def test_a_lock_and_a_lease_of_a_run_with_another_clock_are_its_own(at: Command, protected: Protected) -> None:
     """A restore and a backup run by a right clock; prunes by a wrong one leave their snapshot and their lock alone."""
     (first,) = ids(protected)

@@ -28,12 +28,6 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTem
     return OnePerEngine("bad_input", make, tmp_path_factory, _edms_templates)
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry at once: the errors here never pass."""
-    monkeypatch.setattr("flows.running.threads.RETRY_SECONDS", (0.0,))
-
-
 @pytest.fixture(params=ENGINES)
 def system(request: pytest.FixtureRequest, backed_up: Callable[[Engine], BackedUp]) -> Iterator[BackedUp]:
     """A backed-up system of each engine, unchanged after the test."""

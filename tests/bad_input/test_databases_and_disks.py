@@ -149,7 +149,7 @@ def test_a_restore_is_refused_while_a_session_uses_the_postgresql_database(on_po
     assert "the web server" in error.why and "disconnect" in error.fix
 
 
-@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN"])
+@pytest.mark.parametrize("begin", [pytest.param("BEGIN IMMEDIATE", marks=pytest.mark.long), "BEGIN"])
 def test_a_restore_is_refused_during_a_transaction_on_sqlite(begin: str, on_sqlite: BackedUp) -> None:
     with closing(sqlite3.connect(on_sqlite.edms.database_path, isolation_level=None)) as somebody:
         somebody.execute(begin)

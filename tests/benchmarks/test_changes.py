@@ -13,9 +13,12 @@ import pytest
 from benchmarks.changes import change_at_random, fill, work_goes_on
 from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 
-pytestmark = pytest.mark.usefixtures("edms_asked_once")
+pytestmark = [
+    pytest.mark.long,  # `make bench` alone needs it
+    pytest.mark.usefixtures("edms_asked_once"),
+]
 
-ENGINES = [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"]  # which the benchmark runs on
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 SHARE = 0.1
 
 Rows = dict[str, dict[Any, tuple[Any, ...]]]
@@ -49,7 +52,7 @@ def _files(edms: ReferenceEdms) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in edms.media.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_office_work_changes_the_newest_rows(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory(engine, documents=60)
     before, files_before = _rows(edms), _files(edms)

@@ -17,6 +17,8 @@ import pytest
 from benchmarks.multiply import multiply
 from tests.reference_system import EdmsTemplates, Engine, ReferenceEdms, ReferenceEdmsFactory
 
+pytestmark = pytest.mark.long  # `make bench` alone needs it
+
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
 
 

@@ -67,7 +67,8 @@ def test_the_plan_is_what_the_restore_then_does(
     assert plan(made.protected, made.snapshot).difference.equal
 
 
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_the_plan_for_an_empty_system_restores_everything(
     engine: Engine, backed_up: BackedUpSystems, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -19,7 +19,7 @@ from tests.postgres_server import PostgresServer, as_role
 READER, BOSS = "kind_reader", "kind_boss"
 
 
-@pytest.fixture(scope="module", params=["usual", "newest"])
+@pytest.fixture(scope="module", params=["usual", pytest.param("newest", marks=pytest.mark.long)])
 def server(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     with newest_server(postgres_server) as newest:
         if request.param == "newest" and newest is None:

@@ -12,7 +12,7 @@ from tests.reference_system import ReferenceEdmsFactory
 from tests.running import protect
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o660, 0o644])
+@pytest.mark.parametrize("mode", [0o660, *(pytest.param(mode, marks=pytest.mark.long) for mode in (0o600, 0o644))])
 def test_a_restore_keeps_permissions_and_owner(mode: int, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite", documents=3)
     protected = protect(edms, tmp_path)

@@ -25,7 +25,7 @@ from tests.postgres_server import PostgresServer
 from tests.prefect_server import PrefectHomes, wait_for
 from tests.reference_system import EdmsTemplates, ReferenceEdmsFactory
 
-pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.prefect_server, pytest.mark.timeout(3600)]
 
 _NOTE = 'echo "$EDMS_BACKUP_VERB $EDMS_BACKUP_HOOK $EDMS_BACKUP_OUTCOME" >> "$0"'
 # A worker reports a killed process a second time some ten seconds later, and ends a retry that has begun by then.
@@ -158,7 +158,6 @@ def _started(verb: Verb, plant: Braked) -> Verb:
     return verb
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("verb", "point"), CASES)
 def test_a_cancelled_run_cleans_up_at_once_and_the_next_is_not_in_its_way(
     plant: Braked, postgres_server: PostgresServer, verb: Verb, point: str
@@ -185,7 +184,6 @@ def test_a_cancelled_run_cleans_up_at_once_and_the_next_is_not_in_its_way(
     assert (last.event, last.outcome) == (verb.name, "stopped")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("verb", "point"), [*CASES, pytest.param(RESTORE, PROMOTED, id="restore-promoted")])
 def test_a_killed_run_is_swept_and_its_retry_goes_on_without_asking_and_promotes_once(
     plant: Braked, postgres_server: PostgresServer, verb: Verb, point: str
@@ -227,7 +225,7 @@ def test_a_killed_run_is_swept_and_its_retry_goes_on_without_asking_and_promotes
         assert told == [(verb.name, "stopped"), (verb.name, "success")]
 
 
-@pytest.mark.parametrize("how", ["cancelled", pytest.param("killed", marks=pytest.mark.long)])
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
 def test_a_drill_that_was_ended_is_not_in_the_way_of_the_next_one_which_goes_to_its_end(
     plant: Braked, postgres_server: PostgresServer, how: str
 ) -> None:

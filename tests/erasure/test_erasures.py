@@ -65,7 +65,7 @@ def systems(
     yield OnePerEngine("erased", _made, tmp_path_factory, _edms_templates)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def protected(request: pytest.FixtureRequest, systems: OnePerEngine[Protected]) -> Protected:
     return systems(request.param)
 
@@ -285,6 +285,7 @@ def test_what_cannot_be_meant_is_refused(
     assert any("a later erasure of the same row took its place" in note for note in result.notes)
 
 
+@pytest.mark.long
 def test_what_protects_a_row_can_be_erased_after_it(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite", documents=3, seed=1)
     execute(edms, "DELETE FROM documents_documentdependency", "UPDATE documents_document SET supersedes_id = NULL")
@@ -320,6 +321,7 @@ def test_a_snapshot_in_which_an_erased_column_has_another_name_is_refused(
             _restored(protected, tmp_path)
 
 
+@pytest.mark.long
 def test_the_row_of_an_inherited_model_is_deleted_with_its_child(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_ids_are_left_out_only_where_natural_keys_find_the_rows_again(
         exported(protected, tmp_path / "m.jsonl", natural_primary=True)
 
 
+@pytest.mark.long  # loaddata reads all in test_fixtures_of_the_reference_edms
 def test_natural_keys_load_into_an_edms_with_content_types_of_its_own(
     backed_up: BackedUpSystems, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_natural_keys_load_into_an_edms_with_content_types_of_its_own(
     assert differences(*map(rows_of, paths)) == []
 
 
+@pytest.mark.long
 def test_an_encrypted_chain_of_snapshots_and_a_package_give_the_rows_of_the_last(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -194,8 +196,9 @@ def test_snapshots_of_format_1_are_exported(edms_factory: ReferenceEdmsFactory, 
     )
 
 
+@pytest.mark.long  # of Django's own fixtures in test_converted_fixtures
 def test_a_fixture_is_converted_into_a_snapshot_with_the_same_rows(backed_up: BackedUpSystems, tmp_path: Path) -> None:
-    backed = backed_up("postgresql")
+    backed = backed_up("sqlite")
     exported(backed.protected, tmp_path / "f")
 
     made = convert.fn(Run(backed.protected.settings), ConvertRequest(path=str(tmp_path / "f")))

@@ -22,6 +22,9 @@ from tests.running import run_backup
 from tests.warm_python import edms_python
 from tests.zoo.the_zoo import EXTENSIONS, PROJECT, ask_keeper
 
+# In the suite: kinds of fields in test_values, tables in test_fixtures_of_the_reference_edms.
+pytestmark = pytest.mark.long
+
 NOT_THE_SAME = (
     "('zoo.contract'",  # its base manager hides rows from Django
     "('zoo.heavyshipment'",  # a view

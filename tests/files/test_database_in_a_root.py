@@ -25,7 +25,7 @@ Document().file.save("a.pdf", ContentFile(b"a"))
 """
 
 
-@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("linked", [pytest.param(False, marks=pytest.mark.long), True])
 def test_the_database_is_left_out_of_its_folder_and_stays_where_it_is(linked: bool, tmp_path: Path) -> None:
     settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS)
     data = tmp_path / "edms" / "data"
@@ -136,7 +136,12 @@ def lose(data: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "point", ["before swap", "after swap", "between renames", "entries set aside", "entry in place"]
+    "point",
+    [
+        "entries set aside",
+        "entry in place",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("before swap", "between renames", "after swap")),
+    ],
 )
 def test_a_restore_killed_around_the_database_is_finished_or_undone(point: str, tmp_path: Path) -> None:
     settings = small_project(tmp_path / "edms", MODELS, ROWS, settings=SETTINGS)

@@ -193,7 +193,7 @@ def test_init_writes_the_roots_that_it_finds(tmp_path: Path) -> None:
     assert tomllib.loads(config.read_text())["files"]["roots"]
 
 
-@pytest.mark.parametrize("separator", ["\n", ", ", ";"])
+@pytest.mark.parametrize("separator", ["\n", *(pytest.param(one, marks=pytest.mark.long) for one in (", ", ";"))])
 def test_lists_of_paths_in_plain_text_are_searched(separator: str, tmp_path: Path) -> None:
     value = f"{separator!r}.join(['gone/1.png', f'storage/documents/{{upload.id}}'])"
     settings = edms(tmp_path, PLAIN + f"VALUE = lambda upload: {value}\n")

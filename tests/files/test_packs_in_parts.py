@@ -17,7 +17,14 @@ from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
 
-@pytest.mark.parametrize("damaged", ["nothing", "a pack", "a pack of a large file", "an unused pack"])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "a pack",
+        "an unused pack",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("nothing", "a pack of a large file")),
+    ],
+)
 def test_parts_find_what_the_whole_finds_and_read_nothing_twice(
     repository: Repository, tmp_path: Path, damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,9 @@ def test_a_system_is_restored_in_its_place_and_rolled_back_and_what_was_set_asid
     assert objects(bucket, "elsewhere") == {".txt": b"not ours"}
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "added"])
+@pytest.mark.parametrize(
+    "damage", ["changed", *(pytest.param(one, marks=pytest.mark.long) for one in ("missing", "added"))]
+)
 def test_a_staged_object_that_is_not_as_in_the_snapshot_is_named_and_nothing_live_is_touched(
     damage: str, bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_store_that_may_not_be_written_to_is_named_before_anything_is_staged(
     assert (objects(bucket), rows(settings)) == (FILES, 3)
 
 
+@pytest.mark.long
 def test_what_killed_restores_staged_is_removed_by_the_next_one(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:
@@ -186,7 +189,8 @@ def test_roots_inside_each_other_are_refused_by_name(bucket: Bucket, s3_account:
         run_restore(settings.model_copy(update={"files": files}))
 
 
-@pytest.mark.parametrize("faults", [3, pytest.param(7, marks=pytest.mark.long)])  # every third request fails
+@pytest.mark.long  # of a repository, the same is asked in test_backup_to_a_server
+@pytest.mark.parametrize("faults", [3, 7])  # every third request fails
 def test_a_store_that_fails_often_is_asked_again(
     faults: int, bucket: Bucket, s3_account: S3Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def archive(bucket: Bucket, account: S3Account, url: str, folder: Path) -> Setti
     return settings.model_copy(update={"files": files})
 
 
+@pytest.mark.long  # each of the two with the other's usual partner, in the suite
 def test_database_and_objects_come_back_together(
     bucket: Bucket, s3_account: S3Account, postgres_database: str, tmp_path: Path
 ) -> None:

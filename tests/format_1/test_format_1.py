@@ -38,7 +38,7 @@ def _expected(engine: Engine) -> list[dict[str, Any]]:
     return recorded_snapshots(engine, FOLDER)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: Callable[[Engine], Protected]) -> None:
     protected = old(engine)
     assert protected.verify().problems == ()
@@ -105,6 +105,7 @@ def test_a_damaged_old_snapshot_fails_its_verification_and_is_salvaged(old: Call
     assert lost.lost == chunk["rows"] - chunk["superseded_rows"]
 
 
+@pytest.mark.long
 def test_masked_copies_and_erasures_of_old_snapshots_are_proved(
     old: Callable[[Engine], Protected], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ def _expected(engine: Engine) -> list[dict[str, Any]]:
     return recorded_snapshots(engine, FOLDER)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: Callable[[Engine], Protected]) -> None:
     protected = old(engine)
     assert protected.verify().problems == ()
@@ -49,6 +49,7 @@ def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: C
         assert hashes(protected.edms) == one["picture"]
 
 
+@pytest.mark.long  # those of format 1 are continued in test_format_1
 def test_the_next_backup_continues_them(old: Callable[[Engine], Protected]) -> None:
     protected = old("sqlite")
     newest = _expected("sqlite")[-1]

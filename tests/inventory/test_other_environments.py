@@ -20,7 +20,8 @@ from tests.independent_comparison import differences, picture_of_files, picture_
 from tests.inventory.environments import ENVIRONMENTS, Environment, make_environment
 from tests.running import run_backup, run_restore
 
-pytestmark = pytest.mark.slow
+# `make other-pythons` is for this.
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 PROJECT = Path(__file__).with_name("archive_project")
 OURS = (
@@ -36,15 +37,7 @@ OURS = (
 )
 
 
-@pytest.fixture(
-    scope="module",
-    params=[  # the oldest that is asked for, in the suite; the newest is this one
-        pytest.param(
-            environment, id=str(environment), marks=[] if environment is ENVIRONMENTS[0] else [pytest.mark.long]
-        )
-        for environment in ENVIRONMENTS
-    ],
-)
+@pytest.fixture(scope="module", params=[pytest.param(environment, id=str(environment)) for environment in ENVIRONMENTS])
 def environment(request: pytest.FixtureRequest) -> Environment:
     found: Environment = request.param
     return found
@@ -152,7 +145,6 @@ def archive_on(python: Path, tmp_path: Path, request: pytest.FixtureRequest) -> 
     return make
 
 
-@pytest.mark.long  # `make other-pythons` is for this; what the suite asks of the oldest environment is the probe's report
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_lost_rows_are_restored(engine: str, archive_on: Callable[[str], Archive], environment: Environment) -> None:
     archive = archive_on(engine)

@@ -106,6 +106,7 @@ def test_a_database_file_is_backed_up_and_restored_through_the_command_and_migra
     assert "shelf" in str(picture(edms)["schema"])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_server_that_has_another_name_in_the_container_is_reached_by_ours(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, python: Path

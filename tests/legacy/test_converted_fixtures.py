@@ -60,7 +60,7 @@ def _elsewhere(protected: Protected, folder: Path) -> Settings:
     return protected.settings.model_copy(update={"workdir": folder / "elsewhere"})
 
 
-@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_fixture_with_natural_keys_comes_back(backed_up: BackedUpSystems, engine: Engine, tmp_path: Path) -> None:
     protected = backed_up(engine).protected
     before = protected.edms.manage("dumpdata", *NATURAL).stdout
@@ -116,6 +116,7 @@ def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems,
     assert compared.equal
 
 
+@pytest.mark.long
 def test_declared_ids_of_rows_that_got_others_are_losses_and_lead_to_no_row(
     backed_up: BackedUpSystems, tmp_path: Path
 ) -> None:

@@ -41,6 +41,8 @@ HOSTILE = {
     "a constraint that sleeps": "CREATE FUNCTION public.s(bigint) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM "
     "pg_sleep(1e8); RETURN true; END $$;\n" + _ROWS + "ALTER TABLE public.t ADD CHECK (public.s(n));\n",
 }
+# Before rows are read, and while they are sent; the others are for `make test-long`.
+ALWAYS = ("a view that sleeps", "a trigger that sleeps while rows are sent")
 ENDLESS = {
     "a view without end": f"CREATE MATERIALIZED VIEW public.v AS SELECT g, {_BIG} AS x FROM generate_series(1, 1000000000) g;\n",
     "a trigger that inserts": _FOR_EVER.format(
@@ -83,12 +85,14 @@ def _restore(path: Path, form: DumpForm, limits: DumpLimits, url: str = "") -> f
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[] if what in ALWAYS else [pytest.mark.long]) for what in HOSTILE]
+)
 def test_statements_without_end_are_ended(what: str, postgres_database: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.sql"
     path.write_text(_BEGINS + HOSTILE[what] + _ENDS)
 
-    assert _restore(path, "pg_dump-plain", DumpLimits(seconds=2), postgres_database) < 60
+    assert _restore(path, "pg_dump-plain", DumpLimits(seconds=1), postgres_database) < 60
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -191,8 +195,15 @@ except Stopped as stopped:
 
 
 @pytest.mark.usefixtures("nothing_left")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("form", ["pg_dump-plain", "sqlite-text"])
+@pytest.mark.parametrize(
+    ("form", "number"),
+    [
+        ("pg_dump-plain", signal.SIGTERM),
+        ("sqlite-text", signal.SIGINT),
+        pytest.param("pg_dump-plain", signal.SIGINT, marks=pytest.mark.long),
+        pytest.param("sqlite-text", signal.SIGTERM, marks=pytest.mark.long),
+    ],
+)
 def test_a_signal_ends_it_and_removes_all_at_once(
     number: signal.Signals, form: DumpForm, postgres_database: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -134,7 +134,13 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(form, marks=[] if form.startswith(("folder", "split folder")) else [pytest.mark.long])
+        for form in FORMS
+    ],
+)
 def test_an_export_comes_back(
     small_paperless: SmallPaperless, older_paperless: SmallPaperless, form: str, tmp_path: Path
 ) -> None:
@@ -167,6 +173,7 @@ def test_what_an_export_was_made_without_is_said_and_the_rest_comes_back(
     assert files_of(media) == {name: data for name, data in whole.items() if not name.startswith(left_out)}
 
 
+@pytest.mark.long
 def test_rows_alone_come_back_with_a_loss(small_paperless: SmallPaperless, tmp_path: Path) -> None:
     path = small_paperless.export(tmp_path / "export", version="2.14.7", data_only=True, passphrase="lost since")
 
@@ -196,6 +203,7 @@ def test_rows_that_a_constraint_of_some_rows_forbids_end_it_by_name(
     assert not [one for one in (tmp_path / "repository").rglob("*") if "snapshots" in one.parts and one.is_file()]
 
 
+@pytest.mark.long
 def test_rows_with_a_key_of_several_columns_are_named_and_listed(
     small_paperless: SmallPaperless, tmp_path: Path
 ) -> None:

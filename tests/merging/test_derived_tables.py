@@ -175,7 +175,7 @@ class Command(BaseCommand):
 """
 
 
-@pytest.mark.parametrize("command", [(), ("update_tree",)])
+@pytest.mark.parametrize("command", [pytest.param((), marks=pytest.mark.long), ("update_tree",)])
 def test_derived_columns_are_kept_in_rows_that_stay_and_empty_in_new_ones_until_the_edms_computes_them(
     command: tuple[str, ...], tmp_path: Path
 ) -> None:

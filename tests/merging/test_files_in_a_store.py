@@ -107,6 +107,7 @@ def test_lost_rows_and_objects_come_back_beside_new_ones_and_a_second_merge_writ
     assert (again.success, again.plan.writes) == (True, 0)
 
 
+@pytest.mark.long
 def test_an_object_of_another_row_keeps_its_content_and_the_snapshots_gets_another_name(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.add("other", "a.pdf", b"another document")
@@ -120,6 +121,7 @@ def test_an_object_of_another_row_keeps_its_content_and_the_snapshots_gets_anoth
     assert papers["a"][0] != "a.pdf" and papers["a"][1] == FILES["a.pdf"]
 
 
+@pytest.mark.long  # so is it after each kill below
 def test_a_replaced_object_is_kept_in_the_workdir(archive: Archive) -> None:
     archive.bucket.put("c.bin", b"spoiled")
     archive.bucket.put("deep/b.pdf", b"cc")  # of the same size
@@ -130,13 +132,17 @@ def test_a_replaced_object_is_kept_in_the_workdir(archive: Archive) -> None:
     assert is_clean(archive)
 
 
+@pytest.mark.long
 def test_a_name_that_is_a_folder_of_other_objects_is_a_conflict(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("a.pdf/page-1", b"1")
     assert [conflict.code for conflict in archive.merge().plan.conflicts] == ["file"]
 
 
-@pytest.mark.parametrize("refused", ["the first copy", pytest.param("each copy", marks=pytest.mark.long), "any write"])
+EACH_COPY, ANY_WRITE = (pytest.param(one, marks=pytest.mark.long) for one in ("each copy", "any write"))
+
+
+@pytest.mark.parametrize("refused", ["the first copy", EACH_COPY, ANY_WRITE])
 def test_what_a_store_refuses_half_way_is_taken_back(archive: Archive, refused: str, s3_account: S3Account) -> None:
     archive.lose("a.pdf", "deep/b.pdf")
     archive.bucket.put("c.bin", b"spoiled")
@@ -160,6 +166,7 @@ def test_what_a_store_refuses_half_way_is_taken_back(archive: Archive, refused: 
     assert (objects(archive.bucket), is_clean(archive)) == (FILES, True)
 
 
+@pytest.mark.long
 def test_what_cannot_be_taken_back_is_named_with_the_place_of_what_was_replaced(
     archive: Archive, s3_account: S3Account
 ) -> None:
@@ -184,6 +191,7 @@ def test_what_cannot_be_taken_back_is_named_with_the_place_of_what_was_replaced(
     assert set(archive.papers()) == {"b", "c"}, "the database is unchanged"
 
 
+@pytest.mark.long
 def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.lose("a.pdf", "deep/b.pdf")
     move_in = MergedStore.move_in
@@ -199,6 +207,7 @@ def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monk
     assert set(archive.papers()) == {"c"} and is_clean(archive)
 
 
+@pytest.mark.long
 def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was_written_is_taken_back(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +228,7 @@ def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was
     assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
+@pytest.mark.long
 def test_a_staged_object_that_is_not_as_in_the_snapshot_ends_the_merge(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +259,7 @@ def test_a_failed_commit_takes_the_objects_back(archive: Archive, monkeypatch: p
     assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
+@pytest.mark.long
 def test_what_a_killed_merge_staged_is_removed_by_the_next_one(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("a.pdf", b"left", prefix="media.edms-staging-0123abcd/new/")
@@ -268,7 +279,7 @@ def test_a_whole_bucket_needs_a_place_beside_it(archive: Archive) -> None:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [59, pytest.param(1, marks=pytest.mark.long)])
 def test_a_merge_that_is_killed_at_any_request_is_whole_or_is_finished_by_the_next_one(
     archive: Archive, step: int
 ) -> None:

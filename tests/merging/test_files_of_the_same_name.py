@@ -101,7 +101,12 @@ def test_the_policy_keep_does_not_drop_the_file_of_a_new_row(two: Two) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelled", ["media/papers/b.pdf", "/elsewhere/papers/b.pdf", '["a", "papers/b.pdf"]', "x\\papers\\b.pdf"]
+    "spelled",
+    [
+        '["a", "papers/b.pdf"]',
+        "x\\papers\\b.pdf",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("media/papers/b.pdf", "/elsewhere/papers/b.pdf")),
+    ],
 )
 def test_a_file_that_only_the_target_mentions_in_another_spelling_is_not_replaced(two: Two, spelled: str) -> None:
     with closing(sqlite3.connect(two.database)) as lite:

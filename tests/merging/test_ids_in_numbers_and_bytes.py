@@ -104,7 +104,7 @@ def _made(engine: str, folder: Path, postgres: LazyPostgres) -> Iterator[Archive
         postgres.server.drop_databases(name)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def unchanged(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _lazy_postgres: LazyPostgres
 ) -> Iterator[Archive]:
@@ -119,7 +119,7 @@ def planned(unchanged: Archive) -> MergePlan:
     return unchanged.merge(dry_run=True).plan
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def archive(request: pytest.FixtureRequest, tmp_path: Path, _lazy_postgres: LazyPostgres) -> Iterator[Archive]:
     with _made(request.param, tmp_path, _lazy_postgres) as made:
         yield made

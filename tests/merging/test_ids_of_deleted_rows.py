@@ -63,6 +63,7 @@ def test_a_deleted_row_gets_its_id_back_and_new_ids_do_not_jump_behind_dangling_
     }
 
 
+@pytest.mark.long
 def test_in_another_system_no_new_row_gets_an_id_that_a_dangling_reference_contains(archive: PaperArchive) -> None:
     snapshot = archive.backup().snapshot_id
     ((kind,),) = query(archive, "SELECT id FROM django_content_type WHERE app_label = 'small' AND model = 'document'")

@@ -149,6 +149,7 @@ def test_a_second_merge_writes_nothing(made: Cycle) -> None:
     assert differences(merged, picture(made.edms)) == []
 
 
+@pytest.mark.long  # of smaller systems in test_ids_in_primary_keys
 def test_the_policy_keep_leaves_differing_rows_as_the_target_has_them(made: Cycle) -> None:
     result = made.merge(models={"users.User": "keep"})
 

@@ -53,6 +53,7 @@ def test_every_night(system: GuidedSystem) -> None:
     assert "-backup.timer" in printed and "-drill.timer" in printed
 
 
+@pytest.mark.long
 def test_everything_back_and_the_restore_undone(system: GuidedSystem) -> None:
     printed = system.follow(GUIDES / "restore.md")
 
@@ -123,6 +124,7 @@ def test_retiring_an_edms(system: GuidedSystem) -> None:
     assert zipfile.is_zipfile(system.folder / "mnt" / "usb" / "evidence.zip")
 
 
+@pytest.mark.long
 def test_the_emergency_card(system: GuidedSystem) -> None:
     assert "✓ proved" in system.follow(ROOT / "docs" / "emergency-card.md")
 

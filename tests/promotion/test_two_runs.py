@@ -28,10 +28,10 @@ from tests.running import run_backup, run_merge, run_restore, run_rollback
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
+# The locks of both engines are in test_locks.
 MOSTLY_SQLITE = pytest.mark.parametrize(
     "edms", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
-BOTH = pytest.mark.parametrize("edms", ["sqlite", "postgresql"], indirect=True)
 LAST_BEFORE_THE_LOCK = "find target"
 
 
@@ -98,7 +98,7 @@ def test_at_every_step_of_a_restore_another_restore_rollback_or_merge_is_refused
     assert not list(edms.folder.glob("*.edms-*"))
 
 
-@BOTH
+@MOSTLY_SQLITE
 def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms) -> None:
     """`--no-wait` shows it without waiting: refused while it reads; before and after, a restore is a restore."""
     done: dict[str, str] = {}
@@ -124,7 +124,7 @@ def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms)
     assert edms.restore(edms.first).snapshot_id == result.snapshot_id
 
 
-@BOTH
+@MOSTLY_SQLITE
 def test_two_work_folders_that_restore_in_the_same_second_set_aside_two_systems(
     edms: SmallEdms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +171,7 @@ def test_a_folder_that_is_replaced_while_a_backup_reads_fails_it(edms: SmallEdms
         run_backup(edms.first, Trying(by_hand))
 
 
-@BOTH
+@MOSTLY_SQLITE
 def test_what_is_changed_after_the_validation_is_not_promoted(edms: SmallEdms) -> None:
     staged: list[tuple[StagingDatabase, Path]] = []
 
@@ -239,8 +239,7 @@ def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: 
     [
         ("sqlite", False),
         ("sqlite", True),
-        ("postgresql", False),
-        pytest.param("postgresql", True, marks=pytest.mark.long),
+        *(pytest.param("postgresql", nothing, marks=pytest.mark.long) for nothing in (False, True)),
     ],
     indirect=["edms"],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.reference_edms.conftest import Edms
 
 PEOPLE_AND_DRAFT = """
@@ -65,6 +67,7 @@ assert draft.status == "superseded" and successor.status == "effective"
     assert {"ada", "rob", "ann"} <= set(actors.split(","))
 
 
+@pytest.mark.long
 def test_corners_cannot_be_cut(fresh_edms: Edms) -> None:
     fresh_edms.python(
         PEOPLE_AND_DRAFT
@@ -82,6 +85,7 @@ assert draft.status == "reviewed" and draft.effective_date is None and not draft
     )
 
 
+@pytest.mark.long
 def test_a_signature_holds_only_for_the_content_that_was_signed(fresh_edms: Edms) -> None:
     fresh_edms.python(
         PEOPLE_AND_DRAFT

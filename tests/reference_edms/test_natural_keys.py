@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tests.reference_edms.conftest import Edms
 
 # Without the rows that have generic references or no natural key: those it loses.
@@ -35,6 +37,7 @@ def _without_order(row: dict[str, object]) -> str:
     return re.sub(r"(:\d\d)\.000(?=Z|\")", r"\1", json.dumps(row, sort_keys=True))
 
 
+@pytest.mark.long
 def test_dump_and_load_carry_every_row_to_other_ids(populated_edms: Edms, second_edms: Edms) -> None:
     before = _dump(populated_edms, "before.json")
     second_edms.run("loaddata", str(populated_edms.folder / "before.json"))

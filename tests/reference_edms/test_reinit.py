@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.reference_edms.conftest import Edms
 
 
@@ -13,6 +15,7 @@ def test_nothing_but_the_defaults_survives(populated_edms: Edms) -> None:
     assert list(populated_edms.media.iterdir()) == []
 
 
+@pytest.mark.long
 def test_defaults_and_content_types_get_other_ids_in_another_order(fresh_edms: Edms, second_edms: Edms) -> None:
     for query in (
         "SELECT id, code FROM documents_documenttype ORDER BY id",
@@ -26,6 +29,7 @@ def test_defaults_and_content_types_get_other_ids_in_another_order(fresh_edms: E
         assert [name for _, name in before] != [name for _, name in after]
 
 
+@pytest.mark.long
 def test_the_new_system_works(second_edms: Edms) -> None:
     second_edms.run("check")
     second_edms.run("migrate", "--check")

@@ -52,6 +52,7 @@ def printed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> dict[str, dic
     return found
 
 
+@pytest.mark.long  # asked at a release
 def test_no_key_is_taken_away_or_gets_another_type(printed: dict[str, dict[str, str]]) -> None:
     if os.environ.get("EDMS_BACKUP_RECORD_JSON"):
         RECORD.write_text(json.dumps(printed, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -32,8 +32,14 @@ def on_another_host(library: Library) -> None:
     backend.write(name, [json.dumps(body | {"host": "elsewhere"}).encode()])
 
 
-@pytest.mark.parametrize("days", [-1, 1, 400])
-@pytest.mark.parametrize("place", ["a folder", "S3"])
+@pytest.mark.parametrize(
+    ("place", "days"),
+    [
+        *(("a folder", days) for days in (-1, 1, 400)),
+        ("S3", 400),
+        *(pytest.param("S3", days, marks=pytest.mark.long) for days in (-1, 1)),
+    ],
+)
 def test_a_snapshot_that_is_being_read_is_kept_by_a_prune_with_a_wrong_clock(
     place: str, days: int, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

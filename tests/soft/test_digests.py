@@ -21,6 +21,11 @@ FORMS: dict[str, tuple[dict[str, str], str, Callable[[int, int], str]]] = {
     "JSON in text": ({"json": "$[*].doc"}, "text", lambda first, second: f'[{{"doc": {first}}},{{"doc":"{second}"}}]'),
     "strings": ({"pattern": "doc_%d"}, "text", lambda first, second: f"doc_{first} before doc_{second}, by 7"),
 }  # fmt: skip
+# A text, JSON and its keys; the other forms are for `make test-long`.
+SOME_FORMS = [
+    pytest.param(form, marks=[] if form in ("strings", "values in JSON", "keys in JSON") else [pytest.mark.long])
+    for form in FORMS
+]
 
 
 # A digest is made of rows that were read already; what each engine holds in each form is told apart in test_forms.py.
@@ -55,7 +60,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Archiv
     return archive
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_the_same_rows_with_other_ids_have_the_same_digest(form: str, make: Callable[..., Archive]) -> None:
     # 9 and 10 change places in every order of texts, and jsonb sorts keys by their length first.
     here = make(form, {"SOP-1": 9, "SOP-2": 10, "SOP-3": 11})
@@ -66,7 +71,7 @@ def test_the_same_rows_with_other_ids_have_the_same_digest(form: str, make: Call
     assert here.states["note"].exact_digest != there.states["note"].exact_digest
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_an_id_changed_to_another_rows_changes_the_digest(form: str, make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10, "SOP-3": 11}
 
@@ -77,7 +82,7 @@ def test_an_id_changed_to_another_rows_changes_the_digest(form: str, make: Calla
     assert [one.dangling for one in after.states["note"].references] == [0]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_the_same_ids_that_belong_to_other_rows_change_the_digest(form: str, make: Callable[..., Archive]) -> None:
     """What a restore into a system of other ids would do: nothing in the table itself has changed."""
     before = make(form, {"SOP-1": 9, "SOP-2": 10, "SOP-3": 11})
@@ -88,7 +93,7 @@ def test_the_same_ids_that_belong_to_other_rows_change_the_digest(form: str, mak
     assert before.digest("note") != after.digest("note")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", SOME_FORMS)
 def test_an_id_without_a_row_is_counted_and_changes_the_digest(form: str, make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10}
 

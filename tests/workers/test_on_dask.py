@@ -56,7 +56,10 @@ def test_a_restore_on_workers_of_a_backup_on_workers_is_proved(system: SystemOnD
     assert not list(system.settings.scratch.glob("*-*"))  # nothing is left there
 
 
-def test_a_scheduler_that_does_not_answer_is_an_error_in_seconds(tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_answer_is_an_error_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.running.on_dask._SECONDS_TO_CONNECT", 1)
     settings = _settings(tmp_path, RunSettings(on="dask", scheduler="tcp://127.0.0.1:9"))
     began = time.monotonic()
     with pytest.raises(WorkersUnreachable, match=r"tcp://127\.0\.0\.1:9"), on_dask(settings, ThreadRunner()):
@@ -70,9 +73,12 @@ def test_a_class_that_is_no_cluster_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_the_doctor_says_that_workers_cannot_be_used(system: SystemOnDask, tmp_path: Path) -> None:
+def test_the_doctor_says_that_workers_cannot_be_used(
+    system: SystemOnDask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usable = list(worker_findings(Run(system.settings), "postgresql"))
     for_files = list(worker_findings(Run(system.settings), "sqlite"))
+    monkeypatch.setattr("flows.running.on_dask._SECONDS_TO_CONNECT", 1)
     nowhere = _settings(tmp_path, RunSettings(on="dask", scheduler="tcp://127.0.0.1:9"))
     unreachable = list(worker_findings(Run(nowhere), "postgresql"))
 

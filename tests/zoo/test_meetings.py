@@ -65,7 +65,8 @@ def backed_up_and_reinitialised(place: Meeting) -> tuple[Settings, str, object]:
     return settings, snapshot, place.said()
 
 
-@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+@pytest.mark.long  # those of test_merges, all at once
+@pytest.mark.parametrize("engine", ENGINES)
 def test_rows_of_every_trait_are_merged_under_other_ids_and_restored(
     engine: Engine, meeting: Callable[..., Meeting]
 ) -> None:
@@ -88,31 +89,41 @@ def test_rows_of_every_trait_are_merged_under_other_ids_and_restored(
     assert place.said() == mine
 
 
+def _refused(engine: str) -> list[str]:
+    return [one for one in REFUSED if one in traits_of(engine) and (engine, one) not in REFUSED_BY_THE_DATABASE]
+
+
 @pytest.mark.parametrize(
-    ("engine", "trait"),
+    ("engine", "traits"),
     [
-        pytest.param(
-            engine, trait, marks=[pytest.mark.long] if engine == "postgresql" and trait in traits_of("sqlite") else []
-        )
-        for engine in ENGINES
-        for trait in REFUSED
-        if trait in traits_of(engine) and (engine, trait) not in REFUSED_BY_THE_DATABASE
+        *(pytest.param(engine, _refused(engine), id=engine) for engine in ENGINES),
+        *(
+            pytest.param(engine, [trait], id=f"{engine}-{trait}", marks=pytest.mark.long)
+            for engine in ENGINES
+            for trait in _refused(engine)
+        ),
     ],
 )
 def test_what_cannot_be_merged_is_a_conflict_of_the_plan(
-    engine: Engine, trait: str, meeting: Callable[..., Meeting]
+    engine: Engine, traits: list[str], meeting: Callable[..., Meeting]
 ) -> None:
-    place = meeting(engine, trait)
+    place = meeting(engine, *traits)
     settings, snapshot, theirs = backed_up_and_reinitialised(place)
 
     result = run_merge(settings, snapshot=snapshot)
 
-    assert REFUSED[trait] in [(one.code, one.model) for one in result.plan.conflicts]
+    assert {REFUSED[trait] for trait in traits} <= {(one.code, one.model) for one in result.plan.conflicts}
     assert not result.done
     assert place.said() == theirs
 
 
-@pytest.mark.parametrize(("engine", "trait"), REFUSED_BY_THE_DATABASE)
+@pytest.mark.parametrize(
+    ("engine", "trait"),
+    [
+        pytest.param(*case, marks=[] if case[1].endswith("exclusion") else [pytest.mark.long])
+        for case in REFUSED_BY_THE_DATABASE
+    ],
+)
 def test_what_only_the_database_can_compare_is_said_in_the_plan_and_refused_by_it(
     engine: Engine, trait: str, meeting: Callable[..., Meeting]
 ) -> None:
