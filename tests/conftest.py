@@ -28,6 +28,7 @@ from tests.restored_system import RecoveredSystems
 from tests.stores.s3_places import new_bucket
 from tests.stores.sftp_server import SftpServer
 from tests.stores.swift_server import S3Account, SwiftServer
+from tests.suite_size import SuiteSize
 from tests.warm_python import warm_python
 
 # The same examples in every run: what changed is the code. `EDMS_BACKUP_EXPLORE=1` tries new ones.
@@ -43,7 +44,8 @@ _in_memory = pytest.StashKey[Path]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the tests' folders in memory if there is plenty, unless `--basetemp` says where."""
+    """Have the tests' folders in memory if there is plenty, unless `--basetemp` says where; and measure what the suite takes."""
+    config.pluginmanager.register(SuiteSize(config))
     if config.option.basetemp is None and "PYTEST_XDIST_WORKER" not in os.environ:
         folder = folder_in_memory("edms-tests")
         if folder is not None:
@@ -172,6 +174,14 @@ def _quiet_libraries(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in [*os.environ]:
         if name.startswith(("EDMS_BACKUP__", "PREFECT_API_", "REFERENCE_EDMS_")) or name == "PREFECT_PROFILE":
             del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Repeat at once: hardly anything that fails here passes by itself, and a failing test would wait five seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.running.threads.RETRY_SECONDS", (0.0,))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
