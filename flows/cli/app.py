@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from edms_tasks.scratch.lean_allocators import return_freed_memory_soon
 from flows.cli.commands import (
     approve_command,
     approver_command,
@@ -146,6 +147,7 @@ def main() -> None:
     """Run the command line, and leave with its exit code."""
     # Libraries make hundreds of thousands of objects that stay: looking for garbage among them took a fifth of their loading.
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    return_freed_memory_soon()
     prepare_streams()
     handle_signals()
     try:
