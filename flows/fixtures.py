@@ -30,6 +30,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.repository_log import LogFacts, logged
 from flows.live.folder_checks import require_target_apart
 from flows.requests import FixtureRequest
+from flows.restoring.erasing import ErasedSnapshot, apply_ledger
 from flows.running.flow_decorators import Shortfall, flow, task
 from flows.running.run import Run
 from flows.tasks.restore_tasks import restore_root
@@ -46,7 +47,8 @@ class FixtureResult:
     models: tuple[WrittenModel, ...]
     roots: tuple[tuple[str, int], ...]  # name, number of files
     findings: tuple[Finding, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    erased: ErasedSnapshot
 
     @property
     def rows(self) -> int:
@@ -65,7 +67,8 @@ class FixtureResult:
 
     def log_facts(self) -> LogFacts:
         """What the repository's log says of it."""
-        facts = {"exported": self.place, "rows": self.rows, "losses": len(self.losses)}
+        facts: dict[str, Any] = {"exported": self.place, "rows": self.rows, "losses": len(self.losses)}
+        facts |= self.erased.facts()
         return LogFacts(not self.losses, snapshot=self.snapshot_id, facts=facts)
 
     def as_json(self) -> dict[str, Any]:
@@ -100,6 +103,7 @@ def export_fixtures(run: Run, request: FixtureRequest) -> FixtureResult:
         TargetExists: the target exists.
         DamagedRepository: an object is damaged; no target is left.
         RepositorySealed: the repository is encrypted, and its key is not here.
+        CheckFailed: an erasure cannot be applied.
     """
     target = _checked_target(request)
     repository, name = open_source(run.settings, request.snapshot)
@@ -107,11 +111,38 @@ def export_fixtures(run: Run, request: FixtureRequest) -> FixtureResult:
     chosen = chosen_snapshot(run.settings, repository, name)
     snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
     require_target_apart(run.settings, target.path, [index.root for index in manifest.files])
-    exported = exported_models(manifest, request.models, request.exclude)
-    roots = manifest.files if target.is_folder and not request.without_files else ()
+    notes = [*chosen.notes, *_losses_before(manifest)]
     with (
         run_folder(run.settings.workdir, "export") as folder,
         reading(repository.backend, [snapshot_id], "export"),
+    ):
+        erased = apply_ledger(
+            run,
+            repository,
+            manifest,
+            None,
+            folder / "erased",
+            notes,
+            snapshot=request.snapshot,
+            without=request.without_erasures,
+        )
+        return _export(run, request, target, snapshot_id, erased, folder, tuple(notes))
+
+
+def _export(
+    run: Run,
+    request: FixtureRequest,
+    target: FixtureTarget,
+    snapshot_id: str,
+    erased: ErasedSnapshot,
+    folder: Path,
+    notes: tuple[str, ...],
+) -> FixtureResult:
+    """Export what erasures left of the snapshot."""
+    repository, manifest = erased.repository, erased.manifest
+    exported = exported_models(manifest, request.models, request.exclude)
+    roots = manifest.files if target.is_folder and not request.without_files else ()
+    with (
         run.workspace(folder / "work", rows=manifest.rows) as workspace,
         fixture_functions(workspace.engine),
         _new_target(target) as place,
@@ -149,7 +180,8 @@ def export_fixtures(run: Run, request: FixtureRequest) -> FixtureResult:
         tuple(written),
         tuple((index.root.name, index.files) for index in roots),
         findings,
-        (*chosen.notes, *_losses_before(manifest)),
+        notes,
+        erased,
     )
 
 

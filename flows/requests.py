@@ -17,7 +17,6 @@ from flows.running.field_descriptions import FieldDescription
 Policy = Literal["overwrite", "keep", "fail"]
 """What becomes of a row that is in both and differs."""
 
-
 Name = Annotated[str, MinLen(1), MaxLen(4096)]
 SnapshotName = Annotated[Name, FieldDescription("`latest`, an id or its first digits, a tag, or a package's file.")]
 Into = Annotated[
@@ -367,6 +366,7 @@ class FixtureRequest:
     without_files: Annotated[
         bool, FieldDescription("Leave out the files of the roots, and do not count that as a loss.")
     ] = False
+    without_erasures: WithoutErasures = ""
     reason: Reason = ""
 
 

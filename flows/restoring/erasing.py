@@ -56,6 +56,18 @@ class ErasedSnapshot:
         """The number of rows that were deleted or changed."""
         return sum(one.deleted + one.masked + one.unlinked for one in self.applied)
 
+    def facts(self) -> dict[str, object]:
+        """What the log says of it: the erasures, and how many rows each changed; no names."""
+        return facts_of(self.applied, self.without)
+
+
+def facts_of(applied: Sequence[AppliedErasure], without: str) -> dict[str, object]:
+    """What the log says of erasures that were applied, or of why they were not."""
+    rows = {
+        one.id[:12]: one.deleted + one.masked + one.unlinked if one.found else "not in the snapshot" for one in applied
+    }
+    return {**({"erasures": rows} if applied else {}), **({"without_erasures": without} if without else {})}
+
 
 def without_erased(
     run: Run, request: RestoreRequest, opened: Opened, scratch: Path, notes: list[str]

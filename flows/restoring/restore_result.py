@@ -14,6 +14,7 @@ from edms_tasks.report import Verdict
 from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.salvage import Losses
 from flows.evidence.repository_log import LogFacts
+from flows.restoring.erasing import facts_of
 from flows.running.flow_decorators import Shortfall
 
 
@@ -79,13 +80,7 @@ class RestoreResult:
                 "originals_searched_for": self.masking.values,
                 "places_with_originals": len(self.masking.hits),
             }
-        if self.erasures:
-            facts["erasures"] = {
-                one.id[:12]: one.deleted + one.masked + one.unlinked if one.found else "not in the snapshot"
-                for one in self.erasures
-            }
-        if self.without_erasures:
-            facts["without_erasures"] = self.without_erasures
+        facts |= facts_of(self.erasures, self.without_erasures)
         return LogFacts(self.success, snapshot=self.snapshot_id, facts=facts)
 
     def as_json(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from edms_tasks.errors import CheckFailed, CommandError, DamagedRepository
 from edms_tasks.repository import Repository
 from edms_tasks.repository.records import Record
 from flows.erasures import listed, record
+from flows.fixtures import export_fixtures
 from flows.prune import prune
-from flows.requests import PruneRequest
+from flows.requests import FixtureRequest, PruneRequest
 from flows.restoring.restore_result import RestoreResult
 from flows.running.run import Run
 from tests.backed_up import BackedUpSystems
@@ -190,6 +192,38 @@ def test_the_ledger_is_not_skipped_without_a_word(protected: Protected, tmp_path
     assert query(copy, "SELECT count(*) FROM users_user WHERE username = 'user0002'") == [(1,)]
     log = "".join(path.read_text() for path in (protected.repository / "log").rglob("*.json"))
     assert '"without_erasures": "an audit of last year"' in log
+
+
+def test_fixtures_hold_neither_erased_rows_nor_values_nor_files(
+    systems: OnePerEngine[Protected], tmp_path: Path
+) -> None:
+    protected = systems("sqlite")
+    document = _document(protected.edms)
+    ((file,),) = query(protected.edms, f"SELECT file FROM documents_document WHERE id = {document}")
+    (named, other) = query(
+        protected.edms, "SELECT id, email FROM users_user WHERE username LIKE 'user000_' ORDER BY 1"
+    )[:2]
+    rows = {}
+    for name, skipped in (("left", ""), ("all", "an inspection")):
+        request = FixtureRequest(target=str(tmp_path / name), without_erasures=skipped)
+        exported = export_fixtures.fn(Run(protected.settings), request)
+        rows[name] = _fixture(tmp_path / name / "data.jsonl")
+        assert any(("NOT APPLIED: an inspection" if skipped else "request 17") in note for note in exported.notes)
+
+    assert rows["all"]["users.user", named[0]]["email"] == named[1]
+    assert str(rows["left"]["users.user", named[0]]["email"]).endswith("@masked.invalid")
+    assert rows["left"]["users.user", other[0]]["username"] != "user0002"
+    assert ("documents.document", document) in rows["all"].keys() - rows["left"].keys()
+    assert not rows["left"].keys() - rows["all"].keys()
+    assert [(tmp_path / name / "files/media" / file).exists() for name in rows] == [False, True]
+    skipped_entry, entry = list(Repository.open(protected.settings.repository).log.backwards())[:2]
+    assert skipped_entry.facts["without_erasures"] == "an inspection"
+    assert len(entry.facts["erasures"]) == 4
+
+
+def _fixture(path: Path) -> dict[tuple[str, int], dict[str, object]]:
+    found = [json.loads(line) for line in path.read_text().split("\n") if line]
+    return {(one["model"], one["pk"]): one["fields"] for one in found}
 
 
 def test_erasures_say_how_many_snapshots_are_older(protected: Protected) -> None:

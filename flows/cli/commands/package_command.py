@@ -51,6 +51,7 @@ def export(
     natural_primary: Annotated[bool, from_request(FixtureRequest, "natural_primary")] = False,
     indent: Annotated[int | None, from_request(FixtureRequest, "indent", metavar="N")] = None,
     without_files: Annotated[bool, from_request(FixtureRequest, "without_files")] = False,
+    without_erasures: Annotated[str, from_request(FixtureRequest, "without_erasures", metavar="REASON")] = "",
     reason: Annotated[str, from_request(ExportRequest, "reason", metavar="TEXT")] = "",
     flow: Flow = None,
     config: Config = None,
@@ -61,7 +62,15 @@ def export(
     options = Options.of(context, config, as_json, traceback)
     with options.reporting("export"):
         if format_ == "package":
-            if models or exclude or natural_foreign or natural_primary or indent is not None or without_files:
+            if (
+                models
+                or exclude
+                or natural_foreign
+                or natural_primary
+                or indent is not None
+                or without_files
+                or without_erasures
+            ):
                 raise command_error("These options are of fixtures.", "Add --format dumpdata, or leave them out.")
             package = ExportRequest(snapshot=snapshot, file=target, reason=reason)
             _print(options, options.runner(flow).perform(_export, package))
@@ -75,6 +84,7 @@ def export(
             natural_primary=natural_primary,
             indent=indent,
             without_files=without_files,
+            without_erasures=without_erasures,
             reason=reason,
         )
         result = options.runner(flow).perform(_export_fixtures, request)
