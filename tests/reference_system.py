@@ -1,8 +1,8 @@
 """Reference EDMS installations for tests: a database, a media folder and the commands that manage them.
 
 Populating takes seconds, so each distinct population is made once a session as a *template* and copied for each test;
-the copies share nothing with it, since tests damage what they are given. SQLite's templates serve all processes of a
-session; PostgreSQL's one, since each has a server of its own.
+the copies share nothing with it, since tests damage what they are given. Templates serve all processes of a session:
+SQLite's as they are; PostgreSQL's as dumps, since each process has a server of its own.
 """
 
 from __future__ import annotations
@@ -165,15 +165,25 @@ class EdmsTemplates:
 
     def _make(self, engine: Engine, documents: int | None, seed: int) -> ReferenceEdms:
         label = f"{engine}_{'empty' if documents is None else documents}_{seed}"
-        if engine == "postgresql":
-            return self._populated(engine, self._folder / label, f"template_{label}", documents, seed)
-        folder = self._shared / label
+        folder, name = self._shared / label, f"template_{label}"
+        dump = folder / "database.dump"
         with one_at_a_time(self._shared / f"{label}.lock"):
             if not folder.exists():
                 unfinished = folder.with_name(f"{label}.part")
-                self._populated(engine, unfinished, "", documents, seed)
+                made = self._populated(engine, unfinished, name, documents, seed)
+                if engine == "postgresql":
+                    self._run_program("pg_dump", "-Fc", "-f", unfinished / dump.name, made.database_url)
                 unfinished.rename(folder)
-        return ReferenceEdms(engine, f"sqlite:///{folder / 'edms.sqlite3'}", folder / "media")
+                if engine == "postgresql":
+                    return ReferenceEdms(engine, made.database_url, folder / "media")
+        if engine == "sqlite":
+            return ReferenceEdms(engine, f"sqlite:///{folder / 'edms.sqlite3'}", folder / "media")
+        url = self._postgres.server.create_database(name)
+        self._run_program("pg_restore", "--exit-on-error", "-d", url, dump)
+        return ReferenceEdms(engine, url, folder / "media")
+
+    def _run_program(self, name: str, *words: str | Path) -> None:
+        subprocess.run([self._postgres.server.bin_dir / name, *words], check=True, capture_output=True)
 
     def _populated(self, engine: Engine, folder: Path, name: str, documents: int | None, seed: int) -> ReferenceEdms:
         if documents is not None:

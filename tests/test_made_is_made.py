@@ -50,6 +50,7 @@ def test_indexes_of_rows_of_an_earlier_release_are_removed_and_nothing_else(prot
     assert [path.name for path in rows.iterdir()] == ["stray"]
 
 
+@pytest.mark.long
 def test_a_night_on_which_the_newest_was_removed_and_the_disk_was_not_there(protected: Protected) -> None:
     first = protected.backup()
     second = protected.backup()

@@ -130,6 +130,7 @@ def test_folders_in_memory_of_processes_that_were_killed_are_removed(tmp_path: P
     assert {*tmp_path.iterdir()} == {used, new}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bin_dir", wheel_bin_dirs(), ids=lambda folder: folder.parent.name)
 def test_a_server_of_the_wheel_dumps_and_restores(bin_dir: Path, tmp_path: Path) -> None:
     dump = tmp_path / "note.dump"
@@ -144,6 +145,7 @@ def test_a_server_of_the_wheel_dumps_and_restores(bin_dir: Path, tmp_path: Path)
     assert restored == "1|ü 📄\n"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not wheel_bin_dirs(), reason="the wheel that carries a PostgreSQL server is not installed")
 def test_programs_in_a_folder_that_only_their_owner_may_enter_are_used(tmp_path: Path) -> None:
     installation = wheel_bin_dirs()[0].parent

@@ -33,7 +33,7 @@ class Twice:
     again: str
 
 
-@pytest.fixture(scope="module", params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def twice(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTemplates
 ) -> Twice:

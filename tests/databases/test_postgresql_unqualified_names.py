@@ -49,7 +49,7 @@ def newest(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="module", params=["usual", "newest"])
+@pytest.fixture(scope="module", params=["usual", pytest.param("newest", marks=pytest.mark.long)])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """The path is the database's own."""
     return _pair(request.getfixturevalue(request.param), tmp_path_factory.mktemp(request.param))

@@ -124,6 +124,7 @@ def test_a_converted_snapshot_is_of_before_every_erasure() -> None:
     assert (ledger.before(converted), ledger.deleted_before(converted)) == (ledger.erasures, ())
 
 
+@pytest.mark.long
 def test_snapshots_converted_from_old_backups_are_searched_and_counted(person: Protected) -> None:
     repository = Repository.open(person.settings.repository)
     (made,) = repository.snapshots()

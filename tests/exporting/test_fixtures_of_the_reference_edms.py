@@ -42,7 +42,7 @@ def test_a_fixture_says_what_djangos_dumpdata_says_and_keeps_the_microseconds(
     assert len(ours) == result.rows > 250
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_loaddata_brings_every_row_and_every_file_back_into_an_emptied_edms(
     engine: Engine, backed_up: BackedUpSystems, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -67,6 +67,8 @@ CONVENTIONS = {
     + 'TILES = lambda upload: ["gone/1.png", {"tile": "storage/documents/" + NAME(upload)}]\n',
     "a file name": PLAIN + 'NAME = lambda upload: f"{upload.id.int % 999999999989}.pdf"\nVALUE = NAME\n',
 }
+# The others are for `make test-long`.
+SOME_CONVENTIONS = ("absolute", "a list in JSON", "a file name")
 
 
 def edms(folder: Path, rows: str, settings: str = "") -> Settings:
@@ -79,7 +81,10 @@ def outside(findings: tuple[Finding, ...]) -> list[Finding]:
     return [one for one in findings if one.code == "files-outside-the-roots"]
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize(
+    "convention",
+    [pytest.param(one, marks=[] if one in SOME_CONVENTIONS else [pytest.mark.long]) for one in CONVENTIONS],
+)
 def test_files_that_rows_name_outside_every_root_are_an_error(convention: str, tmp_path: Path) -> None:
     settings = edms(tmp_path, CONVENTIONS[convention])
 

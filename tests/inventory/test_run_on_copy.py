@@ -203,6 +203,7 @@ def test_a_command_that_takes_too_long_is_ended_with_what_it_said(edms: Edms) ->
     assert "begun" in answer.stdout
 
 
+@pytest.mark.long
 def test_through_a_command_as_in_a_container_it_is_the_same(edms: Edms) -> None:
     values = {
         "edms": {"project": str(edms.folder), "settings": "site_.settings", "command": [edms_python()]},

@@ -245,6 +245,7 @@ def test_a_staged_object_that_is_not_as_in_the_snapshot_ends_the_merge(
     assert "a.pdf" not in objects(archive.bucket) and is_clean(archive)
 
 
+@pytest.mark.long  # so does a refused copy, above
 def test_a_failed_commit_takes_the_objects_back(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("c.bin", b"spoiled")

@@ -307,7 +307,12 @@ def test_an_edms_that_writes_while_its_objects_are_set_aside_is_noticed(
     assert system.keys("media.previous") == system.keys("media.edms-promotion") == []
 
 
-@pytest.mark.parametrize("change", [{"changed.txt": b"nEw"}, {"changed.txt": None}, {"more.txt": b"x"}])
+CHANGES = ({"changed.txt": None}, {"more.txt": b"x"})
+
+
+@pytest.mark.parametrize(
+    "change", [{"changed.txt": b"nEw"}, *(pytest.param(change, marks=pytest.mark.long) for change in CHANGES)]
+)
 def test_staged_objects_that_changed_after_the_validation_are_refused(
     change: Mapping[str, bytes | None], system: SystemInAStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from tests.reference_edms.conftest import Edms
 
 
@@ -33,6 +35,7 @@ def test_the_same_seed_gives_the_same_rows_and_files(populated_edms: Edms, other
     assert _files(again.media) == _files(populated_edms.media)
 
 
+@pytest.mark.long
 def test_another_seed_gives_other_rows(populated_edms: Edms, other_fresh_edms: Edms) -> None:
     other = other_fresh_edms
     other.run("populate", "--documents", "60", "--seed", "8")
@@ -41,6 +44,7 @@ def test_another_seed_gives_other_rows(populated_edms: Edms, other_fresh_edms: E
     assert other.rows(query) != populated_edms.rows(query)
 
 
+@pytest.mark.long
 def test_a_second_run_adds_to_what_is_there(populated_edms: Edms) -> None:
     populated_edms.run("populate", "--documents", "20", "--seed", "7")
 
