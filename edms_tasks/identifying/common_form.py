@@ -125,12 +125,15 @@ def _with_class(expression: str, value: ColumnStorage) -> str:
     if value.kind != "DOUBLE":
         return classed(expression, value)
     affinity_is_real = any(word in value.native_type.upper() for word in ("REAL", "FLOA", "DOUB"))
-    real = f"'r' || CAST({expression} AS VARCHAR)"
-    return (
-        real
-        if affinity_is_real
-        else f"CASE WHEN {expression} = trunc({expression}) THEN {classed(expression, value)} ELSE {real} END"
+    # SQLite reads no other text as infinite, and stores no whole number beyond 64 bits as an integer.
+    real = (
+        f"'r' || CASE {expression} WHEN 'infinity'::DOUBLE THEN '9e999' WHEN '-infinity'::DOUBLE THEN '-9e999' "
+        f"ELSE CAST({expression} AS VARCHAR) END"
     )
+    if affinity_is_real:
+        return real
+    is_integer = f"{expression} = trunc({expression}) AND TRY_CAST({expression} AS BIGINT) IS NOT NULL"
+    return f"CASE WHEN {is_integer} THEN {classed(expression, value)} ELSE {real} END"
 
 
 def from_cast(column: Column) -> str:
