@@ -51,6 +51,13 @@ def measured(view: View, table: Table, like: RawTable | None = None) -> Measure:
     With `like`, a part of a table gets the encodings of the whole; its own values might suggest others.
     """
     found = view.measure(table)
+    if found.rows and not table.columns:
+        raise TerminalError(
+            f"{table.label} has rows, but no columns.",
+            where=table.id,
+            why="A snapshot holds the values of rows, and these have none: their number would be lost.",
+            fix=f'Give it a column, or leave the table out: [exclude] tables = ["{table.label}"].',
+        )
     if like is None or not like.files:
         return found
     stored = {field.name: field.type for field in pq.read_schema(like.files[0])}

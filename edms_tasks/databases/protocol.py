@@ -93,7 +93,7 @@ class View(Protocol):
         """Count the rows and choose each column's encoding by its values."""
 
     def read_like(self, entries: Sequence[TableEntry]) -> None:
-        """Encode values as in these entries of a snapshot from now on; an earlier release encoded some differently."""
+        """Name tables and encode values as in these entries of a snapshot from now on; an earlier release did some differently."""
 
     def cautious(self, table: Table, measure: Measure) -> Measure:
         """The same measure with encodings that store any bytes as text."""

@@ -228,7 +228,7 @@ ROW_ID = "@rowid"
 class Table(Value):
     """A table of the EDMS's database."""
 
-    id: str  # the name, or "schema.name" outside the default schema; unique in the inventory
+    id: str  # the name, or "schema.name" where the EDMS does not find the table by its name alone; unique in the inventory
     schema_name: str | None  # None on engines without schemas
     name: str
     model: str | None = None  # "documents.Document"; None if no model owns the table

@@ -225,6 +225,7 @@ def _read(
 ) -> tuple[tuple[Table, ...], dict[str, RawTable]]:
     (folder / "view").mkdir(parents=True)
     with open_database(validated.staging.address).view(folder / "view", validated.run.settings.jobs) as view:
+        view.read_like(validated.manifest.tables)
         tables = view.tables()
         wanted = [table for table in tables if only is None or table.id in only]
         raws = extract_tables(validated.run, view, wanted, folder / "rows", validated.like)

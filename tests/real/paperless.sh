@@ -173,8 +173,9 @@ without_what_it_stops_at() {
 from documents.models import Document
 for one in Document.global_objects.all():
     if not one.source_path.is_file():
+        thumbnail = one.thumbnail_path  # it is named by the id, which a deleted row has no more
         one.hard_delete()
-        one.thumbnail_path.unlink(missing_ok=True)
+        thumbnail.unlink(missing_ok=True)
     elif len(one.title) > 40:
         Document.global_objects.filter(pk=one.pk).update(title=one.title[:40])'
 }

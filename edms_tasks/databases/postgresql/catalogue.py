@@ -18,6 +18,7 @@ from edms_tasks.databases.postgresql.extension_tables import (
 )
 from edms_tasks.databases.postgresql.foreign_keys import read_foreign_keys
 from edms_tasks.databases.postgresql.refusable_statements import rehearse_query
+from edms_tasks.databases.postgresql.table_ids import TableIds
 from edms_tasks.databases.postgresql.unique_rules import read_deferred_uniques, read_unique_rules
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Column, Finding, LogicalType, Table, UniqueKey
@@ -42,12 +43,12 @@ _LOGICAL: dict[str, LogicalType] = {
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...]:
+def read_tables(connection: Connection, table_id: TableIds) -> tuple[Table, ...]:
     """Every ordinary table (partitions included), with columns, keys and enforced references, sorted by id."""
     columns = _columns(connection)
     primary, unique = _unique_keys(connection)
     rules, deferred = read_unique_rules(connection, WITH_ROWS), read_deferred_uniques(connection)
-    foreign = read_foreign_keys(connection, WITH_ROWS, lambda schema, name: table_id(schema, name, default_schema))
+    foreign = read_foreign_keys(connection, WITH_ROWS, table_id)
     rows = connection.execute(
         f"""
         SELECT c.oid::bigint, n.nspname, c.relname, {EXTENSION}
@@ -60,7 +61,7 @@ def read_tables(connection: Connection, default_schema: str) -> tuple[Table, ...
     for oid, schema, name, extension in _typed(rows):
         tables.append(
             Table(
-                id=table_id(schema, name, default_schema),
+                id=table_id(schema, name),
                 schema_name=schema,
                 name=name,
                 extension=extension,
@@ -88,11 +89,6 @@ def read_sizes(connection: Connection) -> dict[tuple[str | None, str], tuple[int
     return {(schema, name): ((size or 0) // page, page) for schema, name, size, page in _typed(rows)}
 
 
-def table_id(schema: str, name: str, default_schema: str) -> str:
-    """The table's id: its name in the default schema, "schema.name" elsewhere."""
-    return name if schema == default_schema else f"{schema}.{name}"
-
-
 def read_sequences(connection: Connection) -> tuple[SequencePosition, ...]:
     """The positions of all sequences. They are not transactional: a position may be ahead of the snapshot's rows, but not behind."""
     rows = connection.execute(
@@ -112,7 +108,7 @@ def read_sequences(connection: Connection) -> tuple[SequencePosition, ...]:
     return tuple(positions)
 
 
-def read_counters(connection: Connection, default_schema: str) -> dict[str, SequencePosition]:
+def read_counters(connection: Connection, table_id: TableIds) -> dict[str, SequencePosition]:
     """Table id -> the position of the sequence of its primary key."""
     rows = connection.execute(
         f"""
@@ -129,7 +125,7 @@ def read_counters(connection: Connection, default_schema: str) -> dict[str, Sequ
     ).fetchall()
     positions = {(position.schema_name, position.name): position for position in read_sequences(connection)}
     return {
-        table_id(schema, name, default_schema): positions[sequence_schema, sequence]
+        table_id(schema, name): positions[sequence_schema, sequence]
         for schema, name, sequence_schema, sequence in _typed(rows)
     }
 

@@ -37,6 +37,7 @@ class OwnNames:
 
     search_path: str  # the setting, as SHOW gives it
     schema: str  # the schema of a new table
+    schemas: tuple[str, ...]  # those in which an unqualified name is looked for, in this order
     settings: Mapping[str, str]  # OWN_SETTINGS; the search path resolved: without `$user` and missing schemas
 
 
@@ -91,11 +92,6 @@ def open_connection(address: DatabaseAddress, *, autocommit: bool = True, own_se
     return connection
 
 
-def default_schema(address: DatabaseAddress) -> str:
-    """The schema of unqualified names for the EDMS's role, with its own search path."""
-    return ask_server(address).own.schema
-
-
 def ask_server(address: DatabaseAddress) -> Server:
     """The facts that are needed before other programs open a session. Raises DatabaseRefused."""
     with _open(address) as connection:
@@ -122,8 +118,9 @@ def _own_names(connection: Connection) -> OwnNames:
     assert row is not None  # the functions always return one row
     search_path, schema, schemas, *values = row
     settings = dict(zip(OWN_SETTINGS, map(str, values), strict=True))
-    settings[SEARCH_PATH] = identifiers(name for name in schemas if not name.startswith("pg_temp"))
-    return OwnNames(str(search_path), str(schema or "public"), settings)
+    schemas = tuple(name for name in schemas if not name.startswith("pg_temp"))
+    settings[SEARCH_PATH] = identifiers(schemas)
+    return OwnNames(str(search_path), str(schema or "public"), schemas, settings)
 
 
 def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:

@@ -29,6 +29,7 @@ from edms_tasks.databases.postgresql.recorded_owner import with_recorded_owner
 from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
 from edms_tasks.databases.postgresql.shared_view import SharedView
 from edms_tasks.databases.postgresql.size_estimate import bytes_of_the_database, rows_on_disk
+from edms_tasks.databases.postgresql.table_ids import TableIds
 from edms_tasks.databases.postgresql.table_locks import (
     PATIENCE,
     begin_with_locked_tables,
@@ -71,9 +72,8 @@ def open_view(address: DatabaseAddress, jobs: int) -> Iterator[PostgresView]:
     server = ask_server(address)
     with connected(address) as connection:
         begin_with_locked_tables(connection, address)
-        row = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
-        assert row is not None  # the function always returns one row
-        view = PostgresView(server.settled, connection, str(row[0]), server.own, jobs)
+        ((snapshot,),) = connection.execute("SELECT pg_catalog.pg_export_snapshot()").fetchall()
+        view = PostgresView(server.settled, connection, str(snapshot), server.own, jobs)
         try:
             yield view
         finally:
@@ -93,6 +93,7 @@ class PostgresView:
         self._server_version = connection.info.server_version
         self._measured: dict[str, Measure] = {}
         self._cast: Mapping[str, frozenset[str]] = {}
+        self._recorded: Mapping[tuple[str | None, str], str] = {}
         # A transaction in progress may have locked tables, and the server would wait for it before it tells their sizes.
         self._sizes = catalogue.read_sizes(connection) if snapshot else {}
         self._with_own_functions = tables_with_own_functions(connection)
@@ -138,7 +139,7 @@ class PostgresView:
         return SharedView(self._address, self._snapshot, self._own, self._cast)
 
     def tables(self) -> tuple[Table, ...]:
-        return catalogue.read_tables(self._connection, self._own.schema)
+        return catalogue.read_tables(self._connection, TableIds(self._connection, self._own, self._recorded))
 
     def findings(self) -> tuple[Finding, ...]:
         return (
@@ -162,7 +163,7 @@ class PostgresView:
         return catalogue.read_sequences(self._connection)
 
     def counters(self) -> dict[str, SequencePosition]:
-        return catalogue.read_counters(self._connection, self._own.schema)
+        return catalogue.read_counters(self._connection, TableIds(self._connection, self._own, self._recorded))
 
     def measure(self, table: Table) -> Measure:
         """Count the rows and choose the encodings. A column with dates outside the years 1 to 9999, or infinity, is stored as text."""
@@ -181,7 +182,8 @@ class PostgresView:
         return measure_of(int(row[0]), table.columns, beyond, self._cast.get(table.id, ()))
 
     def read_like(self, entries: Sequence[TableEntry]) -> None:
-        """Read the columns by a cast to text that an earlier release read so, because the digests would differ otherwise."""
+        """Give tables the ids, and read columns by the casts to text, that they had there: an earlier release had other rules."""
+        self._recorded = {(entry.table.schema_name, entry.table.name): entry.table.id for entry in entries}
         self._cast = {
             entry.table.id: frozenset(name for name, encoding in entry.encodings.items() if encoding == "text")
             for entry in entries
