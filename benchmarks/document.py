@@ -47,7 +47,7 @@ def replaced(page: str, name: str, lines: Iterable[str]) -> str:
 
 def _figure_lines(figures: Sequence[Figure]) -> list[str]:
     notes = dict.fromkeys(figure.note for figure in figures if figure.note)
-    return [*_table(HEADINGS, map(as_cells, figures)), "", *(f"- {note}" for note in notes)]
+    return [*table(HEADINGS, map(as_cells, figures)), "", *(f"- {note}" for note in notes)]
 
 
 def _stage_lines(figures: Sequence[Figure]) -> list[str]:
@@ -63,7 +63,7 @@ def _stage_lines(figures: Sequence[Figure]) -> list[str]:
 
 def _growth_lines(points: Sequence[Point]) -> list[str]:
     headings = ("rows", "backup", "`pg_dump -Fc`", "restore", "restore, proved", "`pg_restore -j2`", "peak memory")
-    return _table(
+    return table(
         headings,
         (
             (
@@ -76,7 +76,8 @@ def _growth_lines(points: Sequence[Point]) -> list[str]:
     )
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table of Markdown; all columns but the first are numbers."""
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     rule = "|".join(["---", *("--:" for _ in headings[1:])])
     return [f"| {' | '.join(headings)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in escaped)]

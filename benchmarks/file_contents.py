@@ -22,12 +22,12 @@ class FileMaker:
         written = 0
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._content())
+            path.write_bytes(self.content(self._rng.randrange(_SMALLEST, _LARGEST)))
             written += 1
         return written
 
-    def _content(self) -> bytes:
-        size = self._rng.randrange(_SMALLEST, _LARGEST)
+    def content(self, size: int) -> bytes:
+        """So many bytes, of a text or of what does not compress."""
         if self._rng.random() < 0.5:
             return self._rng.randbytes(size)
         text = self._text = self._text or _prose(self._rng)

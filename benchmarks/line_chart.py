@@ -23,7 +23,9 @@ class Line:
     peer: bool = False
 
 
-def chart(title: str, lines: Sequence[Line], *, x_label: str, y_label: str) -> str:
+def chart(
+    title: str, lines: Sequence[Line], *, x_label: str, y_label: str, x_unit: str = "rows", y_unit: str = "s"
+) -> str:
     """Draw lines of positive numbers; raises ValueError where there is nothing to draw."""
     x_axis = _Axis([x for line in lines for x in line.x], _LEFT, _RIGHT)
     y_axis = _Axis([y for line in lines for y in line.y], _BOTTOM, _TOP)
@@ -38,7 +40,7 @@ def chart(title: str, lines: Sequence[Line], *, x_label: str, y_label: str) -> s
         f'transform="rotate(-90 16 {(_TOP + _BOTTOM) / 2})">{escape(y_label)}</text>',
     ]
     for line, label_at in zip(lines, _apart([y_axis.place(line.y[-1]) for line in lines]), strict=True):
-        parts += _drawn(line, x_axis, y_axis, label_at)
+        parts += _drawn(line, x_axis, y_axis, label_at, x_unit, y_unit)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -72,18 +74,18 @@ def _grid(x_axis: _Axis, y_axis: _Axis) -> Iterator[str]:
         yield f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{value:,g}</text>'
 
 
-def _drawn(line: Line, x_axis: _Axis, y_axis: _Axis, label_at: float) -> Iterator[str]:
+def _drawn(line: Line, x_axis: _Axis, y_axis: _Axis, label_at: float, x_unit: str, y_unit: str) -> Iterator[str]:
     places = [(x_axis.place(x), y_axis.place(y)) for x, y in zip(line.x, line.y, strict=True)]
     dashes = ' stroke-dasharray="6 4"' if line.peer else ""
     points = " ".join(f"{x},{y}" for x, y in places)
     yield f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="2"{dashes}/>'
-    for (x, y), rows, seconds in zip(places, line.x, line.y, strict=True):
+    for (x, y), at, value in zip(places, line.x, line.y, strict=True):
         inside = "#fff" if line.peer else line.colour
         yield (
             f'<circle cx="{x}" cy="{y}" r="3.5" fill="{inside}" stroke="{line.colour}" stroke-width="1.5">'
-            f"<title>{escape(line.name)}: {rows:,} rows, {seconds:,g} s</title></circle>"
+            f"<title>{escape(line.name)}: {at:,} {x_unit}, {value:,g} {y_unit}</title></circle>"
         )
-    label = f"{line.name} {line.y[-1]:,.3g} s"
+    label = f"{line.name} {line.y[-1]:,.3g} {y_unit}"
     yield f'<text x="{places[-1][0] + 10}" y="{label_at + 4:.1f}" fill="{line.colour}">{escape(label)}</text>'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import threading
 import time
@@ -22,11 +23,12 @@ class Measured:
     seconds: float
     peak_bytes: int  # resident memory of the command and its descendants together, sampled
     output: str
+    processor_seconds: float = 0.0  # user and system, of the command and the descendants that were waited for
 
 
 def run_measured(command: Sequence[str], env: Mapping[str, str], cwd: Path) -> Measured:
-    """Run a command to its end; raises RuntimeError with what it said where it fails."""
-    began = time.monotonic()
+    """Run a command to its end; raises RuntimeError with what it said where it fails. One at a time."""
+    began, before = time.monotonic(), _childrens_seconds()
     process = subprocess.Popen(
         command, env=dict(env), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -35,7 +37,7 @@ def run_measured(command: Sequence[str], env: Mapping[str, str], cwd: Path) -> M
     seconds = time.monotonic() - began
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}\n{output[-3000:]}\n{errors[-3000:]}")
-    return Measured(seconds, max(peak), output)
+    return Measured(seconds, max(peak), output, _childrens_seconds() - before)
 
 
 def run_piped(first: Sequence[str], second: Sequence[str], to: Path, env: Mapping[str, str], cwd: Path) -> Measured:
@@ -54,6 +56,11 @@ def run_piped(first: Sequence[str], second: Sequence[str], to: Path, env: Mappin
     if writer.returncode or reader.returncode:
         raise RuntimeError(f"{first[0]} exited with {writer.returncode}, {second[0]} with {reader.returncode}")
     return Measured(seconds, max(peak), "")
+
+
+def _childrens_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager

@@ -70,17 +70,19 @@ class Restore:
 
 @dataclass(frozen=True)
 class Protected:
-    """An EDMS with settings and a repository of its own in `folder`."""
+    """An EDMS with settings in `folder`, and a repository of its own there, or at `url`; `extra` is TOML for the settings."""
 
     edms: ReferenceEdms
     folder: Path
+    url: str = ""
+    extra: str = ""
 
     @property
     def config(self) -> Path:
         """The settings file, written on first use."""
         path = self.folder / "edms-backup.toml"
         if not path.exists():
-            self.edms.settings_file(path, self.repository)
+            self.edms.settings_file(path, self.url or self.repository, extra=self.extra)
         return path
 
     @property
@@ -90,7 +92,7 @@ class Protected:
 
     def backup(self, *options: str, env: Mapping[str, str] | None = None) -> Backup:
         """Back up; raises RuntimeError where the snapshot is not verified."""
-        whole = self._run("backup", *options, env=env)
+        whole = self.run("backup", *options, env=env)
         said = json.loads(whole.output)
         if not said["verified"] or said["problems"]:
             raise RuntimeError(f"the backup is not verified: {said['problems']}")
@@ -109,7 +111,7 @@ class Protected:
         """Restore beside the live database; raises RuntimeError where it is not proved, or has other rows."""
         files = self.folder / "restored-files"
         shutil.rmtree(files, ignore_errors=True)
-        whole = self._run("restore", backup.snapshot, "--into", into, "--into-files", str(files), "--yes")
+        whole = self.run("restore", backup.snapshot, "--into", into, "--into-files", str(files), "--yes")
         said = json.loads(whole.output)
         if not said["success"] or said["failures"] or (said["rows"], said["files"]) != (backup.rows, backup.files):
             raise RuntimeError(f"the restore is not proved: {said['rows']} rows, {said['failures']}")
@@ -119,6 +121,7 @@ class Protected:
         """Remove settings, repository and whatever the runs left beside them."""
         shutil.rmtree(self.folder)
 
-    def _run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Measured:
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Measured:
+        """Run a command on it; the output is JSON. Raises RuntimeError where it fails."""
         command = [*COMMAND, *arguments, "--config", str(self.config), "--json"]
         return run_measured(command, {**environment(), **(env or {})}, ROOT)

@@ -84,6 +84,12 @@ class PostgresServer:
         return self._root
 
     @property
+    def process_id(self) -> int:
+        """Of the server's first process, above all its others."""
+        assert self._process is not None  # it was started
+        return self._process.pid
+
+    @property
     def version(self) -> str:
         """What `postgres --version` says, for instance ``postgres (PostgreSQL) 16.14``."""
         shown = subprocess.run([self.bin_dir / "postgres", "--version"], check=True, capture_output=True, text=True)

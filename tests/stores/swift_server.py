@@ -142,6 +142,11 @@ class SwiftServer:
             self._wait(port)
         return S3Account(f"http://127.0.0.1:{ports['proxy']}", "backup:admin", self.admin_secret)
 
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the four processes."""
+        return [process.pid for process in self._processes]
+
     def stop(self) -> None:
         """End the servers and remove their folder."""
         for process in self._processes:
