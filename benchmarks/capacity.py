@@ -27,7 +27,7 @@ from benchmarks.installation import ROOT, site
 
 RESULTS = ROOT / "benchmarks" / "results"
 # Of the reference EDMS, whose rows are measured; a small file of an EDMS is a scan of some pages.
-VALUES_PER_ROW, ROW_BYTES, FILE_BYTES = 10.0, 225.0, 100_000.0
+VALUES_PER_ROW, ROW_BYTES, REFERENCES_PER_ROW, FILE_BYTES = 10.0, 225.0, 2.75, 100_000.0
 
 _MACHINES = {
     "workers": "workers of a Dask cluster, of one thread each; 0: threads of one machine",
@@ -70,6 +70,7 @@ def size_of(options: argparse.Namespace) -> Size:
         rows=options.rows,
         values=options.rows * options.values_per_row,
         row_bytes=options.rows * options.bytes_per_row,
+        references=options.rows * options.references_per_row,
         files=options.files,
         file_bytes=options.files * options.bytes_per_file,
     )
@@ -122,6 +123,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         ("rows", 0.0, "rows of all tables, also as 100e6"),
         ("values-per-row", VALUES_PER_ROW, "columns of a row, on average"),
         ("bytes-per-row", ROW_BYTES, "sum of pg_table_size by rows"),
+        ("references-per-row", REFERENCES_PER_ROW, "foreign keys of a row, on average"),
         ("files", 0.0, "files of all roots"),
         ("bytes-per-file", FILE_BYTES, "of a file, on average"),
     ):

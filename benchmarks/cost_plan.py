@@ -1,7 +1,7 @@
 """How long a verb takes on given machines, what holds it up, and what it costs: arithmetic on the model's predictions.
 
-What the coordinator does for itself comes first; then workers, servers and networks work at the same time, and the slowest decides.
-That is the cautious reading: in a run the coordinator's work overlaps with theirs.
+With workers it is arithmetic on the design (docs/scale.md), at best: what only the coordinator can do comes first, and all else of our
+program is dealt out to workers as if that cost nothing. Servers and networks work at the same time, and the slowest decides.
 """
 
 from __future__ import annotations
@@ -65,15 +65,14 @@ def plan(model: Model, verb: str, size: Size, machines: Machines, prices: Prices
         raise ValueError(f"there is no verb {verb}: {', '.join(VERBS)}")
     costs = {
         part: model.cost(verb, part, size, in_store=machines.in_store)
-        for part in ("program", "database", "coordinator", "workers", "stored", "peak")
+        for part in ("program", "database", "stored", "peak")
     }
     requests = model.cost(verb, "requests", size, in_store=True) if machines.in_store else 0.0
     alone, times = _times(model, verb, size, machines, costs, requests)
     slowest = max(times, key=lambda name: times[name])
     seconds = alone + times[slowest]
     bound = slowest if times[slowest] >= alone else "coordinator"
-    ours = costs["coordinator"] + costs["workers"] if machines.workers else costs["program"]
-    core_hours = (ours + costs["database"]) / machines.processor / _HOUR
+    core_hours = (costs["program"] + costs["database"]) / machines.processor / _HOUR
     rented = (machines.workers + 1 if machines.workers else machines.cores) * seconds / _HOUR
     out = _read(verb, size, model, machines) / _GIGABYTE if machines.in_store else 0.0
     return Plan(
@@ -94,7 +93,7 @@ def _times(
     model: Model, verb: str, size: Size, machines: Machines, costs: Mapping[str, float], requests: float
 ) -> tuple[float, dict[str, float]]:
     """Seconds of the coordinator alone, and of everything that works after it at the same time."""
-    speed, tables = machines.processor, replace(size, files=0, file_bytes=0)
+    speed = machines.processor
     moved = _moved(verb, size, model, machines)
     times = {
         "database": costs["database"] / machines.database_cores / speed,
@@ -109,11 +108,26 @@ def _times(
         times["store: latency"] = requests * machines.latency_ms / 1000 / max(machines.workers, machines.cores, 1)
     if not machines.workers:
         return 0.0, {"program": costs["program"] / machines.cores / speed, **times}
-    once = model.cost(verb, "workers", Size(), in_store=machines.in_store)
-    of_tables = model.cost(verb, "workers", tables, in_store=machines.in_store) - once
-    times["workers"] = costs["workers"] / machines.workers / speed
+    alone = min(costs["program"], _alone(model, verb, size))
+    once = model.cost(verb, "program", Size(), in_store=False)
+    of_tables = model.cost(verb, "program", replace(size, files=0, file_bytes=0), in_store=False) - once
+    times["workers"] = (costs["program"] - alone) / machines.workers / speed
     times["largest table: one worker"] = of_tables * machines.largest / speed
-    return costs["coordinator"] / speed, times
+    return alone / speed, times
+
+
+def _alone(model: Model, verb: str, size: Size) -> float:
+    """Seconds of what no worker does: what a run costs at any size; listing files for a backup; all of restoring files."""
+    of = model.coefficients[verb]["program"]
+    if verb == "restore":
+        files = size.files * of.get("files", 0.0) + size.file_bytes * of.get("file_bytes", 0.0)
+    elif verb == "verify":
+        files = 0.0
+    else:
+        files = size.files * model.coefficients["next"]["program"].get(
+            "files", 0.0
+        )  # of unchanged ones, which are only listed
+    return of.get("once", 0.0) + files
 
 
 def _at_source(verb: str, size: Size) -> float:

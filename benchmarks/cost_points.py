@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,13 +18,17 @@ class Size:
     rows: float = 0
     values: float = 0  # rows times columns, of all tables
     row_bytes: float = 0  # as pg_table_size says, without indexes
+    references: float = 0  # rows times foreign keys, of all tables
     files: float = 0
     file_bytes: float = 0
 
     def features(self) -> dict[str, float]:
-        """What costs may grow with. Memory is bounded by a setting, and grows with the magnitude of a system."""
-        magnitudes = {"log_rows": math.log10(1 + self.rows), "log_files": math.log10(1 + self.files)}
-        return {**asdict(self), **magnitudes, "once": 1.0}
+        """What costs may grow with. Memory grows slower than anything that it holds: most of that goes to disk.
+
+        Its third roots are what fits the measurements from ten thousand to ten million rows in docs/performance.md.
+        """
+        slower = {f"root_{name}": getattr(self, name) ** (1 / 3) for name in ("rows", "references", "files")}
+        return {**asdict(self), **slower, "once": 1.0}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from benchmarks.file_contents import FileMaker
 from benchmarks.installation import Site
 from benchmarks.multiply import count
 from benchmarks.open_database import OpenDatabase, name_of, open_database
+from edms_tasks.inventory.model import ForeignReference
 from tests.reference_system import ReferenceEdms
 
 _SHARE = 0.01  # of rows and files that change before the next backup
@@ -43,6 +44,7 @@ SUBJECTS = {
     for one in (
         Subject("mixed 100k", mixed=100_000),
         Subject("mixed 500k", mixed=500_000),
+        Subject("mixed 1M", mixed=1_000_000),
         Subject("narrow 500k", narrow=500_000),
         Subject("wide 100k", wide=100_000),
         Subject("wide 300k", wide=300_000),
@@ -50,17 +52,18 @@ SUBJECTS = {
         Subject("files 20k", small_files=20_000),
         Subject("large files 200", large_files=200),
         Subject("s3 100k, 1k files", mixed=100_000, small_files=1_000, store="s3"),
+        Subject("s3 500k", mixed=500_000, store="s3"),
         Subject("s3 5k files, 100 large", small_files=5_000, large_files=100, store="s3"),
         Subject("2 workers, 100k", mixed=100_000, store="s3", workers=2),
         Subject("2 workers, narrow 300k", narrow=300_000, store="s3", workers=2),
         Subject("2 workers, wide 100k", wide=100_000, store="s3", workers=2),
         Subject("2 workers, 5k files", small_files=5_000, store="s3", workers=2),
         Subject("2 workers, large files 100", large_files=100, store="s3", workers=2),
+        Subject("2 workers, 1M, 20k files", mixed=1_000_000, small_files=20_000, store="s3", workers=2),
         Subject("mixed 3M", mixed=3_000_000, held_out=True),
         Subject("files 100k", small_files=100_000, held_out=True),
         Subject("s3 300k, 5k files", mixed=300_000, small_files=5_000, store="s3", held_out=True),
         Subject("1 worker, 1M, 20k files", mixed=1_000_000, small_files=20_000, store="s3", workers=1, held_out=True),
-        Subject("2 workers, 1M, 20k files", mixed=1_000_000, small_files=20_000, store="s3", workers=2, held_out=True),
     )
 }
 
@@ -104,9 +107,13 @@ def size_of(edms: ReferenceEdms) -> Size:
     with open_database(edms.database_url) as database:
         rows = {table.id: count(database, table) for table in database.tables}
         values = sum(rows[table.id] * len(table.stored_columns) for table in database.tables)
+        references = sum(
+            rows[table.id] * sum(isinstance(one, ForeignReference) for one in table.references)
+            for table in database.tables
+        )
         taken = sum(_table_bytes(database, name_of(table)) for table in database.tables)
     files = [path.stat().st_size for path in edms.media.rglob("*") if path.is_file()]
-    return Size(sum(rows.values()), values, taken, len(files), sum(files))
+    return Size(sum(rows.values()), values, taken, references, len(files), sum(files))
 
 
 def _table_bytes(database: OpenDatabase, name: str) -> int:

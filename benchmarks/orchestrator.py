@@ -32,13 +32,14 @@ _GOAL_SHARE, _GOAL_SECONDS = 0.10, 15.0
 
 @dataclass
 class Counter:
-    """Forwards connections to the server, and counts the requests in them."""
+    """Forwards connections at an address of this machine to a server's port, and counts the requests in them."""
 
     port: int
     requests: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((self.host, 0))
         self.own_port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

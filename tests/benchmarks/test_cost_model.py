@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 
 import pytest
@@ -14,47 +13,41 @@ from benchmarks.cost_model import Model, compare, fit, read_model
 from benchmarks.cost_points import VERBS, Cost, Point, Size, read_points, write_points
 
 _SIZES = [
-    Size(100_000, 400_000, 5e6, 0, 0),
-    Size(100_000, 3_000_000, 60e6, 0, 0),
-    Size(500_000, 5_000_000, 100e6, 0, 0),
-    Size(1_000_000, 4_000_000, 250e6, 0, 0),
-    Size(200, 800, 500_000, 20_000, 500e6),
-    Size(200, 800, 500_000, 1_000, 25e6),
-    Size(200, 800, 500_000, 200, 400e6),
-    Size(300_000, 3_000_000, 70e6, 5_000, 125e6),
+    Size(100_000, 400_000, 5e6, 0, 0, 0),
+    Size(100_000, 3_000_000, 60e6, 0, 0, 0),
+    Size(500_000, 5_000_000, 100e6, 1_000_000, 0, 0),
+    Size(1_000_000, 4_000_000, 250e6, 2_000_000, 0, 0),
+    Size(200, 800, 500_000, 0, 20_000, 500e6),
+    Size(200, 800, 500_000, 0, 1_000, 25e6),
+    Size(200, 800, 500_000, 0, 200, 400e6),
+    Size(300_000, 3_000_000, 70e6, 900_000, 5_000, 125e6),
 ]
 
 
 def true_cost(size: Size, requests: int = 0) -> Cost:
     """By these rules the synthetic points are made."""
     return Cost(
-        program=2 + 5e-6 * size.rows + 1e-6 * size.values + 20e-9 * size.row_bytes + 2e-4 * size.files
-        + 4e-9 * size.file_bytes + 0.003 * requests,
+        program=2 + 5e-6 * size.rows + 1e-6 * size.values + 20e-9 * size.row_bytes + 1e-6 * size.references
+        + 2e-4 * size.files + 4e-9 * size.file_bytes + 0.003 * requests,
         database=0.5 + 2e-6 * size.rows + 10e-9 * size.row_bytes,
-        workers=[1 + 1e-6 * size.values, 1 + 1e-6 * size.values + 4e-9 * size.file_bytes],
         requests=requests,
         stored=round(100_000 + 0.2 * size.row_bytes + 0.7 * size.file_bytes),
-        peak=round(300e6 + 20e6 * math.log10(1 + size.rows)),
+        peak=round(300e6 + 1e6 * size.references ** (1 / 3)),
     )  # fmt: skip
 
 
 def requests_of(size: Size) -> int:
-    return round(40 + size.row_bytes / 1e6 + size.files / 100)
+    return round(40 + size.files / 100)
 
 
 def synthetic_points() -> list[Point]:
-    """Each size in a folder, in a store, and on two workers."""
+    """Each size in a folder and in a store."""
     points = []
     for number, size in enumerate(_SIZES):
         here = true_cost(size)
         there = true_cost(size, requests_of(size))
-        coordinator = dataclasses.replace(there, program=3 + 1e-6 * size.rows + 1e-4 * size.files)
-        for name, store, workers, cost in (
-            ("folder", "folder", 0, dataclasses.replace(here, workers=())),
-            ("store", "s3", 0, dataclasses.replace(there, workers=())),
-            ("workers", "s3", 2, coordinator),
-        ):
-            points.append(Point(f"{name} {number}", False, store, workers, size, dict.fromkeys(VERBS, cost)))
+        for store, cost in (("folder", here), ("s3", there)):
+            points.append(Point(f"{store} {number}", False, store, 0, size, dict.fromkeys(VERBS, cost)))
     return points
 
 
@@ -63,7 +56,7 @@ def model() -> Model:
     return fit(synthetic_points())
 
 
-LARGE = Size(50e6, 600e6, 11e9, 2e6, 300e9)
+LARGE = Size(50e6, 600e6, 11e9, 100e6, 2e6, 300e9)
 
 
 def test_costs_of_a_size_that_was_never_seen_are_those_of_the_rules(model: Model) -> None:
@@ -72,12 +65,14 @@ def test_costs_of_a_size_that_was_never_seen_are_those_of_the_rules(model: Model
         for part, value in (
             ("program", expected.program),
             ("database", expected.database),
-            ("workers", sum(expected.workers)),
             ("stored", expected.stored),
             ("peak", expected.peak),
         ):
             assert model.cost("first", part, LARGE, in_store=in_store) == pytest.approx(value, rel=0.02), part
-    assert model.cost("verify", "coordinator", LARGE, in_store=True) == pytest.approx(3 + 50 + 200, rel=0.02)
+    chunks = LARGE.rows / 65_536  # each is stored and read back
+    assert model.cost("first", "requests", LARGE, in_store=True) == pytest.approx(
+        requests_of(LARGE) + 2 * chunks, rel=0.02
+    )
     assert model.cost("next", "requests", LARGE, in_store=True) == pytest.approx(requests_of(LARGE), rel=0.02)
 
 
@@ -94,9 +89,9 @@ def test_nothing_becomes_cheaper_with_more_of_it() -> None:
 
 
 def test_a_point_that_is_held_out_changes_nothing_and_is_compared(model: Model) -> None:
-    size = Size(2_000_000, 20_000_000, 450e6, 0, 0)
+    size = Size(2_000_000, 20_000_000, 450e6, 5_000_000, 0, 0)
     right = true_cost(size)
-    slower = dataclasses.replace(right, program=right.program * 2, workers=())
+    slower = dataclasses.replace(right, program=right.program * 2)
     outside = Point("outside", True, "folder", 0, size, {"restore": slower})
 
     again = fit([*synthetic_points(), outside])
@@ -110,8 +105,8 @@ def test_a_point_that_is_held_out_changes_nothing_and_is_compared(model: Model) 
 
 
 def test_a_part_that_nobody_measured_is_refused() -> None:
-    with pytest.raises(ValueError, match="no point was measured for the part coordinator of the verb first"):
-        fit([point for point in synthetic_points() if not point.workers])
+    with pytest.raises(ValueError, match="no point was measured for the part requests of the verb first"):
+        fit([point for point in synthetic_points() if point.store == "folder"])
 
 
 def test_points_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -131,7 +126,7 @@ def test_the_command_fits_and_predicts(tmp_path: Path, capsys: pytest.CaptureFix
     capacity.main([*files, "fit"])
     assert "held, first, program: measured 3.0, predicted 3.0, +0 %" in capsys.readouterr().out
 
-    size = ["--rows", "50e6", "--values-per-row", "12", "--bytes-per-row", "220"]
+    size = ["--rows", "50e6", "--values-per-row", "12", "--bytes-per-row", "220", "--references-per-row", "2"]
     size += ["--files", "2e6", "--bytes-per-file", "150e3"]
     machine = ["--cores", "1", "--folder", "--price-per-core-hour", "10"]
     capacity.main([*files, "predict", "first", *size, *machine, "--json"])
@@ -157,8 +152,8 @@ def test_the_page_gets_its_tables_and_its_picture(tmp_path: Path, model: Model) 
 
     text = page.read_text(encoding="utf-8")
     assert "| held | first backup | program | 3.0 s | 3.0 s | +0 % |" in text
-    assert text.count(", predicted:") == len(capacity_page.SYSTEMS)
-    assert text.count("| 64 workers |") == len(capacity_page.SYSTEMS) * len(VERBS)
+    assert text.count(", predicted") == 2 * len(capacity_page.SYSTEMS)
+    assert text.count("| 64 workers |") == len(capacity_page.SYSTEMS)
     assert "100 TB" in picture.read_text(encoding="utf-8")
 
 

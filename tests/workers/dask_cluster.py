@@ -22,8 +22,6 @@ _SCHEDULER = [
     "distributed.cli.dask_scheduler",
     "--no-dashboard",
     "--no-show",
-    "--host",
-    "127.0.0.1",
 ]
 _WORKER = [
     sys.executable,
@@ -32,8 +30,6 @@ _WORKER = [
     "--no-dashboard",
     "--nthreads",
     "1",
-    "--host",
-    "127.0.0.1",
 ]
 
 
@@ -46,13 +42,20 @@ class DaskCluster:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_worker(
-        self, config: Path, env: Mapping[str, str] | None = None, *, before: Sequence[str] = ()
+        self,
+        config: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        before: Sequence[str] = (),
+        host: str = "127.0.0.1",
     ) -> subprocess.Popen[bytes]:
         """Start a worker without a nanny, so that it stays dead when it is killed; `before` is a command that runs it."""
         own = {**os.environ, "EDMS_BACKUP_CONFIG": str(config), **(env or {})}
         command = [
             *before,
             *_WORKER,
+            "--host",
+            host,
             "--lifetime",
             "45m",
             "--no-nanny",
@@ -75,14 +78,14 @@ class DaskCluster:
 
 
 @contextmanager
-def dask_cluster(folder: Path) -> Iterator[DaskCluster]:
-    """A scheduler; workers are started by the caller, and all are ended here."""
+def dask_cluster(folder: Path, host: str = "127.0.0.1") -> Iterator[DaskCluster]:
+    """A scheduler at an address of this machine; workers are started by the caller, and all are ended here."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    cluster = DaskCluster(f"tcp://127.0.0.1:{port}", folder)
-    scheduler = cluster._start([*_SCHEDULER, "--port", str(port)], os.environ, "scheduler.log")
+    port = _free_port(host)
+    cluster = DaskCluster(f"tcp://{host}:{port}", folder)
+    scheduler = cluster._start([*_SCHEDULER, "--host", host, "--port", str(port)], os.environ, "scheduler.log")
     try:
-        _wait_until_open(port, scheduler)
+        _wait_until_open(host, port, scheduler)
         yield cluster
     finally:
         for process in [*cluster.processes, scheduler]:
@@ -90,18 +93,18 @@ def dask_cluster(folder: Path) -> Iterator[DaskCluster]:
             process.wait()
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind((host, 0))
         return int(taken.getsockname()[1])
 
 
-def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_open(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _SECONDS
     while time.monotonic() < until:
         assert process.poll() is None, "the scheduler ended"
         with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
+            if tried.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.05)
     raise AssertionError("the scheduler did not start")

@@ -69,11 +69,12 @@ def system_on_dask(
     url: str,
     options: Mapping[str, str],
     workers: int,
+    host: str = "127.0.0.1",
 ) -> Iterator[SystemOnDask]:
-    """A system of its own; `name` is that of its database, `url` and `options` are those of its repository."""
+    """A system of its own; `name` is that of its database, `url` and `options` are those of its repository, `host` is the scheduler's."""
     edms = templates.copy(templates.get("postgresql", documents, 1), folder / "edms", name)
     listed = "\n".join(f"{name} = {value!r}" for name, value in options.items())
-    with dask_cluster(folder / "dask") as cluster:
+    with dask_cluster(folder / "dask", host) as cluster:
         extra = (
             f"[repository.options]\n{listed}\n[validate]\ndjango_check = false\n"
             f'[run]\non = "dask"\nscheduler = "{cluster.address}"\nscratch = "{folder / "scratch"}"'
