@@ -32,6 +32,7 @@ from edms_tasks.proof.block_cuts import BLOCK_BYTES, Piece, cut_at_keys
 from edms_tasks.proof.block_hash import EMPTY_PROOF, differing, hash_columns, hash_table
 from edms_tasks.proof.row_order import NotInOrder
 from edms_tasks.proof.table_proof import block_of, cuts_of, own_columns, types_of
+from edms_tasks.scratch.large_values import naming_the_largest_column
 from edms_tasks.scratch.raw_table import RawTable
 
 
@@ -123,8 +124,9 @@ def serialize_table(
         state = empty_state(table).model_copy(update={"proof": EMPTY_PROOF})
         return SerializedTable(table.id, keys.keys[table.id].natural_key, raw.encodings, state, (), (), {}, 0)
     if known is not None:
-        return making.with_known_blocks(known)
-    with keys.workspace.cursor() as cursor:
+        with naming_the_largest_column(raw):
+            return making.with_known_blocks(known)
+    with naming_the_largest_column(raw), keys.workspace.cursor() as cursor:
         before = stored.entry.ordered_by or () if stored else ()
         for rows in rows_with_keys(cursor, table, raw, keys, folder / "order", before):
             making.empty_folder()

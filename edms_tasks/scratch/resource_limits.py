@@ -18,6 +18,7 @@ _STEP_MB = 256
 def exhausted(error: Exception, step: str) -> EdmsBackupError | None:
     """The MemoryExhausted or NoSpace for an `error` of `step` ("serialize documents.Document"); None for any other error."""
     message = str(error).splitlines()[0] if str(error) else type(error).__name__
+    noted = "".join(f" {note}" for note in getattr(error, "__notes__", ()))  # large_values.py
     if isinstance(error, duckdb.OutOfMemoryException):
         if "max_temp_directory_size" in str(error) or "offload" in message:
             return NoSpace(
@@ -27,14 +28,14 @@ def exhausted(error: Exception, step: str) -> EdmsBackupError | None:
             )
         return MemoryExhausted(
             f"The memory limit was reached: {step}.",
-            why=f"{message}. A single value must fit into memory several times over.",
+            why=f"{message}. A single value must fit into memory several times over.{noted}",
             fix=f"Set memory_limit_mb to {_enough(message)} or more in the settings (or EDMS_BACKUP__MEMORY_LIMIT_MB), with jobs = 1 if "
             "the machine has little memory, and run it again.",
         )
     if isinstance(error, MemoryError):  # Arrow's too
         return MemoryExhausted(
             f"The machine has no memory left: {step}.",
-            why=message,
+            why=message + noted,
             fix="Stop other programs, or set a lower memory_limit_mb and jobs = 1 in the settings, and run it again.",
         )
     return None

@@ -14,6 +14,7 @@ from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.proof.measured_table import MeasuredTable
 from edms_tasks.repository import Repository
 from edms_tasks.restore import keys_as_recorded, measure_restored, measure_rows
+from edms_tasks.scratch.large_values import naming_the_largest_column
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.structure.structure_check import Structure
@@ -63,7 +64,8 @@ class RowsReadBack:
 )
 def digest_table(read: RowsReadBack, workspace: Workspace) -> MeasuredTable:
     """Count and digest the rows of a table that were read back."""
-    return measure_rows(read.entry, read.raw, workspace)
+    with naming_the_largest_column(read.raw):
+        return measure_rows(read.entry, read.raw, workspace)
 
 
 tabulate_keys = task(name="tabulate keys", tags=["validate"], task_run_name="tabulate the natural keys")(

@@ -28,6 +28,7 @@ def test_a_value_that_is_larger_than_the_limit_names_its_table_and_a_limit_that_
         run_backup(settings, create_repository=True)
 
     assert "small.Paper" in refused.value.what
+    assert re.search(r"scan: \d+ MB in 1 row", refused.value.why)
     advised = int(re.findall(r"memory_limit_mb to (\d+)", refused.value.fix)[0])
     done = run_backup(settings.model_copy(update={"memory_limit_mb": advised}))
     assert done.as_json()["verified"]
