@@ -58,8 +58,8 @@ demo: $(STAMP) ## back up, destroy and restore the reference EDMS (SQLite, no se
 test: $(STAMP) demo ## the demo, then the test suite
 	$(BIN)/python -m pytest $(PYTEST)
 
-test-long: $(STAMP) ## what the suite leaves out for its length: the benchmark itself, each fault at each point, on every engine
-	$(BIN)/python -m pytest $(PYTEST) -m long
+test-long: $(STAMP) ## what the suite leaves out: each fault at each point, on every engine; hours, or ONLY=tests/merging for a part
+	$(BIN)/python -m pytest $(PYTEST) -m long $(ONLY)
 
 other-pythons: $(STAMP) ## back up EDMSs with other Pythons and Djangos; fetches what is missing with uv
 	tests/real/other_environments.sh

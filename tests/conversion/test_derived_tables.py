@@ -223,7 +223,6 @@ def test_derived_columns_without_an_equal_there_are_left_out_by_name(movable: Mo
     assert found >= {"small.Entry.words", "small.Entry.vector", "small.Entry.weights"}
 
 
-@pytest.mark.long
 def test_a_derived_column_that_fits_is_converted_and_its_values_are_proved(movable: Movable, target: str) -> None:
     settings = movable.on("sqlite", ("small.Entry",), columns=("small.Document.number",))
 
@@ -243,7 +242,6 @@ def test_a_derived_column_that_must_not_be_empty_there_is_named(movable: Movable
     assert line.startswith("small.Entry") and "'words'" in line and "cannot be empty" in line
 
 
-@pytest.mark.long
 def test_a_column_of_no_table_and_a_reference_are_refused(movable: Movable, target: str) -> None:
     for column, why in (("small.Enty.words", "no model or table 'small.Enty'"), ("small.Entry.document", "cannot be")):
         with pytest.raises(SettingsError, match=why):

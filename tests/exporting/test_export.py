@@ -119,7 +119,6 @@ def test_ids_are_left_out_only_where_natural_keys_find_the_rows_again(
         exported(protected, tmp_path / "m.jsonl", natural_primary=True)
 
 
-@pytest.mark.long  # loaddata reads all in test_fixtures_of_the_reference_edms
 def test_natural_keys_load_into_an_edms_with_content_types_of_its_own(
     backed_up: BackedUpSystems, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -203,7 +203,6 @@ def test_rows_that_a_constraint_of_some_rows_forbids_end_it_by_name(
     assert not [one for one in (tmp_path / "repository").rglob("*") if "snapshots" in one.parts and one.is_file()]
 
 
-@pytest.mark.long
 def test_rows_with_a_key_of_several_columns_are_named_and_listed(
     small_paperless: SmallPaperless, tmp_path: Path
 ) -> None:

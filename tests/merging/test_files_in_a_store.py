@@ -166,7 +166,6 @@ def test_what_a_store_refuses_half_way_is_taken_back(archive: Archive, refused: 
     assert (objects(archive.bucket), is_clean(archive)) == (FILES, True)
 
 
-@pytest.mark.long
 def test_what_cannot_be_taken_back_is_named_with_the_place_of_what_was_replaced(
     archive: Archive, s3_account: S3Account
 ) -> None:
@@ -191,7 +190,6 @@ def test_what_cannot_be_taken_back_is_named_with_the_place_of_what_was_replaced(
     assert set(archive.papers()) == {"b", "c"}, "the database is unchanged"
 
 
-@pytest.mark.long
 def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.lose("a.pdf", "deep/b.pdf")
     move_in = MergedStore.move_in
@@ -207,7 +205,6 @@ def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monk
     assert set(archive.papers()) == {"c"} and is_clean(archive)
 
 
-@pytest.mark.long
 def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was_written_is_taken_back(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +225,6 @@ def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was
     assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
-@pytest.mark.long
 def test_a_staged_object_that_is_not_as_in_the_snapshot_ends_the_merge(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

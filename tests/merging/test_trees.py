@@ -155,7 +155,6 @@ def test_a_broken_tree_is_a_conflict(site: Site) -> None:
     assert [(one.code, one.model) for one in result.plan.conflicts] == [("tree-broken", "small.Folder")]
 
 
-@pytest.mark.long
 def test_nodes_of_nested_sets_under_another_parent_are_a_conflict(site: Site) -> None:
     snapshot = run_backup(site.settings).snapshot_id
     site.run("Shelf.objects.get(name='deep').move(Shelf.objects.get(name='mine'), 'first-child')")

@@ -334,7 +334,6 @@ def test_staged_objects_that_changed_after_the_validation_are_refused(
     assert (system.word(), system.objects("media")) == ("old", OLD)
 
 
-@pytest.mark.long
 def test_a_staged_object_that_is_lost_in_between_halts_and_removes_nothing(system: SystemInAStore) -> None:
     staged, journal = system.fill(), system.journal()
     with pytest.raises(Killed), killed_when_live_is_touched():
@@ -357,7 +356,6 @@ def test_a_rollback_to_objects_of_which_one_is_lost_is_refused(system: SystemInA
     assert (system.word(), system.objects("media")) == ("new", NEW)
 
 
-@pytest.mark.long
 def test_objects_that_were_written_in_parts_are_compared_by_reading_them(system: SystemInAStore) -> None:
     staged = system.fill()
     for at, fill in (("media", b"o"), (system.prefix(staged), b"n")):
