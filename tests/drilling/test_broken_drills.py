@@ -194,8 +194,7 @@ def test_rows_that_came_back_otherwise_fail_the_drill(broken: Broken) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.long  # killed backups, restores and promotions are in test_never_half
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_what_a_killed_drill_left_is_removed_by_the_next_and_what_others_made_is_not(
     engine: Any, backed_up: BackedUpSystems
 ) -> None:

@@ -340,7 +340,6 @@ def test_what_protects_a_row_can_be_erased_after_it(edms_factory: ReferenceEdmsF
     assert query(copy, f"SELECT count(*) FROM documents_document WHERE id = {document}") == [(0,)]
 
 
-@pytest.mark.long
 def test_a_snapshot_in_which_an_erased_column_has_another_name_is_refused(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -356,7 +355,6 @@ def test_a_snapshot_in_which_an_erased_column_has_another_name_is_refused(
             _restored(protected, tmp_path)
 
 
-@pytest.mark.long
 def test_the_row_of_an_inherited_model_is_deleted_with_its_child(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

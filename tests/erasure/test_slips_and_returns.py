@@ -42,7 +42,6 @@ def _is_in(copy: Path) -> bool:
         return bool(connection.execute("SELECT count(*) FROM users_user WHERE id = 900").fetchone()[0])
 
 
-@pytest.mark.long
 def test_more_than_one_row_and_an_empty_value_are_no_slip(person: Protected) -> None:
     execute(person.edms, "UPDATE users_user SET department = 'QA'")
     person.backup()
@@ -75,7 +74,6 @@ def test_an_erasure_that_was_withdrawn_is_not_applied(person: Protected, tmp_pat
         withdraw(person.settings, "ffff", reason="none", by=None)
 
 
-@pytest.mark.long
 def test_a_row_that_was_renamed_is_found_by_its_primary_key(person: Protected) -> None:
     execute(person.edms, "UPDATE users_user SET username = 'olga.new' WHERE id = 900")
     person.backup()
@@ -87,7 +85,6 @@ def test_a_row_that_was_renamed_is_found_by_its_primary_key(person: Protected) -
     assert record(person.settings, "users.User:id=900", [], reason="request 24", by=None).warnings == ()
 
 
-@pytest.mark.long
 def test_a_row_that_is_there_again_later_is_said(
     person: Protected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

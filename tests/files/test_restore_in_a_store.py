@@ -141,7 +141,6 @@ def test_a_store_that_may_not_be_written_to_is_named_before_anything_is_staged(
     assert (objects(bucket), rows(settings)) == (FILES, 3)
 
 
-@pytest.mark.long
 def test_what_killed_restores_staged_is_removed_by_the_next_one(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:

@@ -75,7 +75,6 @@ def test_another_writer_waits_for_the_merge_while_readers_continue(protected: Pr
         ]
 
 
-@pytest.mark.long
 def test_a_merge_fails_while_another_session_is_writing(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "_PATIENCE", "300ms")
     monkeypatch.setattr(sqlite, "_PATIENCE_MS", 300)

@@ -107,7 +107,6 @@ def test_lost_rows_and_objects_come_back_beside_new_ones_and_a_second_merge_writ
     assert (again.success, again.plan.writes) == (True, 0)
 
 
-@pytest.mark.long
 def test_an_object_of_another_row_keeps_its_content_and_the_snapshots_gets_another_name(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.add("other", "a.pdf", b"another document")
@@ -132,7 +131,6 @@ def test_a_replaced_object_is_kept_in_the_workdir(archive: Archive) -> None:
     assert is_clean(archive)
 
 
-@pytest.mark.long
 def test_a_name_that_is_a_folder_of_other_objects_is_a_conflict(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("a.pdf/page-1", b"1")
@@ -256,7 +254,6 @@ def test_a_failed_commit_takes_the_objects_back(archive: Archive, monkeypatch: p
     assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
-@pytest.mark.long
 def test_what_a_killed_merge_staged_is_removed_by_the_next_one(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("a.pdf", b"left", prefix="media.edms-staging-0123abcd/new/")
