@@ -13,7 +13,7 @@ import pytest
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql import PostgresDatabase
 from edms_tasks.databases.protocol import TableChange
-from edms_tasks.errors import MergeRefused
+from edms_tasks.errors import MergeRefused, TargetInUse
 
 DOCUMENTS = """
     CREATE TABLE doc (id serial PRIMARY KEY, name text UNIQUE);
@@ -79,6 +79,20 @@ def test_rules_do_not_write_into_other_tables_and_are_rules_again_afterwards(
     assert ask(postgres_database, "SELECT id, name FROM doc ORDER BY 1") == [(5, "changed"), (6, "new")]
     assert ask(postgres_database, "SELECT * FROM log") == []
     assert ask(postgres_database, rules) == before
+
+
+def test_a_reader_of_a_table_with_rules_is_not_waited_for_without_end(
+    postgres_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(postgres_database, DOCUMENTS + "CREATE RULE noted AS ON INSERT TO doc DO ALSO NOTIFY changed")
+    monkeypatch.setattr("edms_tasks.databases.postgresql.merging._PATIENCE", "300ms")
+
+    with psycopg.connect(postgres_database) as reader:
+        reader.execute("SELECT * FROM doc")
+        with pytest.raises(TargetInUse, match="reading from"):
+            merge(postgres_database, tmp_path, "doc", inserts=[{"id": 6, "name": "new"}])
+
+    assert ask(postgres_database, "SELECT name FROM doc") == [("there",)]
 
 
 def test_an_event_trigger_that_writes_into_another_table_ends_the_merge(postgres_database: str, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from edms_tasks.quoting import identifier, identifiers, literal
 
 _ROWS = "edms_backup_rows"
 _PATIENCE = "30s"
+_IN_USE = {"55P03", "40P01"}  # no lock in time; a deadlock
 # Types that are assigned from text without a cast: a cast would cut a long value instead of refusing it.
 _TAKES_TEXT = ("text", "character varying", "character")
 
@@ -82,15 +83,20 @@ class PostgresMerge:
         for statement in SESSION:
             self._execute(statement)
         self._require_checks()
-        self._execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
         names = ", ".join(f"ONLY {identifier(table.schema_name, table.name)}" for table in tables)
+        self._within_patience([f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"] if names else [], "writing to")
+
+    def _within_patience(self, statements: Sequence[str], others: str) -> None:
+        """Run statements that wait for other sessions, for 30 seconds at most. Raises TargetInUse."""
+        self._execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
         try:
-            if names:
-                self._execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+            self._execute_all(statements)
         except adbc_driver_manager.Error as error:
             self._require_connection(error)
+            if Refusal.of(error).state not in _IN_USE:
+                raise self._refused(error) from error
             raise TargetInUse(
-                "Another session is writing to the database.",
+                f"Another session is {others} the database.",
                 where=self._address.display,
                 why=str(error)[:500],
                 fix="Wait for it to end, or stop the EDMS's workers, and run the merge again. Nothing was changed.",
@@ -135,7 +141,8 @@ class PostgresMerge:
         self._execute(f"SELECT pg_catalog.set_config('search_path', {literal(self._own.search_path)}, true)")
         try:
             for part in suspended:
-                self._execute_all(part.aside)
+                # Rules and identities are also locked against readers, and one of these may be waiting for us.
+                self._within_patience(part.aside, "reading from")
             self._execute("SET CONSTRAINTS ALL DEFERRED")
             for change in changes:
                 self._write_table(change)
