@@ -31,7 +31,7 @@ VALUES_PER_ROW, ROW_BYTES, REFERENCES_PER_ROW, FILE_BYTES = 10.0, 225.0, 2.75, 1
 
 _MACHINES = {
     "workers": "workers of a Dask cluster, of one thread each; 0: threads of one machine",
-    "cores": "of that machine",
+    "cores": "of that machine, or of the coordinator",
     "database_cores": "of the database server",
     "processor": "how many times as fast a core is as one of those that were measured",
     "source_mb": "MB a second from the disks of database and files",

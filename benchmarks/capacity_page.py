@@ -117,6 +117,9 @@ def _coefficient_lines(model: Model) -> list[str]:
         "files": 1e6,
         "file_bytes": 1e9,
         "requests": 1e3,
+        "root_rows": 1.0,
+        "root_references": 1.0,
+        "root_files": 1.0,
     }
     headings = (
         "verb",
@@ -129,6 +132,9 @@ def _coefficient_lines(model: Model) -> list[str]:
         "million files",
         "GB of files",
         "1,000 requests",
+        "third root of rows",
+        "of references",
+        "of files",
     )
 
     def cells() -> Iterator[tuple[str, ...]]:

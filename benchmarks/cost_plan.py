@@ -1,7 +1,8 @@
 """How long a verb takes on given machines, what holds it up, and what it costs: arithmetic on the model's predictions.
 
-With workers it is arithmetic on the design (docs/scale.md), at best: what only the coordinator can do comes first, and all else of our
-program is dealt out to workers as if that cost nothing. Servers and networks work at the same time, and the slowest decides.
+With workers it is arithmetic on the design (docs/scale.md), at best: what a run costs at any size comes first; then the coordinator does
+what only it can do, and all else of our program is dealt out to workers as if that cost nothing. Servers and networks work meanwhile,
+and the slowest decides.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _CHANGED = 0.01  # of rows and files before the next backup: what was measured
 
 @dataclass(frozen=True)
 class Machines:
-    """What works, and how fast; 0 workers: threads of one machine with `cores`."""
+    """What works, and how fast. `cores` are those of the one machine, or, with workers, of the coordinator; all are used throughout."""
 
     workers: int = 0
     cores: int = 2
@@ -73,7 +74,7 @@ def plan(model: Model, verb: str, size: Size, machines: Machines, prices: Prices
     seconds = alone + times[slowest]
     bound = slowest if times[slowest] >= alone else "coordinator"
     core_hours = (costs["program"] + costs["database"]) / machines.processor / _HOUR
-    rented = (machines.workers + 1 if machines.workers else machines.cores) * seconds / _HOUR
+    rented = (machines.workers + machines.cores) * seconds / _HOUR
     out = _read(verb, size, model, machines) / _GIGABYTE if machines.in_store else 0.0
     return Plan(
         verb=verb,
@@ -92,7 +93,7 @@ def plan(model: Model, verb: str, size: Size, machines: Machines, prices: Prices
 def _times(
     model: Model, verb: str, size: Size, machines: Machines, costs: Mapping[str, float], requests: float
 ) -> tuple[float, dict[str, float]]:
-    """Seconds of the coordinator alone, and of everything that works after it at the same time."""
+    """Seconds that a run takes at any size, and of everything that works after that at the same time."""
     speed = machines.processor
     moved = _moved(verb, size, model, machines)
     times = {
@@ -108,26 +109,23 @@ def _times(
         times["store: latency"] = requests * machines.latency_ms / 1000 / max(machines.workers, machines.cores, 1)
     if not machines.workers:
         return 0.0, {"program": costs["program"] / machines.cores / speed, **times}
-    alone = min(costs["program"], _alone(model, verb, size))
     once = model.cost(verb, "program", Size(), in_store=False)
     of_tables = model.cost(verb, "program", replace(size, files=0, file_bytes=0), in_store=False) - once
-    times["workers"] = (costs["program"] - alone) / machines.workers / speed
+    alone = min(costs["program"] - once, _alone(model, verb, size))
+    times["coordinator"] = alone / machines.cores / speed
+    times["workers"] = (costs["program"] - once - alone) / machines.workers / speed
     times["largest table: one worker"] = of_tables * machines.largest / speed
-    return alone / speed, times
+    return once / machines.cores / speed, times
 
 
 def _alone(model: Model, verb: str, size: Size) -> float:
-    """Seconds of what no worker does: what a run costs at any size; listing files for a backup; all of restoring files."""
-    of = model.coefficients[verb]["program"]
+    """Seconds of what no worker does, and grows with a system: listing files for a backup, and all of restoring files."""
+    of = model.coefficients["restore" if verb == "restore" else "next"]["program"]
+    if verb == "verify":
+        return 0.0
     if verb == "restore":
-        files = size.files * of.get("files", 0.0) + size.file_bytes * of.get("file_bytes", 0.0)
-    elif verb == "verify":
-        files = 0.0
-    else:
-        files = size.files * model.coefficients["next"]["program"].get(
-            "files", 0.0
-        )  # of unchanged ones, which are only listed
-    return of.get("once", 0.0) + files
+        return size.files * of.get("files", 0.0) + size.file_bytes * of.get("file_bytes", 0.0)
+    return size.files * of.get("files", 0.0)  # of files that are unchanged, which are only listed
 
 
 def _at_source(verb: str, size: Size) -> float:
