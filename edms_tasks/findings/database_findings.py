@@ -11,6 +11,12 @@ KINDS = (
         "A model names a table that the database does not have. Everything that exists is in the snapshot.",
         "Run the EDMS's migrations, or correct the model's db_table.",
     ),
+    Kind(
+        "database-damaged",
+        ("error",),
+        "SQLite's own `quick_check` finds the database file damaged. What can be read is in the snapshot.",
+        "Copy the file before anything else writes to it. `sqlite3 FILE .recover` saves rows; or restore an older snapshot.",
+    ),
     Kind("table-without-model", ("info",), "No model has this table. It is in the snapshot."),
     Kind(
         "column-missing",

@@ -42,10 +42,11 @@ KINDS = (
         "once-true",
         ("warning", "error"),
         "Rows satisfied a check, domain, index, exclusion constraint, generated column or partition when they were written, and do not "
-        "satisfy it now: a function was changed, or time has passed. It is a warning if a restore keeps the rows and changes the "
-        "definition: a check becomes `NOT VALID`, an index is left out, a generated column becomes a plain one with its values. It is "
-        "an error if rows no longer belong in their partition: then only a superuser can restore them. Only tables of the role that "
-        "backs up are tested, and only objects that call functions of the EDMS or functions that are not immutable.",
+        "satisfy it now: a function was changed, time has passed, or SQLite was told to ignore it. It is a warning if a restore keeps "
+        "the rows; on PostgreSQL it then changes the definition: a check becomes `NOT VALID`, an index is left out, a generated column "
+        "becomes a plain one with its values. It is an error if rows no longer belong in their partition, which only a superuser can "
+        "restore, and if the definition of an SQLite table was edited after its rows were written. On PostgreSQL, only tables of the "
+        "role that backs up are tested, and only objects that call functions of the EDMS or functions that are not immutable.",
         "Correct the function or the rows at the source, or drop the object there.",
     ),
 )

@@ -29,6 +29,7 @@ from edms_tasks.databases.sqlite.definitions import PRAGMAS, read_definitions
 from edms_tasks.databases.sqlite.search_index_check import check_search_indexes
 from edms_tasks.databases.sqlite.storage_classes import ClassCounts, count_classes
 from edms_tasks.databases.sqlite.tables_of_the_edms import closed_tables
+from edms_tasks.databases.sqlite.violated_constraints import read_violated_constraints
 from edms_tasks.errors import DatabaseRefused, DatabaseUnreadable
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
@@ -183,8 +184,7 @@ class SqliteView:
                     )
 
     def violated_constraints(self) -> tuple[Finding, ...]:
-        """Nothing: SQLite evaluates no constraint again when rows are loaded."""
-        return ()
+        return tuple(read_violated_constraints(self.path))
 
     def closed_to_merges(self) -> dict[str, str]:
         """Tables whose rows or indexes are ordered or made by what only the EDMS has (computed_by_the_edms.py)."""
