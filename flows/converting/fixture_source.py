@@ -121,8 +121,9 @@ def place_old_rows(
     """Place the rows in the tables of the schema."""
     folder.mkdir()
     inventory = build_inventory(report, schema.tables, run.settings, engine)
+    # One thread: each further one holds rows of its own, and a million rows of texts and JSON then exceed the default limit.
     with (
-        run.workspace(folder / "workspace") as workspace,
+        run.workspace(folder / "workspace", threads=1) as workspace,
         serialized_functions(workspace.engine),
         workspace.cursor() as cursor,
     ):
