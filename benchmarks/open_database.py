@@ -14,10 +14,13 @@ from typing import Any, Protocol
 import psycopg
 
 from edms_tasks.databases.postgresql import catalogue as postgresql_catalogue
+from edms_tasks.databases.postgresql.connection import OwnNames
+from edms_tasks.databases.postgresql.table_ids import TableIds
 from edms_tasks.databases.sqlite import catalogue as sqlite_catalogue
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.quoting import identifier, literal
 
+_NAMES = OwnNames("public", "public", ("public",), {})
 _LATER = timedelta(days=30, hours=1, minutes=2, seconds=3, microseconds=456_789)
 
 
@@ -82,7 +85,7 @@ class _Postgresql:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self.changed = False
-        self.tables = postgresql_catalogue.read_tables(connection, "public")
+        self.tables = postgresql_catalogue.read_tables(connection, TableIds(connection, _NAMES))
 
     def run(self, statement: str) -> int:
         self.changed = True
