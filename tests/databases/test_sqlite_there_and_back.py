@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edms_tasks.databases import DatabaseAddress, open_database
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_sqlite
 
@@ -77,6 +78,18 @@ def test_sqlite_finds_no_difference_after_a_restore(name: str, tmp_path: Path) -
 
     assert differences(before, picture_of_sqlite(Path(copy.url.removeprefix("sqlite:///")))) == []
     assert copy.before == copy.after
+
+
+def test_a_key_that_is_not_the_row_id_may_be_null(tmp_path: Path) -> None:
+    """A restore was refused, because NULLs were not expected in it."""
+    path = tmp_path / "db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (id integer PRIMARY KEY DESC, a text)")
+        connection.execute("CREATE TABLE usual (id integer PRIMARY KEY, a text)")
+        connection.execute("INSERT INTO t VALUES (NULL, 'a'), (3, 'b')")
+        connection.commit()
+    with open_database(DatabaseAddress.from_url(f"sqlite:///{path}")).view(tmp_path, 1) as view:
+        assert {table.id: table.column("id").nullable for table in view.tables()} == {"t": True, "usual": False}
 
 
 def test_the_next_id_is_the_same_where_a_table_has_two_positions(tmp_path: Path) -> None:

@@ -118,19 +118,25 @@ def _has_hidden_row_id(connection: sqlite3.Connection, name: str) -> bool:
     columns = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
     if free_row_id(column for _, column, *_ in columns) is None:
         return False
+    return not _key_is_row_id(connection, name)
+
+
+def _key_is_row_id(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the primary key is the row id of a table that has one; INTEGER PRIMARY KEY DESC is a column of its own, with an index.
+
+    Source: https://sqlite.org/lang_createtable.html#rowid
+    """
+    columns = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
     key = [declared.upper() for _, _, declared, _, _, primary, _ in columns if primary]
-    indexed = any(origin == "pk" for _, _, _, origin, _ in connection.execute(f"PRAGMA index_list({literal(name)})"))
-    return (
-        key != ["INTEGER"] or indexed
-    )  # INTEGER PRIMARY KEY DESC is a column of its own (sqlite.org/lang_createtable.html#rowid)
+    indexes = connection.execute(f"PRAGMA index_list({literal(name)})").fetchall()
+    return key == ["INTEGER"] and not any(origin == "pk" for _, _, _, origin, _ in indexes)
 
 
 def _columns(connection: sqlite3.Connection, name: str) -> tuple[Column, ...]:
     columns = []
     found = connection.execute(f"PRAGMA table_xinfo({literal(name)})").fetchall()
-    keyed = [declared.upper() for _, _, declared, _, _, primary, _ in found if primary]
     # Only these primary keys refuse NULL: SQLite's others allow it, any number of times (sqlite.org/lang_createtable.html).
-    never_null = keyed == ["INTEGER"] or not has_rowid(connection, name)
+    never_null = not has_rowid(connection, name) or _key_is_row_id(connection, name)
     row = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", [name]).fetchone()
     may_ignore_case = row is not None and _NOCASE.search(row[0] or "")
     for _, column, declared, not_null, _, primary, hidden in found:
