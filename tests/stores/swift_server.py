@@ -178,7 +178,7 @@ class SwiftServer:
         while time.monotonic() < end:
             if dead := [process for process in self._processes if process.poll() is not None]:
                 logs = "".join(path.read_text(errors="replace")[-2000:] for path in self._folder.glob("*.log"))
-                raise RuntimeError(f"swift ended: {dead[0].args}\n{logs}")
+                raise RuntimeError(f"swift ended: {dead[0].args!r}\n{logs}")
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 return

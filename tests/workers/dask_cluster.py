@@ -69,7 +69,7 @@ class DaskCluster:
 
     def wait_for(self, workers: int) -> None:
         """Wait until so many workers are there."""
-        with Client(self.address, timeout=_SECONDS, set_as_default=False) as client:
+        with Client(self.address, timeout=_SECONDS, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             client.wait_for_workers(workers, timeout=_SECONDS)
 
     def _start(self, command: list[str], env: Mapping[str, str], log: str) -> subprocess.Popen[bytes]:
