@@ -177,6 +177,7 @@ def test_a_file_of_sqlite_is_checked_within_its_time(tmp_path: Path) -> None:
 
 
 _STOPPED = """
+import signal
 import sys
 from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
@@ -184,6 +185,8 @@ from edms_tasks.databases.dumps import restored_dump
 from flows.running.stopping import Stopped, exit_code_of, handle_signals
 from tests.legacy.dumps_of import dump_of
 
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)  # a shell starts what is in the background with Ctrl-C ignored
 handle_signals()
 path, form, url = sys.argv[1:]
 try:
@@ -214,12 +217,15 @@ def test_a_signal_ends_it_and_removes_all_at_once(
         path.write_text(f"{_SQLITE}{SQLITE_WITHOUT_END['an insert']}COMMIT;\n")
     words = [sys.executable, "-c", _STOPPED, str(path), form, postgres_database if form == "pg_dump-plain" else ""]
     with subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}) as run:
-        until = time.monotonic() + 60
-        while not _has_begun(form, postgres_server, tmp_path) and time.monotonic() < until:
-            time.sleep(0.1)
-        time.sleep(0.5)
-        run.send_signal(number)
-        code = run.wait(30)
+        try:
+            until = time.monotonic() + 60
+            while not _has_begun(form, postgres_server, tmp_path) and time.monotonic() < until:
+                time.sleep(0.1)
+            time.sleep(0.5)
+            run.send_signal(number)
+            code = run.wait(30)
+        finally:
+            run.kill()
 
     assert code == 128 + number
     assert [one.name for one in tmp_path.iterdir()] == ["dump.sql"]
