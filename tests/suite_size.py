@@ -13,8 +13,8 @@ import pytest
 MOST_OF_A_TEST = 20.0
 """Seconds of a test that is not marked `slow`. Few take a tenth of it; the first that needs a system makes it."""
 MOST_OF_A_SLOW_TEST = 60.0
-MOST_OF_ALL = 2000.0
-"""Seconds of the whole suite. Two cores have 1,200 in ten minutes; a busy machine counts more."""
+MOST_OF_ALL = 2600.0
+"""Seconds of the whole suite, which took 1,800 on 2026-12-01. Two cores have 1,200 in ten minutes; a busy machine counts more."""
 MOST_SLOW_TESTS = 210
 SUITE = "not long"
 """The tests that are run if nothing else is said."""
@@ -62,7 +62,8 @@ class SuiteSize:
 
     @property
     def _all(self) -> float:
-        return _seconds() + self._in_workers
+        # Once they have ended, the processes of pytest-xdist are counted as children of this one.
+        return max(_seconds(), self._in_workers)
 
     @property
     def _too_large(self) -> bool:
