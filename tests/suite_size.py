@@ -1,4 +1,4 @@
-"""What keeps the suite under ten minutes on two cores: a test that takes too long fails, and so does a suite that does.
+"""What keeps the suite from growing: a test that takes too long fails, and so does a suite that does.
 
 Counted is processor time, of the tests' processes and of those that they waited for: that hardly depends on what else the machine does.
 """
