@@ -81,3 +81,38 @@ def test_what_only_the_edms_can_evaluate_is_left_to_it(tmp_path: Path) -> None:
         connection.execute("INSERT INTO t VALUES ('x')")
         connection.commit()
     assert _found(path) == []
+
+
+def test_a_check_that_cannot_be_evaluated_is_named_and_hides_no_other(tmp_path: Path) -> None:
+    path = _made(
+        tmp_path / "db",
+        "CREATE TABLE documents (d text CHECK (json_extract(d, '$.a') > 0))",
+        "CREATE TABLE known (a text CHECK (a <> ''), b text CHECK (unicode(b) > 0))",
+        "CREATE TABLE many (a int CHECK (a > 0))",
+        "PRAGMA ignore_check_constraints = ON",
+        "INSERT INTO documents VALUES ('no JSON')",
+        "INSERT INTO known VALUES ('', 'x')",
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i - 1 FROM n WHERE i > -1500) INSERT INTO many SELECT i FROM n",
+    )
+    found = {one.subject: one for one in _found(path)}
+    assert sorted(found) == ["documents", "known", "many"]
+    assert "cannot be evaluated for some row: malformed JSON" in found["documents"].message
+    assert found["many"].message.startswith("100 or more rows")
+    assert {one.severity for one in found.values()} == {"warning"}
+    copy = there_and_back(f"sqlite:///{path}", tmp_path / "work")
+    assert differences(picture_of_sqlite(path), picture_of_sqlite(Path(copy.url.removeprefix("sqlite:///")))) == []
+    assert len(copy.staging.notes) == 3
+
+
+def test_rows_beside_checks_hide_no_worse_problem(tmp_path: Path) -> None:
+    path = _made(
+        tmp_path / "db",
+        "CREATE TABLE a (a int CHECK (a > 0))",
+        "CREATE TABLE z (a int, b text)",
+        "PRAGMA ignore_check_constraints = ON",
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i - 1 FROM n WHERE i > -1500) INSERT INTO a SELECT i FROM n",
+        "INSERT INTO z VALUES (NULL, 'x')",
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = 'CREATE TABLE z (a int NOT NULL, b text)' WHERE name = 'z'",
+    )
+    assert [(one.subject, one.severity) for one in _found(path)] == [("NULL value in z.a", "error"), ("a", "warning")]

@@ -25,7 +25,7 @@ from edms_tasks.databases.sqlite.dropping import broken_references, drop_parts
 from edms_tasks.databases.sqlite.file_identity import fingerprint
 from edms_tasks.databases.sqlite.generated_anew import computing
 from edms_tasks.databases.sqlite.schema_authorizer import KINDS, confined, create, is_virtual, require_made
-from edms_tasks.databases.sqlite.violated_constraints import split_checks
+from edms_tasks.databases.sqlite.violated_constraints import unmet_checks
 from edms_tasks.durable import flush_file
 from edms_tasks.errors import CheckFailed, TerminalError
 from edms_tasks.inventory.model import ROW_ID, Column, Table
@@ -246,19 +246,19 @@ class SqliteStaging:
         return bool(needed & self._foreign.collations) or (virtual and self._foreign.needs_function(table))
 
     def _unsound(self, connection: sqlite3.Connection) -> str | None:
-        if self._foreign.functions:
-            connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
         try:
-            answers = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(1000)")]
+            (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.OperationalError as error:
             if _CALLED in str(error) and self.left_to_the_edms:
                 return None  # the EDMS's connection runs the check instead
             raise
-        tables, others = split_checks(answers if answers != ["ok"] else [])
-        self.notes += [
-            f"{name}: rows do not satisfy a CHECK of the table. They are as in the snapshot." for name in tables
-        ]
-        return others[0] if others else None
+        if not self._foreign.functions:
+            self.notes += [
+                f"{one.table}: rows do not satisfy a CHECK of the table. They are as in the snapshot."
+                for one in unmet_checks(connection)
+            ]
+        return None if answer == "ok" else str(answer)
 
     def completed_by_the_edms(self, problem: str) -> None:
         checkpoint(self._path)
