@@ -91,23 +91,24 @@ def _settle(run: Run, path: Path) -> None:
         if promoted is not None and promoted.state == "started":
             return  # the next restore or rollback finishes it, or finds that it never began
         repository = Repository.open(run.settings.repository)
-        entry = _entry_of(repository.log, killed)
+        entry, told = _entry_of(repository.log, killed), True
         if entry is None:
             number = _append(repository, killed, promoted).number
             run.say(f"! {_what(killed, promoted)} The log of the repository has an entry on it now.")
-            _tell(run, killed, promoted, number)
-        elif entry.facts.get("killed"):  # by a run that was killed before it told of it
-            _tell(run, killed, promoted, entry.number)
+            told = _tell(run, killed, promoted, number)
+        elif entry.facts.get("killed"):  # by a run that was killed before it told of it, or reached nobody
+            told = _tell(run, killed, promoted, entry.number)
     except (RepositoryForbidden, RepositorySealed) as failure:
         run.say(f"! {killed.said}, and this role may not write that into the log: {failure.what}")
-        _tell(run, killed, promoted, None)
+        told = _tell(run, killed, promoted, None)
     except EdmsBackupError as failure:
         run.say(f"! {killed.said}, and that is not in the log yet: {failure.what} {failure.why}".rstrip())
         return
-    path.unlink(missing_ok=True)
+    if told:
+        path.unlink(missing_ok=True)
 
 
-def _tell(run: Run, killed: _Killed, promoted: Promotion | None, entry: int | None) -> None:
+def _tell(run: Run, killed: _Killed, promoted: Promotion | None, entry: int | None) -> bool:
     signal = Signal(
         verb=killed.event,
         level="failure" if promoted is None else "warning",
@@ -121,7 +122,7 @@ def _tell(run: Run, killed: _Killed, promoted: Promotion | None, entry: int | No
         snapshot=promoted.snapshot_id if promoted is not None else "",
         entry=entry,
     )
-    tell_killed(run, signal)
+    return tell_killed(run, signal)
 
 
 def _append(repository: Repository, killed: _Killed, promoted: Promotion | None) -> Witness:

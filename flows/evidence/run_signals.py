@@ -78,13 +78,14 @@ def tell_refused(run: Run, verb: str, error: EdmsBackupError) -> None:
     _measure(run, signal, {}, {}, failures)
 
 
-def tell_killed(run: Run, killed: Signal) -> None:
-    """Tell of a run that was killed, and could not tell of itself; people are told once."""
+def tell_killed(run: Run, killed: Signal) -> bool:
+    """Tell of a run that was killed, and could not tell of itself; people are told once. Returns False if somebody was not reached."""
     if was_told(run.settings.workdir, killed.run):
-        return
+        return True
     run.runner.emit(f"edms-backup.{killed.verb}.{killed.level}", killed.edms, killed.as_json())
     failures = _send(run, ways(run.settings.notify, killed), told_of=killed.run)
     _measure(run, killed, {}, {}, failures)
+    return not any(why for name, why in failures.items() if name in PEOPLE)
 
 
 def _more(change: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -230,3 +230,36 @@ def test_a_refusal_names_the_constraint_of_a_table_with_many_columns(postgres_da
 
     with pytest.raises(MergeRefused, match="small_ids"):
         merge(postgres_database, tmp_path, "doc", inserts=[row])
+
+
+def test_an_index_over_a_generated_column_is_left_to_the_server(postgres_database: str, tmp_path: Path) -> None:
+    """Its values are not known before the rows are written; such a merge was refused for a column that does not exist."""
+    make(
+        postgres_database,
+        "CREATE TABLE doc (id int PRIMARY KEY, first int, last int, during int4range GENERATED ALWAYS AS (int4range(first, last)) STORED,"
+        " EXCLUDE USING gist (during WITH &&)); INSERT INTO doc VALUES (1, 1, 5)",
+    )
+    merge(
+        postgres_database,
+        tmp_path,
+        "doc",
+        inserts=[{"id": 2, "first": 7, "last": 9}],
+        updates=[{"id": 1, "first": 2, "last": 6}],
+    )
+    assert ask(postgres_database, "SELECT id, during::text FROM doc ORDER BY 1") == [(1, "[2,6)"), (2, "[7,9)")]
+
+    with pytest.raises(MergeRefused, match="refused the merge"):
+        merge(postgres_database, tmp_path, "doc", inserts=[{"id": 3, "first": 8, "last": 9}])
+    assert ask(postgres_database, "SELECT count(*) FROM doc") == [(2,)]
+
+
+def test_rows_that_are_overwritten_give_up_what_an_index_compares(postgres_database: str, tmp_path: Path) -> None:
+    make(
+        postgres_database,
+        "CREATE TABLE doc (id int PRIMARY KEY, name text); CREATE UNIQUE INDEX one ON doc (lower(name));"
+        "INSERT INTO doc VALUES (1, 'A'), (2, 'B'), (3, 'C')",
+    )
+    merge(postgres_database, tmp_path, "doc", updates=[{"id": 1, "name": "a"}, {"id": 2, "name": "b"}])
+    assert ask(postgres_database, "SELECT id, name FROM doc ORDER BY 1") == [(1, "a"), (2, "b"), (3, "C")]
+    with pytest.raises(MergeRefused, match="id 3"):
+        merge(postgres_database, tmp_path, "doc", updates=[{"id": 1, "name": "c"}])

@@ -154,6 +154,26 @@ def test_people_are_told_of_a_killed_run_by_the_next_one_and_once(tmp_path: Path
     assert 'edms_backup_run_last_success{edms="",verb="backup"} 0' in (tmp_path / "edms.prom").read_text()
 
 
+def test_who_was_not_reached_is_told_by_a_later_run(tmp_path: Path, web: WebServer) -> None:
+    settings = settings_from({"repository": {"url": "repository"}}, where=tmp_path / "edms-backup.toml")
+    notify = NotifySettings.model_validate({"webhook": f"{web.url}/hook"})
+    run = Run(settings.model_copy(update={"notify": notify}))
+    Repository.create(settings.repository)
+    left = killed_backup(run)
+    web.status = 503
+
+    note_killed_runs(run)
+    assert left.exists()
+    web.status = 200
+    asked = len(web.asked)
+    note_killed_runs(run)
+    note_killed_runs(run)
+
+    assert not left.exists()
+    assert len(web.asked) == asked + 1
+    assert len(list(Repository.open(settings.repository).log.backwards())) == 1
+
+
 @pytest.mark.slow
 def test_the_alarm_of_a_killed_backup_comes_before_the_next_one_is_made(
     backed_up: BackedUpSystems, web: WebServer

@@ -159,7 +159,13 @@ _OUR_LANGUAGES = frozenset([b"sql", b"plpgsql"])
 _CREATES = re.compile(rb"CREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + _QUALIFIED, re.IGNORECASE)
 _FORCES = re.compile(rb"ALTER\s+TABLE\b.*?\sFORCE\s+ROW\s+LEVEL\s+SECURITY\s*$", re.IGNORECASE | re.DOTALL)
 _PARTITIONED = re.compile(rb"\)\s*PARTITION\s+BY\s+(?:RANGE|LIST|HASH)\b[^;]*$", re.IGNORECASE)
-_SEVERAL_ROWS = re.compile(rb"\sVALUES\s*\n", re.IGNORECASE)
+# At the beginning alone: a text among the values may hold the word as well.
+_SEVERAL_ROWS = re.compile(
+    rb"INSERT\s+INTO\s+"
+    + _QUALIFIED
+    + rb"""\s*(?:\((?:"(?:[^"]|"")*"|[^")])*\)\s*)?(?:OVERRIDING\s+\w+\s+VALUE\s+)?VALUES\s*\n""",
+    re.IGNORECASE,
+)
 _IN_VALUES = re.compile(rb"""E'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | [()]""", re.VERBOSE | re.DOTALL)
 _FILLS = re.compile(rb"(?:COPY|INSERT\s+INTO)\s+(?:ONLY\s+)?" + _QUALIFIED, re.IGNORECASE)
 _EXTENSION = re.compile(rb"CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?(" + _NAME + rb")", re.IGNORECASE)
@@ -229,7 +235,7 @@ def filled_table(text: bytes) -> bytes | None:
 
 def inserted_rows(text: bytes) -> int:
     """How many rows an INSERT adds: pg_dump --rows-per-insert writes several, each on a line of its own below VALUES."""
-    several = _SEVERAL_ROWS.search(text)
+    several = _SEVERAL_ROWS.match(text)
     if several is None:
         return 1
     rows = depth = 0

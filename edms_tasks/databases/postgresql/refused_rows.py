@@ -6,6 +6,7 @@ asked before rows are written: its refusal names values, and not the rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -96,6 +97,8 @@ def rows_that_exclude_each_other(
     if deferrable and not even_if_deferrable:
         return None
     assert isinstance(terms, list) and isinstance(operators, list) and isinstance(collations, list)
+    if _names_generated(table, [*map(str, terms), str(condition)]):
+        return None  # the server has its value only once the row is written
     numbered = ", ".join(f"({term}) AS {identifier(f'@{number}')}" for number, term in enumerate(terms))
     typed = ", ".join(f"{value} AS {identifier(column)}" for column, value in values.items())
     both = " AND ".join(
@@ -103,14 +106,19 @@ def rows_that_exclude_each_other(
         for number, (operator, collation) in enumerate(zip(operators, collations, strict=True))
     )
     # Rows that these overwrite give up what they have.
-    key = ", ".join(identifier(column) for column in table.primary_key)
-    overwritten = f"SELECT {', '.join(values[column] for column in table.primary_key)} FROM {rows} r"
+    same = " AND ".join(f"{values[column]} = x.{identifier(column)}" for column in table.primary_key)
+    stays = "" if even_if_deferrable else f" AND NOT EXISTS (SELECT FROM {rows} r WHERE {same})"
     return f"""
         SELECT {_shown(table, "r")}, {_shown(table, "t")}
         FROM (SELECT x.*, {numbered} FROM (SELECT {typed} FROM {rows} r) x WHERE {condition}) r
-            JOIN (SELECT x.*, {numbered} FROM ONLY {name} x WHERE ({condition}) AND ({key}) NOT IN ({overwritten})) t ON {both}
+            JOIN (SELECT x.*, {numbered} FROM ONLY {name} x WHERE ({condition}){stays}) t ON {both}
         ORDER BY 1, 2 LIMIT {_EXAMPLES}
     """
+
+
+def _names_generated(table: Table, expressions: list[str]) -> bool:
+    generated = [column.name for column in table.columns if column.generated]
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in generated for text in expressions)
 
 
 def _text(value: str | bytes) -> str:
