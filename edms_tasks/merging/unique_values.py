@@ -37,6 +37,8 @@ def unique_conflicts(
             continue
         try:
             shared = shared_key(cursor, source, target, rows, unique)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error:
             if not unique.condition:
                 raise
@@ -51,6 +53,8 @@ def unique_conflicts(
         try:
             shared = shared_rule(cursor, source, target, rows, rule)
             found = _conflict(source, shared, _sharing(cursor, rows, shared, policy))
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error:
             said.append(_unknown(source, rule.name, f"its terms ({', '.join(rule.terms)})"))
             continue

@@ -6,7 +6,8 @@ moved by one take each other's value, one after the other. Rows that exchange va
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 
@@ -102,12 +103,23 @@ def _moved(
             or (changed.isdisjoint(unique.columns) and not computed)
         ):
             continue
-        with suppress(duckdb.Error):
+        with _what_only_the_server_computes():
             moved.append(shared_key(cursor, source, target, rows, unique))
     for rule in table.unique_rules if changed else ():
-        with suppress(duckdb.Error):
+        with _what_only_the_server_computes():
             moved += [shared_rule(cursor, source, target, rows, rule)] if rule.terms else []
     return moved
+
+
+@contextmanager
+def _what_only_the_server_computes() -> Iterator[None]:
+    """Leave out what DuckDB cannot compute; too little memory is another matter."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        return
 
 
 def _waits_for(rows: Rewritten, unique: SharedUnique) -> str:

@@ -14,7 +14,6 @@ KEPT = (
     "ContentLanguage",
     "ContentDisposition",
     "CacheControl",
-    "WebsiteRedirectLocation",
     "Metadata",
 )
 
@@ -25,8 +24,8 @@ def kept_headers(answer: Mapping[str, Any]) -> Headers:
 
 
 def has_more(answer: Mapping[str, Any]) -> bool:
-    """Whether an answer says that the object has tags or a time of expiry."""
-    return bool(answer.get("TagCount") or answer.get("Expires") or answer.get("ExpiresString"))
+    """Whether an answer says that the object has tags, a time of expiry or a redirect, which a copy in the store would lose."""
+    return any(answer.get(name) for name in ("TagCount", "Expires", "ExpiresString", "WebsiteRedirectLocation"))
 
 
 def is_storable(headers: Headers) -> bool:
