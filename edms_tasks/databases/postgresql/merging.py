@@ -141,7 +141,7 @@ class PostgresMerge:
         self._execute(f"SELECT pg_catalog.set_config('search_path', {literal(self._own.search_path)}, true)")
         try:
             for part in suspended:
-                # Rules and identities are also locked against readers, and one of these may be waiting for us.
+                # Rules, foreign keys and identities are also locked against readers, and one of these may be waiting for us.
                 self._within_patience(part.aside, "reading from")
             self._execute("SET CONSTRAINTS ALL DEFERRED")
             for change in changes:

@@ -50,7 +50,6 @@ class Refusal:
 
     state: str  # SQLSTATE
     message: str
-    constraint: str
 
     @classmethod
     def of(cls, error: adbc_driver_manager.Error) -> Refusal:
@@ -60,7 +59,6 @@ class Refusal:
         return cls(
             parts.get("PG_DIAG_SQLSTATE", ""),
             ". ".join(said)[:_LONGEST] or str(error)[-_LONGEST:],
-            parts.get("PG_DIAG_CONSTRAINT_NAME", ""),
         )
 
     @property

@@ -35,7 +35,7 @@ class TableIds:
         Args:
             connection: to the database.
             own: its search path for the EDMS's sessions.
-            recorded: ids that tables have in a snapshot; they keep these.
+            recorded: ids that tables have in a snapshot; they keep these, since its references and proofs name them.
         """
         rows: list[Any] = connection.execute(_RELATIONS.encode()).fetchall()
         tables = [(schema, name) for schema, name, is_table in rows if is_table]
@@ -58,6 +58,7 @@ class TableIds:
 
 def _found_by_name(relations: list[tuple[str, str]], path: tuple[str, ...]) -> dict[str, str]:
     """Name -> the first schema on the path that has a relation of that name."""
-    places = {schema: place for place, schema in reversed(list(enumerate(path)))}
-    ordered = sorted((one for one in relations if one[0] in places), key=lambda one: places[one[0]], reverse=True)
-    return {name: schema for schema, name in ordered}
+    found: dict[str, str] = {}
+    for place in reversed(path):
+        found.update((name, schema) for schema, name in relations if schema == place)
+    return found
