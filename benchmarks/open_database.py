@@ -20,7 +20,7 @@ from edms_tasks.databases.sqlite import catalogue as sqlite_catalogue
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.quoting import identifier, literal
 
-_NAMES = OwnNames("public", "public", ("public",), {})
+_NAMES = OwnNames("public", ("public",), {})
 _LATER = timedelta(days=30, hours=1, minutes=2, seconds=3, microseconds=456_789)
 
 

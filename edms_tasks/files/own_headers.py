@@ -5,6 +5,7 @@ A million objects may have them, so they are in a file and never all in memory.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import threading
@@ -118,7 +119,10 @@ def _keep(
 ) -> tuple[ObjectRef, ...]:
     earlier = _earlier(previous, repository, folder)
     if earlier is None and previous is not None:
-        noted.fill([(path, as_text(headers)) for path, headers in source.ask_headers(_paths(workspace, unchanged))])
+        for rows in _grouped(
+            (path, as_text(found)) for path, found in source.ask_headers(_paths(workspace, unchanged))
+        ):
+            noted.fill(rows)
     noted_now = folder / "noted.parquet"
     _write(noted.rows(), noted_now)
     query = f"SELECT path, headers FROM read_parquet({literal(str(noted_now))}) SEMI JOIN indexed USING (path)"
@@ -175,11 +179,13 @@ def fetch_headers(index: FileIndex, repository: Repository, folder: Path) -> lis
     return paths
 
 
-def check_headers(index: FileIndex, repository: Repository, folder: Path) -> None:
-    """Read all of a root's headers. Raises DamagedRepository."""
-    for path in fetch_headers(index, repository, folder):
+def check_headers(index: FileIndex, repository: Repository, folder: Path) -> list[Path]:
+    """Fetch and read all of a root's headers; returns the fetched files. Raises DamagedRepository."""
+    paths = fetch_headers(index, repository, folder)
+    for path in paths:
         for _ in _rows_of(path, index.root.name):
             pass
+    return paths
 
 
 def _earlier(previous: FileIndex | None, repository: Repository, folder: Path) -> list[Path] | None:
@@ -187,8 +193,7 @@ def _earlier(previous: FileIndex | None, repository: Repository, folder: Path) -
     if previous is None or previous.headers is None:
         return None
     try:
-        check_headers(previous, repository, folder)
-        return fetch_headers(previous, repository, folder)
+        return check_headers(previous, repository, folder)
     except DamagedRepository:
         return None
 
@@ -223,14 +228,13 @@ def _paths(workspace: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
 
 def _write(rows: Iterator[tuple[bytes, str]], into: Path) -> None:
     with pq.ParquetWriter(into, _SCHEMA, compression="lz4") as writer:
-        group: list[tuple[bytes, str]] = []
-        for row in rows:
-            group.append(row)
-            if len(group) == ROWS_AT_ONCE:
-                writer.write_batch(_batch(group))
-                group = []
-        if group:
+        for group in _grouped(rows):
             writer.write_batch(_batch(group))
+
+
+def _grouped(rows: Iterator[tuple[bytes, str]]) -> Iterator[list[tuple[bytes, str]]]:
+    while group := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        yield group
 
 
 def _batch(rows: Sequence[tuple[bytes, str]]) -> pa.RecordBatch:

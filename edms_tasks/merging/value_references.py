@@ -43,11 +43,17 @@ def value_reference_conflicts(
         own_edms: whether the snapshot is of the target's EDMS: then codes of the target may find their row again.
     """
     conflicts = []
+    rows, source = matched.rewritten[table.id], matched.sources[table.id]
+    ours = f"{rows.relation} x JOIN {source.relation} w ON {paired('x', 'w')}"
+    kept = "" if policies[table.id] == "overwrite" else f"AND x.\"{ACTION}\" <> 'update'"
     for reference in table.references:
         if not isinstance(reference, ForeignReference) or not _is_by_value(reference, matched):
             continue
-        mine = _of_snapshot(cursor, matched, table, reference, policies)
-        theirs = _of_target(cursor, matched, table, reference, policies)
+        after = _after(matched, reference.target, policies)
+        mine = _elsewhere(cursor, matched.sources, table, reference, after, ours, "w", kept)
+        theirs = _elsewhere(
+            cursor, matched.targets, table, reference, after, f"{_left(matched, table.id, policies)} x", "x"
+        )
         if own_edms:
             theirs = [one for one in theirs if one[2] is not None]
         for whose, found in (("snapshot", mine), ("target", theirs)):
@@ -68,58 +74,18 @@ def _is_by_value(reference: ForeignReference, matched: Matched) -> bool:
     )
 
 
-def _of_snapshot(
-    cursor: duckdb.DuckDBPyConnection,
-    matched: Matched,
-    table: Table,
-    reference: ForeignReference,
-    policies: Mapping[str, Policy],
-) -> _Found:
-    """The snapshot's rows whose reference would lead elsewhere."""
-    source, rows = matched.sources[table.id], matched.rewritten[table.id]
-    kept = "" if policies[table.id] == "overwrite" else f"AND x.\"{ACTION}\" <> 'update'"
-    return _elsewhere(
-        cursor,
-        source,
-        matched.sources[reference.target],
-        reference,
-        f"{rows.relation} x JOIN {source.relation} w ON {paired('x', 'w')}",
-        _after(matched, reference.target, policies),
-        kept,
-    )
-
-
-def _of_target(
-    cursor: duckdb.DuckDBPyConnection,
-    matched: Matched,
-    table: Table,
-    reference: ForeignReference,
-    policies: Mapping[str, Policy],
-) -> _Found:
-    """The rows which the target keeps, and whose reference would lead elsewhere."""
-    target = matched.targets[table.id]
-    left = _left(matched, table.id, policies)
-    return _elsewhere(
-        cursor,
-        target,
-        matched.targets[reference.target],
-        reference,
-        f"{left} x JOIN {left} w ON {paired('x', 'w')}",
-        _after(matched, reference.target, policies),
-        "",
-    )
-
-
 def _elsewhere(
     cursor: duckdb.DuckDBPyConnection,
-    found: Identified,
-    before: Identified,
+    side: Mapping[str, Identified],
+    table: Table,
     reference: ForeignReference,
-    rows: str,
     after: str,
-    condition: str,
+    rows: str,
+    was: str,
+    condition: str = "",
 ) -> _Found:
-    """Rows `x`, as they will be, and `w`, as they were, that find another row afterwards than before."""
+    """A side's rows `x`, as they will be, that find another row `after` the merge than what they were (the alias `was`) found before."""
+    found, before = side[table.id], side[reference.target]
 
     def leads(alias: str, to: str) -> str:
         columns = zip(reference.columns, reference.target_columns, strict=True)
@@ -130,12 +96,12 @@ def _elsewhere(
 
     key, number = identifier(KEY), identifier(NUMBER)
     filled = " AND ".join(f"x.{identifier(column)} IS NOT NULL" for column in reference.columns)
-    value = ", ".join(f"CAST(w.{identifier(column)} AS VARCHAR)" for column in reference.columns)
+    value = ", ".join(f"CAST({was}.{identifier(column)} AS VARCHAR)" for column in reference.columns)
     return cursor.execute(
         f"""
         SELECT x.{key}, concat_ws(', ', {value}), b.{key}, a.{key}
         FROM {rows}
-            LEFT JOIN {before.relation} b ON {leads("w", "b")}
+            LEFT JOIN {before.relation} b ON {leads(was, "b")}
             LEFT JOIN {after} a ON {leads("x", "a")}
         WHERE {filled} {condition} AND (b.{key} IS DISTINCT FROM a.{key} OR b.{number} IS DISTINCT FROM a.{number})
         ORDER BY 1, 2

@@ -52,21 +52,9 @@ def store_files(
     known: FileIndex | None,
     databases: Sequence[Path],
     folder: Path,
+    elsewhere: ReadElsewhere | None = None,
 ) -> StoredRoot:
-    """Store the files of a root that the repository does not hold already; they are read from `read_from`."""
-    return _stored(run, root, read_from, repository, known, databases, folder, None)
-
-
-def _stored(
-    run: Run,
-    root: FileRoot,
-    read_from: str,
-    repository: Repository,
-    known: FileIndex | None,
-    databases: Sequence[Path],
-    folder: Path,
-    elsewhere: ReadElsewhere | None,
-) -> StoredRoot:
+    """Store the files of a root that the repository does not hold already; they are read from `read_from`, here or `elsewhere`."""
     with run.progress(f"files of {root.name}") as advance:
         index, findings = index_files(
             root,
@@ -90,26 +78,18 @@ def store_part(part: PartOfFiles, root: FileRoot, repository: Repository, folder
     return read_part(part, FolderSource(root.path).open, repository, own_folder(folder), jobs=jobs)
 
 
-def store_files_in_parts(
-    run: Run,
-    root: FileRoot,
-    read_from: str,
-    repository: Repository,
-    known: FileIndex | None,
-    databases: Sequence[Path],
-    folder: Path,
-) -> StoredRoot:
-    """The same as `store_files`, in tasks that workers do, for the files that they see as this machine does."""
+def by_workers(run: Run, root: FileRoot, read_from: str, repository: Repository, folder: Path) -> ReadElsewhere:
+    """Has workers store the files that they see as this machine does, in tasks of their own."""
     there = root.model_copy(update={"path": read_from})
 
-    def by_workers(parts: Sequence[PartOfFiles]) -> list[ReadPart]:
+    def stored(parts: Sequence[PartOfFiles]) -> list[ReadPart]:
         made = run.map(store_part, parts, there, repository, folder / "parts", run.settings.jobs)
         if left := sum(len(part.left) for part in made):
             why = f"workers do not see them in {read_from} as they were listed"
             run.say(f"files of {root.name}: {left:,} are read on this machine, because {why}.")
         return made
 
-    return _stored(run, root, read_from, repository, known, databases, folder, by_workers)
+    return stored
 
 
 def store_roots(
@@ -125,9 +105,10 @@ def store_roots(
     known = {index.root.name: index for index in previous.manifest.files} if previous else {}
 
     def stored(root: FileRoot) -> StoredRoot:
-        given = (root, read_from[root.name], repository, known.get(root.name), databases, folder)
-        if run.has_workers and not is_store(read_from[root.name]):
-            return store_files_in_parts(run, *given)
+        place = read_from[root.name]
+        given = (root, place, repository, known.get(root.name), databases, folder)
+        if run.has_workers and not is_store(place):
+            return store_files.fn(run, *given, by_workers(run, root, place, repository, folder))
         return run.call(store_files, run, *given)
 
     return [stored(root) for root in roots if root.name in read_from]

@@ -26,6 +26,14 @@ def encrypted_settings(folder: Path) -> RepositorySettings:
     )
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> RepositorySettings:
+    """The settings of a new, encrypted repository."""
+    settings = encrypted_settings(tmp_path)
+    make_encrypted(settings, "plant-1")
+    return settings
+
+
 @pytest.fixture(params=["local", "memory", "encrypted", "s3", "sftp"])
 def repository_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RepositorySettings]:
     if request.param == "s3":

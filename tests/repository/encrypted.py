@@ -6,10 +6,15 @@ from pathlib import Path
 
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
-from edms_tasks.settings import RepositorySettings
+from edms_tasks.settings import RepositorySettings, Settings
 from tests.repository.samples import manifest_of
 
 CONTENT = b"Batch record 4711, confidential" * 1000
+
+
+def settings_of(place: RepositorySettings) -> Settings:
+    """The settings of a system that is backed up there."""
+    return Settings(repository=place, workdir=Path(place.url).with_name("work"))
 
 
 def store_snapshot(settings: RepositorySettings, content: bytes = CONTENT, **facts: object) -> tuple[str, ObjectRef]:

@@ -19,23 +19,11 @@ from edms_tasks.errors import (
 )
 from edms_tasks.repository import Repository
 from edms_tasks.repository.encrypted_repository import make_encrypted
-from edms_tasks.settings import RepositorySettings, Settings
+from edms_tasks.settings import RepositorySettings
 from flows import keys
 from tests.repository.conftest import encrypted_settings
-from tests.repository.encrypted import CONTENT, files_of, store_snapshot, without_recovery_key
+from tests.repository.encrypted import CONTENT, files_of, settings_of, store_snapshot, without_recovery_key
 from tests.repository.samples import Store
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> RepositorySettings:
-    settings = encrypted_settings(tmp_path)
-    make_encrypted(settings, "plant-1")
-    return settings
-
-
-def settings_of(place: RepositorySettings) -> Settings:
-    return Settings(repository=place, workdir=Path(place.url).with_name("work"))
-
 
 # -- nothing is readable ------------------------------------------------------------------------------------------
 

@@ -8,22 +8,10 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.repository import Repository
-from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.repository.records import StoredRecords
-from edms_tasks.settings import RepositorySettings, Settings
+from edms_tasks.settings import RepositorySettings
 from flows import keys
-from tests.repository.conftest import encrypted_settings
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> RepositorySettings:
-    settings = encrypted_settings(tmp_path)
-    make_encrypted(settings, "plant-1")
-    return settings
-
-
-def settings_of(place: RepositorySettings) -> Settings:
-    return Settings(repository=place, workdir=Path(place.url).with_name("work"))
+from tests.repository.encrypted import settings_of
 
 
 def erase(repository: Repository, who: str) -> str:

@@ -28,23 +28,12 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import Backend, LocalBackend, open_backend
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.repository.proved_snapshots import write_proved
-from edms_tasks.settings import RepositorySettings, Settings
+from edms_tasks.settings import RepositorySettings
 from flows import keys
 from tests.repository.conftest import encrypted_settings
-from tests.repository.encrypted import CONTENT, files_of, store_snapshot, without_recovery_key
+from tests.repository.encrypted import CONTENT, files_of, settings_of, store_snapshot, without_recovery_key
 from tests.retention.library import Library
 from tests.retention.test_records import proof_of
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> RepositorySettings:
-    settings = encrypted_settings(tmp_path)
-    make_encrypted(settings, "plant-1")
-    return settings
-
-
-def settings_of(place: RepositorySettings) -> Settings:
-    return Settings(repository=place, workdir=Path(place.url).with_name("work"))
 
 
 def test_another_holder_opens_it_without_a_byte_of_the_backups_written_anew(

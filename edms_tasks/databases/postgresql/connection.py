@@ -25,19 +25,19 @@ from edms_tasks.quoting import identifiers, literal
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-_OWN_NAMES = (
-    "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schema(), pg_catalog.current_schemas(false), "
-    + ", ".join(f"pg_catalog.current_setting({literal(name)})" for name in OWN_SETTINGS)
+_OWN_NAMES = "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schemas(false), " + ", ".join(
+    f"pg_catalog.current_setting({literal(name)})" for name in OWN_SETTINGS
 )
 
 
 @dataclass(frozen=True)
 class OwnNames:
-    """The search path, default schema and other settings of the EDMS's own sessions, which decide what unqualified names mean."""
+    """The search path and other settings of the EDMS's own sessions, which decide what unqualified names mean."""
 
     search_path: str  # the setting, as SHOW gives it
-    schema: str  # the schema of a new table
-    schemas: tuple[str, ...]  # those in which an unqualified name is looked for, in this order
+    schemas: tuple[
+        str, ...
+    ]  # those in which an unqualified name is looked for, in this order; new tables are made in the first
     settings: Mapping[str, str]  # OWN_SETTINGS; the search path resolved: without `$user` and missing schemas
 
 
@@ -116,11 +116,11 @@ def with_settings(address: DatabaseAddress, settings: Mapping[str, str]) -> Data
 def _own_names(connection: Connection) -> OwnNames:
     row: Any = connection.execute(_OWN_NAMES.encode()).fetchone()
     assert row is not None  # the functions always return one row
-    search_path, schema, schemas, *values = row
+    search_path, schemas, *values = row
     settings = dict(zip(OWN_SETTINGS, map(str, values), strict=True))
     schemas = tuple(name for name in schemas if not name.startswith("pg_temp"))
     settings[SEARCH_PATH] = identifiers(schemas)
-    return OwnNames(str(search_path), str(schema or "public"), schemas, settings)
+    return OwnNames(str(search_path), schemas, settings)
 
 
 def refused(address: DatabaseAddress, error: Exception) -> DatabaseRefused:

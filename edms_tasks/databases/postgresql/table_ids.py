@@ -16,6 +16,7 @@ _RELATIONS = """
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
     ORDER BY 1, 2
 """
+_WITHOUT_PATH = "public"  # where Django's tables are if the search path leads nowhere
 
 
 class TableIds:
@@ -41,7 +42,7 @@ class TableIds:
         tables = [(schema, name) for schema, name, is_table in rows if is_table]
         self._ids = {names: id for names in tables if (id := (recorded or {}).get(names)) is not None}
         taken = set(self._ids.values())
-        found = _found_by_name([(schema, name) for schema, name, _ in rows], own.schemas or (own.schema,))
+        found = _found_by_name([(schema, name) for schema, name, _ in rows], own.schemas or (_WITHOUT_PATH,))
         for plain in (True, False):
             for schema, name in tables:
                 if (schema, name) in self._ids or (found.get(name) == schema) is not plain:
