@@ -7,16 +7,15 @@ tests/zoo/test_merges.py` draws so many new ones and cuts a failing one down to 
 from __future__ import annotations
 
 import copy
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
@@ -27,11 +26,11 @@ from flows.merge import MergeResult
 from tests.inventory.small_project import small_project
 from tests.postgres_server import PostgresServer
 from tests.running import run_backup, run_merge
+from tests.zoo.how_many_examples import as_many_as, at_length
 from tests.zoo.merged_systems import DECLARED, DERIVED, MODELS, SETTINGS, TELLING, TREES, Rows, systems
 from tests.zoo.references_by_hand import Said, said_in
 from tests.zoo.written_systems import Place, fill
 
-EXAMPLES = int(os.environ.get("EDMS_ZOO_EXAMPLES", "0"))
 PAIRS = st.tuples(systems(dangling=True), systems(dangling=False))
 FULL_PAIRS = st.tuples(systems(dangling=True, full=True), systems(dangling=False, full=True))
 CLOSED_PAIRS = st.tuples(systems(dangling=False), systems(dangling=False))
@@ -100,27 +99,6 @@ def _made(folder: Path, its_settings: str, server: str = "") -> Iterator[Site]:
         yield site
 
 
-def _as_many_as(usual: int) -> settings:
-    return settings(
-        max_examples=EXAMPLES or usual,
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        phases=tuple(Phase) if EXAMPLES else (Phase.explicit, Phase.generate),
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def _at_length(usual: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """As many as are asked for, in `make test-long` only, and without a limit of time."""
-
-    def decorated(test: Callable[..., None]) -> Callable[..., None]:
-        marked: Callable[..., None] = pytest.mark.long(pytest.mark.timeout(0)(_as_many_as(usual)(test)))
-        return marked
-
-    return decorated
-
-
 def _merged(site: Site, pair: tuple[Rows, Rows], declared: Settings, **options: Any) -> tuple[MergeResult, Said, Said]:
     """Back up the first system, make the second, merge; returns the result and what each of the two said."""
     here, there = pair
@@ -180,13 +158,13 @@ def _something_undeclared(site: Site, pair: tuple[Rows, Rows], undeclared: list[
 UNDECLARED = st.lists(st.sampled_from(TELLING), min_size=1, max_size=2, unique=True)
 
 
-@_as_many_as(1)
+@as_many_as(1)
 @given(pair=FULL_PAIRS)
 def test_what_is_declared_leads_to_the_same_rows(site: Site, pair: tuple[Rows, Rows]) -> None:
     _everything_declared(site, pair)
 
 
-@_as_many_as(1)
+@as_many_as(1)
 @given(pair=FULL_CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right(
     site: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
@@ -194,13 +172,13 @@ def test_what_is_not_declared_is_a_conflict_or_right(
     _something_undeclared(site, pair, undeclared, rename_files=rename_files)
 
 
-@_at_length(60)
+@at_length(60)
 @given(pair=PAIRS)
 def test_what_is_declared_leads_to_the_same_rows_in_many_systems(site: Site, pair: tuple[Rows, Rows]) -> None:
     _everything_declared(site, pair)
 
 
-@_at_length(60)
+@at_length(60)
 @given(pair=CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right_in_many_systems(
     site: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool
@@ -208,13 +186,13 @@ def test_what_is_not_declared_is_a_conflict_or_right_in_many_systems(
     _something_undeclared(site, pair, undeclared, rename_files=rename_files)
 
 
-@_at_length(20)
+@at_length(20)
 @given(pair=PAIRS)
 def test_what_is_declared_leads_to_the_same_rows_on_a_server(site_on_a_server: Site, pair: tuple[Rows, Rows]) -> None:
     _everything_declared(site_on_a_server, pair)
 
 
-@_at_length(20)
+@at_length(20)
 @given(pair=CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right_on_a_server(
     site_on_a_server: Site, pair: tuple[Rows, Rows], undeclared: list[str], rename_files: bool

@@ -7,7 +7,6 @@ tests/zoo/test_random_schemas.py` draws so many new ones per engine and cuts a f
 from __future__ import annotations
 
 import itertools
-import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,26 +15,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 
 from tests.databases.there_and_back import there_and_back
 from tests.independent_comparison import differences, picture_of_postgres, picture_of_sqlite
 from tests.reference_system import LazyPostgres
+from tests.zoo.how_many_examples import as_many_as
 from tests.zoo.random_schemas import RandomDatabase, databases
 from tests.zoo.random_values import PostgresDialect, SqliteDialect
-
-EXAMPLES = int(os.environ.get("EDMS_ZOO_EXAMPLES", "0"))
-
-
-def _as_many_as(usual: int) -> settings:
-    return settings(
-        max_examples=EXAMPLES or usual,
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        phases=tuple(Phase) if EXAMPLES else (Phase.explicit, Phase.generate),
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +49,7 @@ def postgres_urls(_lazy_postgres: LazyPostgres) -> Iterator[Callable[[], str]]:
     drop_all()
 
 
-@_as_many_as(20)
+@as_many_as(20)
 @given(database=databases(SqliteDialect()))
 def test_a_random_sqlite_database_is_restored_exactly(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
     _sqlite_comes_back(database, new_folder)
@@ -70,7 +57,7 @@ def test_a_random_sqlite_database_is_restored_exactly(database: RandomDatabase, 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
-@_as_many_as(200)
+@as_many_as(200)
 @given(database=databases(SqliteDialect()))
 def test_many_random_sqlite_databases_are_restored_exactly(
     database: RandomDatabase, new_folder: Callable[[], Path]
@@ -78,7 +65,7 @@ def test_many_random_sqlite_databases_are_restored_exactly(
     _sqlite_comes_back(database, new_folder)
 
 
-@_as_many_as(4)
+@as_many_as(4)
 @given(database=databases(PostgresDialect()))
 def test_a_random_postgresql_database_is_restored_exactly(
     database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]
@@ -88,7 +75,7 @@ def test_a_random_postgresql_database_is_restored_exactly(
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
-@_as_many_as(40)
+@as_many_as(40)
 @given(database=databases(PostgresDialect()))
 def test_many_random_postgresql_databases_are_restored_exactly(
     database: RandomDatabase, new_folder: Callable[[], Path], postgres_urls: Callable[[], str]

@@ -6,15 +6,14 @@ draws so many new ones per engine and cuts a failing one down to its core.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
@@ -24,10 +23,10 @@ from edms_tasks.settings import Settings, settings_from
 from tests.inventory.small_project import small_project
 from tests.postgres_server import PostgresServer
 from tests.running import run_backup, run_merge
+from tests.zoo.how_many_examples import as_many_as, at_length
 from tests.zoo.system_database import connected
 from tests.zoo.value_systems import KEYS, ValueSystem, fill, make_tables, said, says, together, value_systems
 
-EXAMPLES = int(os.environ.get("EDMS_ZOO_EXAMPLES", "0"))
 CASES = {"mine": value_systems(), "theirs": value_systems(), "overwrites": st.booleans()}
 
 
@@ -103,25 +102,6 @@ def place_on_a_server(tmp_path_factory: pytest.TempPathFactory, postgres_server:
     postgres_server.drop_databases("value_systems")
 
 
-def _as_many_as(usual: int) -> settings:
-    return settings(
-        max_examples=EXAMPLES or usual,
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        phases=tuple(Phase) if EXAMPLES else (Phase.explicit, Phase.generate),
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def _at_length(usual: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    def decorated(test: Callable[..., None]) -> Callable[..., None]:
-        marked: Callable[..., None] = pytest.mark.long(pytest.mark.timeout(0)(_as_many_as(usual)(test)))
-        return marked
-
-    return decorated
-
-
 def _right_or_refused_in_the_plan(place: Place, mine: ValueSystem, theirs: ValueSystem, *, overwrites: bool) -> None:
     for name in ("repository", "work"):
         shutil.rmtree(place.folder / name, ignore_errors=True)
@@ -149,7 +129,7 @@ def _right_or_refused_in_the_plan(place: Place, mine: ValueSystem, theirs: Value
         )
 
 
-@_as_many_as(1)
+@as_many_as(1)
 @given(**CASES)
 def test_a_merge_of_values_is_right_or_refused_in_the_plan(
     place: Place, mine: ValueSystem, theirs: ValueSystem, overwrites: bool
@@ -157,7 +137,7 @@ def test_a_merge_of_values_is_right_or_refused_in_the_plan(
     _right_or_refused_in_the_plan(place, mine, theirs, overwrites=overwrites)
 
 
-@_at_length(60)
+@at_length(60)
 @given(**CASES)
 def test_many_merges_of_values_are_right_or_refused_in_the_plan(
     place: Place, mine: ValueSystem, theirs: ValueSystem, overwrites: bool
@@ -165,7 +145,7 @@ def test_many_merges_of_values_are_right_or_refused_in_the_plan(
     _right_or_refused_in_the_plan(place, mine, theirs, overwrites=overwrites)
 
 
-@_at_length(30)
+@at_length(30)
 @given(**CASES)
 def test_many_merges_of_values_on_a_server_are_right_or_refused_in_the_plan(
     place_on_a_server: Place, mine: ValueSystem, theirs: ValueSystem, overwrites: bool
