@@ -1,7 +1,7 @@
 """The files of a root in an S3-compatible store: its objects below a prefix, as files in folders.
 
-A listing tells of each object its size, time and ETag: together they tell whether it is unchanged since the last backup. What has changed
-is read, and hashed as it is read. Nothing is written there.
+A listing tells of each object its size, time and ETag: together they tell whether it is unchanged since the last backup, unless it had just
+been written then. What may have changed is read, and hashed as it is read. Nothing is written there.
 """
 
 from __future__ import annotations
@@ -71,6 +71,10 @@ _ENTRIES = """
 _WRONG = """
     SELECT encode(key) FROM keys WHERE is_wrong OR (NOT is_folder AND key IN (SELECT path FROM folders)) ORDER BY key
 """
+
+
+# Stores tell whole seconds, some rounded up: an object that is written again so soon may have other headers and the same time and ETag.
+_YOUNG_NS = 2_000_000_000
 
 
 class ObjectStatus(NamedTuple):
@@ -186,7 +190,7 @@ class _OpenedObject:
         # The times of a listing and of an answer differ by parts of a second, so that of the listing is kept where it is the same object.
         mtime = self._file.mtime_ns if listed else nanoseconds(self._first.modified)
         self.status = ObjectStatus(self._first.total, mtime, tag_of(self._first.etag))
-        self.settled = listed
+        self.settled = listed and nanoseconds(self._first.answered) - mtime > _YOUNG_NS
         return self
 
     def __exit__(self, *_: object) -> None:

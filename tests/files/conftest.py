@@ -61,3 +61,9 @@ def listing(folder: Path) -> dict[bytes, tuple[object, ...]]:
 def let_settle() -> None:
     """Wait until files written just now are old enough to be trusted unchanged."""
     time.sleep(0.15)
+
+
+@pytest.fixture
+def objects_count_as_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects in a store that were written just now are not read again by the next backup, as older ones are not."""
+    monkeypatch.setattr("edms_tasks.files.store_source._YOUNG_NS", -60_000_000_000)

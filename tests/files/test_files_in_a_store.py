@@ -81,6 +81,7 @@ def test_what_comes_back_is_what_is_in_the_store(bucket: Bucket) -> None:
     assert bucket.restored(index, "out") == FILES
 
 
+@pytest.mark.usefixtures("objects_count_as_old")
 def test_an_unchanged_object_is_not_read_again_and_a_changed_one_is(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def test_objects_come_back_with_their_headers_into_an_empty_place(bucket: Bucket
     assert (check.success, check.note) == (True, "")
 
 
+@pytest.mark.usefixtures("objects_count_as_old")
 def test_headers_of_unchanged_objects_are_those_of_the_earlier_snapshot(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,13 +105,29 @@ def test_headers_of_unchanged_objects_are_those_of_the_earlier_snapshot(
 
     assert bucket.back_up(first)[0] == first
     bucket.client.delete_object(Bucket=bucket.name, Key="media/scan")
-    put(bucket, {"page.html": {"ContentType": "text/html"}, "new": {"ContentType": "image/gif"}})
+    bucket.put("page.html", b"other bytes")
+    put(bucket, {"new": {"ContentType": "image/gif"}})
     second, _ = bucket.back_up(first)
 
     assert asked == []
     assert noted(second, bucket, tmp_path / "n") == {b"deep/\xc3\xbc.txt", b"large", b"new"}
 
 
+def test_an_object_that_was_written_again_in_the_second_of_a_backup_has_its_new_headers_in_the_next(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    time.sleep(1 - time.time() % 1)
+    put(bucket, {"scan": {"ContentType": "application/pdf"}})
+    first, _ = bucket.back_up()
+    put(bucket, {"scan": {"ContentType": "image/png"}})  # the same bytes
+
+    second, _ = bucket.back_up(first)
+
+    restore_to_store(second, bucket.repository, place(bucket, "new"), place(bucket, "nothing"), scratch=tmp_path / "r")
+    assert headers(bucket, {"scan": {"ContentType": ""}}, "new/") == {"scan": {"ContentType": "image/png"}}
+
+
+@pytest.mark.usefixtures("objects_count_as_old")
 def test_a_snapshot_of_an_earlier_release_has_no_headers_and_the_next_one_asks_for_them(
     bucket: Bucket, tmp_path: Path
 ) -> None:

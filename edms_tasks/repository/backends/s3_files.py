@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from edms_tasks.errors import RepositoryUnreachable
 from edms_tasks.repository.backends.kept_headers import Headers, has_more, kept_headers
@@ -29,6 +32,7 @@ class ReadObject:
     total: int
     modified: datetime
     etag: str
+    answered: datetime  # by the store's clock
     headers: Headers = field(default_factory=dict)
     has_more: bool = False  # that is not among the headers: tags, or a time of expiry
 
@@ -73,6 +77,7 @@ class S3Files(S3Store):
             int(total) if total.isdigit() else start + len(data),
             got["LastModified"],
             _bare(got["ETag"]),
+            _time_of(got),
             kept_headers(got),
             has_more(got),
         )
@@ -80,3 +85,12 @@ class S3Files(S3Store):
 
 def _bare(etag: str) -> str:
     return etag.strip('"')
+
+
+def _time_of(answer: Mapping[str, Any]) -> datetime:
+    """When the store answered; by our clock if it has none."""
+    told = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(told).astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)
