@@ -231,7 +231,7 @@ class MigrationsDiverged(TerminalError):
 
 
 class MayNotCreateDatabases(TerminalError):
-    """The role may not create the staging database."""
+    """The role may not create the staging database, or may not rename the live one."""
 
     code = "may-not-create-databases"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases import Database, DatabaseAddress, open_database
 from edms_tasks.databases.protocol import RestorePreflight
-from edms_tasks.errors import EdmsBackupError
+from edms_tasks.errors import EdmsBackupError, MayNotCreateDatabases, TargetInUse
 from edms_tasks.structure.preflight_findings import findings_of
 from tests.databases.rebuilt import Captured, capture, roles
 from tests.postgres_server import PostgresServer
@@ -168,6 +168,46 @@ def test_a_role_without_createdb_is_told_so_with_what_would_be_left_out(server: 
     ]
     assert [one.subject for one in found[1:]] == ["owners", "privileges"]
     assert "lacks CREATEDB" in found[0].message
+
+
+def test_a_role_that_does_not_own_the_live_database_is_told_at_the_backup_and_before_a_restore(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    with made(server, "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO fore_owner", "fore_other") as url:
+        owned = url.replace("fore_other", "fore_owner")
+        live = open_database(DatabaseAddress.from_url(owned))
+
+        finding = next(findings_of(foreseen(capture(owned, tmp_path), tmp_path), {}))
+        with pytest.raises(MayNotCreateDatabases) as refused:
+            live.check_target(None, promote=True, disconnect=False)
+        beside = live.check_target(f"{live.address.name}_beside", promote=False, disconnect=False)
+
+    assert finding.code == "restore-refused" and "belongs to fore_other" in finding.message
+    assert "may not rename the live database" in refused.value.what
+    assert 'OWNER TO "fore_owner"' in refused.value.fix
+    assert beside == ()
+
+
+def test_a_role_that_may_not_swap_is_told_so_and_nothing_is_changed(server: PostgresServer) -> None:
+    with made(server, "SELECT 1") as url:
+        live = open_database(DatabaseAddress.from_url(url))
+        name = live.address.name
+        incoming = f"{name}_incoming"
+        with server.connect() as admin:
+            admin.execute(f"CREATE DATABASE {incoming} OWNER fore_owner".encode())
+            admin.execute(f"ALTER DATABASE {name} OWNER TO fore_other".encode())
+
+        with pytest.raises(MayNotCreateDatabases, match="belongs to fore_other"):
+            swapped(live, incoming, disconnect=False)
+        with server.connect(name), pytest.raises(TargetInUse, match="may not end"):  # a session of a superuser
+            swapped(live, incoming, disconnect=True)
+
+        assert {name, incoming} <= set(server.databases())
+
+
+def swapped(live: Database, incoming: str, *, disconnect: bool) -> None:
+    previous = f"{live.address.name}_previous"
+    live.swap(incoming, previous, expected="", confirm=lambda: None, disconnect=disconnect)
 
 
 def test_an_invalid_index_is_named(server: PostgresServer, tmp_path: Path) -> None:

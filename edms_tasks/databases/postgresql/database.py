@@ -15,7 +15,7 @@ from edms_tasks.databases.dumps import Dump, RestoredDump
 from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.advisory_locks import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection
-from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
+from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create, may_not_rename, may_rename
 from edms_tasks.databases.postgresql.dump_restoring import restored
 from edms_tasks.databases.postgresql.empty_database import borrowed, created
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
@@ -90,6 +90,8 @@ class PostgresDatabase:
                     )
                 return (f"The empty database {into!r} is used as it is.",)
             self._require_createdb(connection)
+            if into is None:
+                self._require_may_rename(connection)
             if promote and not disconnect:
                 self._require_nobody(connection, self.address.name, but_us=True)
         return ()
@@ -222,11 +224,7 @@ class PostgresDatabase:
             live_exists = exists(connection, live)
             for name in ([live] if live_exists else []) + [incoming]:
                 if disconnect:
-                    connection.execute(
-                        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-                        "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()",
-                        (name,),
-                    )
+                    self._end_sessions(connection, name)
                 elif name == live:
                     self._require_nobody(connection, name)
             try:
@@ -248,6 +246,19 @@ class PostgresDatabase:
                     confirm()
             except pg_errors.ObjectInUse as error:
                 raise self._in_use(connection, live, str(error)) from error
+            except pg_errors.InsufficientPrivilege as error:
+                raise self._may_not_rename(connection) from error
+
+    def _end_sessions(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+        """End the sessions of a database. Raises TargetInUse if this role may not end one of them."""
+        try:
+            connection.execute(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+                "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()",
+                (name,),
+            )
+        except pg_errors.InsufficientPrivilege as error:
+            raise self._in_use(connection, name, f"This role may not end their connections: {error}.") from error
 
     def _comment(self, connection: psycopg.Connection[tuple[object, ...]], name: str) -> object:
         row = connection.execute(
@@ -281,6 +292,13 @@ class PostgresDatabase:
 
     def _may_not_create(self) -> MayNotCreateDatabases:
         return may_not_create(self.address.user or "the role", self.address.display)
+
+    def _require_may_rename(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        if not may_rename(connection, self.address.name):
+            raise self._may_not_rename(connection)
+
+    def _may_not_rename(self, connection: psycopg.Connection[tuple[object, ...]]) -> MayNotCreateDatabases:
+        return may_not_rename(connection, connection.info.user, self.address.name, self.address.display)
 
     def _require_nobody(
         self, connection: psycopg.Connection[tuple[object, ...]], name: str, *, but_us: bool = False

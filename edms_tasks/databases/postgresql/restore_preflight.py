@@ -17,7 +17,13 @@ from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting
 from edms_tasks.databases.postgresql.advisory_locks import advisory_lock
 from edms_tasks.databases.postgresql.archive import Entry, read_archive
 from edms_tasks.databases.postgresql.connection import connected
-from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create
+from edms_tasks.databases.postgresql.database_creation import (
+    exists,
+    may_create,
+    may_not_create,
+    may_not_rename,
+    may_rename,
+)
 from edms_tasks.databases.postgresql.properties import recorded_properties
 from edms_tasks.databases.postgresql.schema_plan import FOR_ALL, Plan, plan_restore
 from edms_tasks.databases.postgresql.server import ServerCapabilities, read_server
@@ -54,6 +60,9 @@ def preflight(
         with connected(maintenance_address) as connection:
             server, allowed = _as_if_new(read_server(connection)), may_create(connection)
             made_beforehand = into is not None and exists(connection, into)
+            refused = None if allowed else may_not_create(server.role, address.display)
+            if allowed and into is None and not may_rename(connection, address.name):
+                refused = may_not_rename(connection, server.role, address.name, address.display)
         if into is not None and made_beforehand:
             with connected(address.renamed(into)) as connection:
                 server = read_server(connection)
@@ -61,8 +70,8 @@ def preflight(
         planned = tuple(plan.left_out)
         if made_beforehand:
             return RestorePreflight(planned)
-        if not allowed:
-            return RestorePreflight(planned, may_not_create(server.role, address.display))
+        if refused is not None:
+            return RestorePreflight(planned, refused)
         if not thorough and _is_never_refused(plan, schema, server):
             return RestorePreflight(planned)
         return RestorePreflight(_try(address, maintenance_address, schema, into or address.name))
