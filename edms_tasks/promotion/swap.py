@@ -128,7 +128,7 @@ def carry_out(
 
     Raises:
         TargetInUse, TargetChanged, LockLost: nothing was changed; also errors of a store in which live objects are set aside.
-        PromotionHalted: the database was swapped, but the folders could not be.
+        PromotionHalted: the database was swapped, or may have been, but the folders could not be.
     """
     os.sync()  # staged files must be on the disk before they replace anything
     journal.record(promotion)
@@ -143,12 +143,41 @@ def carry_out(
             disconnect=disconnect,
             confirmed=_confirmed(promotion),
         )
-    except BaseException:
-        if not _has_swapped(promotion, database, journal):  # the plan never began
+    except BaseException as error:
+        if not _has_swapped_in_spite_of(error, promotion, database, journal):  # the plan never began
             with suppress(EdmsBackupError):  # the next run forgets it
                 forget(promotion, journal)
-        raise
+            raise
+        if not isinstance(error, Exception):  # stopped: the next run finishes it
+            raise
+        _finish_database(promotion, database)
     return finish(promotion, journal)
+
+
+def _has_swapped_in_spite_of(
+    error: BaseException, promotion: Promotion, database: Database, journal: Journal
+) -> bool:
+    """Whether the database was swapped before this error, such as a lost answer. Raises PromotionHalted if it does not answer."""
+    try:
+        return _has_swapped(promotion, database, journal)
+    except TargetChanged:
+        raise
+    except EdmsBackupError as unknown:
+        raise _halted(
+            unknown.where,
+            f"{unknown.what} {unknown.why}".strip(),
+            what="Whether the database was replaced by the restored one is not known. The folders of files were not.",
+        ) from error
+
+
+def _finish_database(promotion: Promotion, database: Database) -> None:
+    """Do what is left at the databases after their swap. Raises PromotionHalted."""
+    try:
+        database.finish_swap(promotion.previous, _confirmed(promotion))
+    except EdmsBackupError as error:
+        raise _halted(error.where, f"{error.what} {error.why}".strip()) from error
+    except OSError as error:
+        raise _halted(str(error.filename or ""), error.strerror or str(error)) from error
 
 
 def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tuple[str, ...]:
@@ -161,7 +190,7 @@ def recover(database: Database, journal: Journal, folders: Sequence[Path]) -> tu
     notes = []
     for promotion in pending(database, journal, folders):
         if _has_swapped(promotion, database, journal):
-            database.finish_swap(promotion.previous, _confirmed(promotion))
+            _finish_database(promotion, database)
             finish(promotion, journal)
             notes.append(
                 f"The promotion of {promotion.stamp} was interrupted after the database was swapped. Its files have now been swapped too."
@@ -354,9 +383,12 @@ def _has_followed(swap: FolderSwap, journal: Journal) -> bool:
     return not Path(swap.incoming).exists()
 
 
-def _halted(where: str, why: str) -> PromotionHalted:
+_FOLDERS_LEFT = "The database was replaced by the restored one, but a folder of files could not be."
+
+
+def _halted(where: str, why: str, *, what: str = _FOLDERS_LEFT) -> PromotionHalted:
     return PromotionHalted(
-        "The database was replaced by the restored one, but a folder of files could not be.",
+        what,
         where=where,
         why=why,
         fix="Keep the EDMS stopped. Fix the reason, then run `edms-backup rollback`: it first finishes this promotion. If the folder is "
