@@ -154,9 +154,7 @@ def carry_out(
     return finish(promotion, journal)
 
 
-def _has_swapped_in_spite_of(
-    error: BaseException, promotion: Promotion, database: Database, journal: Journal
-) -> bool:
+def _has_swapped_in_spite_of(error: BaseException, promotion: Promotion, database: Database, journal: Journal) -> bool:
     """Whether the database was swapped before this error, such as a lost answer. Raises PromotionHalted if it does not answer."""
     try:
         return _has_swapped(promotion, database, journal)

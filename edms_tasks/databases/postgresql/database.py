@@ -15,7 +15,13 @@ from edms_tasks.databases.dumps import Dump, RestoredDump
 from edms_tasks.databases.postgresql.abandoned_databases import STAGING, fitting, remove_leftovers, unique_name
 from edms_tasks.databases.postgresql.advisory_locks import AdvisoryLock, advisory_lock, locked_by
 from edms_tasks.databases.postgresql.connection import ask_server, connected, open_connection
-from edms_tasks.databases.postgresql.database_creation import exists, may_create, may_not_create, may_not_rename, may_rename
+from edms_tasks.databases.postgresql.database_creation import (
+    exists,
+    may_create,
+    may_not_create,
+    may_not_rename,
+    may_rename,
+)
 from edms_tasks.databases.postgresql.dump_restoring import restored
 from edms_tasks.databases.postgresql.empty_database import borrowed, created
 from edms_tasks.databases.postgresql.merging import PostgresMerge, merging
