@@ -168,24 +168,45 @@ def headers_of(
         yield found
 
 
-def fetch_headers(index: FileIndex, repository: Repository, folder: Path) -> list[Path]:
-    """Fetch the objects with a root's headers. Raises DamagedRepository."""
-    paths = []
+def fetch_headers(index: FileIndex, repository: Repository, folder: Path) -> Iterator[Path]:
+    """Fetch the objects with a root's headers, one after the other. Raises DamagedRepository."""
     for number, ref in enumerate(index.headers or ()):
-        path = folder / f"headers-{number:06d}.parquet"
-        repository.fetch(ref, path)
-        require_bounded(path, rows=None, name=ref.sha256)
-        paths.append(path)
-    return paths
+        yield _fetched(ref, repository, folder / f"headers-{number:06d}.parquet")
 
 
 def check_headers(index: FileIndex, repository: Repository, folder: Path) -> list[Path]:
     """Fetch and read all of a root's headers; returns the fetched files. Raises DamagedRepository."""
-    paths = fetch_headers(index, repository, folder)
+    paths = list(fetch_headers(index, repository, folder))
     for path in paths:
-        for _ in _rows_of(path, index.root.name):
-            pass
+        _read_through(path, index)
     return paths
+
+
+def header_problems(index: FileIndex, repository: Repository, folder: Path) -> tuple[DamagedRepository, ...]:
+    """Fetch and read all of a root's headers; returns what is wrong with each object that has them."""
+    problems = []
+    for number, ref in enumerate(index.headers or ()):
+        try:
+            _read_through(_fetched(ref, repository, folder / f"headers-{number:06d}.parquet"), index)
+        except DamagedRepository as error:
+            problems.append(DamagedRepository(error.what, where=ref.sha256, why=error.why))
+    return tuple(problems)
+
+
+def can_be_kept(headers: Headers) -> bool:
+    """Whether a backup keeps an object's headers: a restore writes them, and they are not longer than it accepts."""
+    return is_storable(headers) and len(as_text(headers)) <= _LONGEST
+
+
+def _fetched(ref: ObjectRef, repository: Repository, path: Path) -> Path:
+    repository.fetch(ref, path)
+    require_bounded(path, rows=None, name=ref.sha256)
+    return path
+
+
+def _read_through(path: Path, index: FileIndex) -> None:
+    for _ in _rows_of(path, index.root.name):
+        pass
 
 
 def _earlier(previous: FileIndex | None, repository: Repository, folder: Path) -> list[Path] | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from edms_tasks.errors import DamagedRepository
 from edms_tasks.files.index import OpenedIndex, readable
 from edms_tasks.files.index_fetch import open_index, open_own_index
-from edms_tasks.files.own_headers import check_headers
+from edms_tasks.files.own_headers import header_problems
 from edms_tasks.files.pack_contents import PackReader, StoredFile, files_of_several_packs, query_index, unpack
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.read_ahead import in_order
@@ -116,8 +116,10 @@ def verify_files(
         with open_index(index, repository, scratch) as opened:
             if assess is None:
                 assess = partial(assess_contents, repository=repository, known=known, meter=meter, jobs=jobs)
-            check_headers(index, repository, opened.folder)
-            problems = _told(opened, repository, assess(opened))
+            # Damaged headers cost no file: contents are checked all the same.
+            damaged = header_problems(index, repository, opened.folder)
+            problems = [f"{name}: object {error.where}: content types and metadata: {error.why}" for error in damaged]
+            problems += _told(opened, repository, assess(opened))
     except DamagedRepository as error:
         # Without an intact index files cannot be checked, but packs can still be compared with their names.
         unread = [ref for ref in index.packs if ref.sha256 not in known]

@@ -21,13 +21,13 @@ from edms_tasks.files.folder_walk import Tell, WalkedEntry
 from edms_tasks.files.index import ROWS_AT_ONCE, file_workspace
 from edms_tasks.files.live_stores import MAY_WRITE
 from edms_tasks.files.object_headers import has_others
-from edms_tasks.files.own_headers import HeadersOfPaths
+from edms_tasks.files.own_headers import HeadersOfPaths, can_be_kept
 from edms_tasks.files.read_ahead import FileFailed, FileToRead
 from edms_tasks.files.store_copying import on_threads
 from edms_tasks.files.store_place import StorePlace, client_for, nanoseconds, place_at, tag_of
 from edms_tasks.inventory.model import FileRoot
 from edms_tasks.quoting import literal
-from edms_tasks.repository.backends.kept_headers import Headers, is_storable
+from edms_tasks.repository.backends.kept_headers import Headers
 from edms_tasks.repository.backends.s3_files import ReadObject
 from edms_tasks.repository.backends.store_backend import PART
 from edms_tasks.scratch.duckdb_instance import cursor_of
@@ -158,15 +158,19 @@ class StoreSource:
             return path, self._place.headers(path.decode("utf-8"))
 
         for path, headers in on_threads(ask, paths):
-            if headers is not None and is_storable(headers) and has_others(path.decode("utf-8"), headers):
+            if headers is None:
+                continue
+            if not can_be_kept(headers):
+                self._tell("object-headers-not-kept", path)
+            elif has_others(path.decode("utf-8"), headers):
                 yield path, headers
 
     def _note_headers(self, path: bytes, found: ReadObject) -> None:
         """Note what an object's name does not say, and tell of what cannot be kept. Objects are read by several threads."""
-        storable = is_storable(found.headers)
-        is_own = storable and has_others(path.decode("utf-8"), found.headers)
+        kept = can_be_kept(found.headers)
+        is_own = kept and has_others(path.decode("utf-8"), found.headers)
         self.noted_headers().note(path, found.headers if is_own else None)
-        if found.has_more or not storable:
+        if found.has_more or not kept:
             with self._telling:
                 self._tell("object-headers-not-kept", path)
 

@@ -219,6 +219,29 @@ def test_what_cannot_be_kept_is_named(bucket: Bucket, monkeypatch: pytest.Monkey
     assert (found.code, found.severity, found.examples) == ("object-headers-not-kept", "warning", ("a.txt",))
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_headers_longer_than_a_restore_accepts_are_named_and_not_kept(
+    earlier: bool, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(bucket, {"a.txt": b"a", "b.txt": b"b"})
+    previous = bucket.back_up()[0].model_copy(update={"headers": None}) if earlier else None
+    long = {"ContentType": "text/plain", "Metadata": {"note": '"' * 9_000}}  # AWS takes 2 KB, others more
+
+    def piece(self: S3Files, key: str, *rest: Any) -> Any:
+        found = _piece(self, key, *rest)
+        return type(found)(**{**vars(found), "headers": long}) if key == "a.txt" else found
+
+    _piece, _headers = S3Files.piece, S3Writing.headers
+    monkeypatch.setattr(S3Files, "piece", piece)
+    monkeypatch.setattr(S3Writing, "headers", lambda self, key: long if key == "a.txt" else _headers(self, key))
+
+    index, (found,) = bucket.back_up(previous)
+
+    assert (found.code, found.examples) == ("object-headers-not-kept", ("a.txt",))
+    assert verify_files(index, bucket.repository, scratch=tmp_path / "v") == ()
+    restore_to_store(index, bucket.repository, place(bucket, "new"), place(bucket, "nothing"), scratch=tmp_path / "r")
+
+
 @pytest.mark.parametrize("answer", [{"TagCount": 2}, {"ExpiresString": "Thu, 01 Dec 2030 16:00:00 GMT"}])
 def test_tags_and_a_time_of_expiry_are_more_than_headers(answer: dict[str, Any]) -> None:
     assert has_more(answer)
@@ -249,6 +272,32 @@ def test_headers_that_no_backup_writes_are_damage(what: str, bucket: Bucket, tmp
     with pytest.raises(DamagedRepository):
         check_headers(index, bucket.repository, tmp_path)
     assert len(verify_files(index, bucket.repository, scratch=tmp_path / "v")) == 1
+
+
+class Read:
+    """Counts the files whose contents were read."""
+
+    files = 0
+
+    def __call__(self, count: int, size: int = 0) -> None:
+        self.files += count
+
+    def expect(self, count: int, size: int = 0) -> None:
+        pass
+
+
+def test_damaged_headers_are_named_and_hide_no_damaged_file(bucket: Bucket, tmp_path: Path) -> None:
+    put(bucket, {"scan": OWN["scan"], "page.html": OWN["page.html"]})
+    index, _ = bucket.back_up()
+    (ref,) = index.headers or ()
+    assert bucket.repository.local_folder is not None
+    (bucket.repository.local_folder / "objects" / ref.sha256[:2] / ref.sha256).write_bytes(b"damaged")
+    read = Read()
+
+    problems = verify_files(index, bucket.repository, scratch=tmp_path / "v", progress=read)
+
+    assert len(problems) == 1 and ref.sha256 in problems[0] and "content types and metadata" in problems[0]
+    assert read.files == index.files == 2
 
 
 def test_lost_headers_cost_no_file_of_a_salvage_and_are_named(bucket: Bucket, tmp_path: Path) -> None:
