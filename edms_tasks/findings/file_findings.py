@@ -202,7 +202,8 @@ KINDS = (
         "object-headers-not-kept",
         ("warning",),
         "These objects have tags, a time of expiry, a redirect, headers with other characters than printable ASCII, "
-        "or more than 16,000 characters of headers. These are not in the snapshot; content types and metadata are. Counted are the objects that this backup has read: new and changed ones.",
+        "or more than 16,000 characters of headers. These are not in the snapshot; content types and metadata are. Counted are "
+        "the objects that this backup has read: new and changed ones.",
         "Set them again after a restore, where the EDMS needs them.",
     ),
     Kind(

@@ -135,10 +135,12 @@ KINDS = (
     Kind(
         "record-damaged",
         ("warning",),
-        "A record in the repository (`records/`) is missing or was altered. It may be a hold, a tag or what a prune removed. No prune "
-        "removes anything until that is settled.",
+        "A record in the repository (`records/`) is missing or was altered, or a machine signed it that was revoked or is not known. It "
+        "may be a hold, a tag or what a prune removed. No prune removes anything until that is settled.",
         "Put it back from a copy of the repository. If it is lost for good: check all holds, then `edms-backup release --lost-records "
-        "--reason TEXT`; move an unreadable file away before.",
+        "--reason TEXT`; move an unreadable file away before. A record of a revoked machine counts again when the record that vouches for "
+        "it is put back, which `key rotate --reencrypt` of an early release has removed; or hold the snapshot again, and move the file "
+        "away.",
     ),
     Kind(
         "last-backup-unreadable",

@@ -111,7 +111,8 @@ class Records:
     """All records of a repository."""
 
     by_id: Mapping[str, Record] = field(default_factory=dict)
-    unreadable: tuple[str, ...] = ()  # names of files that are no record, or were altered
+    unreadable: tuple[str, ...] = ()  # names of files that are no record, were altered, or are `disowned`
+    disowned: Mapping[str, Record] = field(default_factory=dict)  # whole, by name, but signed by nobody who counts
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
@@ -132,8 +133,16 @@ class Records:
     def doubts(self, known: Iterable[str] = ()) -> tuple[str, ...]:
         """Why it is not certain what is held, as sentences; none if it is. `known`: records that are known to have been there."""
         return (
-            *(f"The record {name} cannot be read." for name in self.unreadable),
+            *(self._why_not(name) for name in self.unreadable),
             *(f"The record {record_name(name)} is missing." for name in self.lost(known)),
+        )
+
+    def _why_not(self, name: str) -> str:
+        if (found := self.disowned.get(name)) is None:
+            return f"The record {name} cannot be read."
+        return (
+            f"The record {name} ({found.kind}, {found.at:%Y-%m-%d}) does not count: a machine signed it that was revoked or is not known, "
+            "and no record vouches for it."
         )
 
     @cached_property
@@ -252,7 +261,8 @@ class StoredRecords:
             vouched := {one for each in found.values() if each.kind == "vouched" for one in each.of} & of_others.keys()
         ):
             found |= {one: of_others.pop(one) for one in vouched}
-        return Records(dict(sorted(found.items())), tuple(sorted([*unreadable, *map(record_name, of_others)])))
+        disowned = {record_name(one): record for one, record in sorted(of_others.items())}
+        return Records(dict(sorted(found.items())), tuple(sorted([*unreadable, *disowned])), disowned)
 
     def vouch(self, signers: Collection[str]) -> None:
         """Record that what these machines (public keys) recorded until now stays, before they count no more."""

@@ -19,6 +19,7 @@ from edms_tasks.errors import (
     CommandError,
     DamagedRepository,
     EvidenceNotWritten,
+    PruneRefused,
     RepositorySealed,
     RepositoryUnreachable,
     SettingsError,
@@ -333,6 +334,31 @@ def test_what_a_machine_recorded_before_it_was_revoked_goes_on_counting(
         own.repository.backend.remove(f"records/{late}.json")
         own.repository.backend.remove(f"log/{own.repository.log.last().number:012d}.json")  # type: ignore[union-attr]
         own.repository.log.accept()
+
+
+def test_a_hold_that_counts_no_more_since_nothing_vouches_for_it_is_said_and_stops_prunes(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    """`key rotate --reencrypt` of an early release removed the record that vouched for it, and named it as replaced by an erasure."""
+    second = place.model_copy(update={"write_key": tmp_path / "plant-2"})
+    keys.make_write_key(settings_of(place), tmp_path / "plant-2", "plant-2")
+    library = Library(second, tmp_path / "work")
+    made = [library.add(day) for day in range(2)]
+    hold(library.repository, library.workdir, made[0], reason="case 7", by="Ann")
+    (held,) = library.repository.records.read().by_id
+    keys.revoke_machine(settings_of(place), "plant-2")
+    own = Library(place, tmp_path / "own")
+    (vouching,) = {name for name, one in own.repository.records.read().by_id.items() if one.kind == "vouched"}
+    own.repository.records.write("erasure", of=["0" * 64, vouching], body="AA==")
+    own.repository.backend.remove(f"records/{vouching}.json")
+
+    records = own.repository.records.read()
+
+    (doubt,) = records.doubts()
+    assert f"records/{held}.json (hold, " in doubt and "revoked" in doubt
+    assert doubt in str(own.repository.survey().records.doubts())
+    with pytest.raises(PruneRefused, match="revoked"):
+        own.plan(last=1)
 
 
 def test_a_recovery_key_that_opens_nothing_any_more_stops_no_backup(place: RepositorySettings, tmp_path: Path) -> None:
