@@ -27,6 +27,9 @@ class AuditTrail:
     notes: tuple[str, ...]
     last: Witness | None
     compared: tuple[Witness, ...]  # the witnesses from outside the repository that it was compared with
+    signed: frozenset[int] = (
+        frozenset()
+    )  # numbers of the entries whose signature is right, and of a machine that counts
 
     @property
     def success(self) -> bool:
@@ -83,6 +86,7 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
         notes=tuple(notes),
         last=checked.last,
         compared=tuple(dict.fromkeys(one for one in (seen, given) if one is not None)),
+        signed=frozenset(one.number for one in checked.entries if not repository.log.why_unsigned(one, must=True)),
     )
 
 
@@ -108,11 +112,7 @@ def missing_reports(
     reports = repository.reports
     there = reports.names()
     oldest = max(
-        (
-            cut
-            for one in entries
-            if one.event == "prune" and not repository.log.why_unsigned(one) and (cut := _cut(one))
-        ),
+        (cut for one in entries if one.event == "prune" and repository.log.proves(one) and (cut := _cut(one))),
         default=None,
     )
     found = []

@@ -184,7 +184,7 @@ def status_of(
     newest = own.newest
     # Each entry is read once, however many look for it.
     of_backups, of_proofs, of_drills = itertools.tee(log, 3)
-    entries = _backups_since(of_backups, newest)
+    entries = _backups_since(repository, of_backups, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
     proved = _proved(repository, of_proofs, state.proofs, own.key, now)
@@ -256,7 +256,7 @@ def _drills(
     for number, entry in enumerate(log):
         another = own.owner.get(entry.snapshot or "", own.key) != own.key or entry.edms not in (own.key, edms, None)
         counts = entry.event == "drill" and not another and entry.at <= now + _LEEWAY
-        if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
+        if counts and repository.log.proves(entry):
             found.append(entry)
             if entry.outcome == "success":
                 break
@@ -265,11 +265,12 @@ def _drills(
     return found
 
 
-def _backups_since(log: Iterable[LogEntry], snapshot: str | None) -> list[LogEntry]:
-    """The log's entries of backups from that of a snapshot on, oldest first."""
+def _backups_since(repository: Repository, log: Iterable[LogEntry], snapshot: str | None) -> list[LogEntry]:
+    """The log's entries of backups from that of a snapshot on, oldest first. A failure need not be signed: it may be for want of a key."""
     found: list[LogEntry] = []
     for entry in log:
-        if entry.event == "backup":
+        is_failure = entry.snapshot is None and entry.outcome != "success"
+        if entry.event == "backup" and (is_failure or repository.log.proves(entry)):
             found.insert(0, entry)
             if entry.snapshot == snapshot or len(found) >= _MOST_ENTRIES:
                 break
@@ -286,7 +287,7 @@ def _proved(
     for number, entry in enumerate(log):
         counts = (entry.event == "restore" and entry.outcome == "success") or is_proving_drill(entry)
         counts = counts and entry.snapshot == found.snapshot
-        if counts and not repository.log.why_unsigned(entry, must=repository.keys.signers.required):
+        if counts and repository.log.proves(entry):
             return found
         if number >= _MOST_ENTRIES * 10:
             break

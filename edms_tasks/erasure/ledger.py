@@ -171,7 +171,7 @@ def _lost(repository: Repository, there: Collection[str], edms: Sequence[str], s
             return
         made = str(entry.facts.get("erasure", ""))
         ours = entry.event == "erase" and made and entry.edms in (None, *edms)
-        if ours and not repository.log.why_unsigned(entry) and not any(one.startswith(made) for one in there):
+        if ours and repository.log.proves(entry) and not any(one.startswith(made) for one in there):
             yield made
 
 

@@ -286,6 +286,10 @@ class AuditLog:
             return f"it is signed with the key {entry.signer}, which is none of those this repository knows."
         return ""
 
+    def proves(self, entry: LogEntry) -> bool:
+        """Whether an entry counts as proof of what it says: where machines sign, whoever can write to the storage adds unsigned ones."""
+        return not self.why_unsigned(entry, must=self._keys.signers.required)
+
     @cached_property
     def _revoked(self) -> dict[str, int]:
         """Public key of a machine that counts no more -> the entry that says so. What it had written before goes on counting."""

@@ -111,7 +111,8 @@ class _Bundling:
         own = [entry for entry in runs if edms is None or whose(entry) == edms]
         # What proves a snapshot that was converted from an old backup proves no backup of the EDMS.
         converted = {*state.own.converted}
-        found = gaps(self._period, [entry for entry in own if entry.snapshot not in converted])
+        log = self._repository.log
+        found = gaps(self._period, [entry for entry in own if entry.snapshot not in converted and log.proves(entry)])
         self._log(checked.entries)
         rows = [self._run(entry, whose(entry), edms) for entry in runs]
         witness = str(checked.last or "")

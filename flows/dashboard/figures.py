@@ -14,7 +14,7 @@ from edms_tasks.lineage.owner import names_of
 from edms_tasks.manifest import Manifest
 from edms_tasks.periods import seconds_of
 from edms_tasks.repository import Repository, is_encrypted
-from edms_tasks.repository.audit_log import LogEntry
+from edms_tasks.repository.audit_log import CheckedLog, LogEntry
 from edms_tasks.repository.growth import Growth, added_bytes, free_bytes, growth_of
 from edms_tasks.repository.stored_reports import ReportRefs, report_of
 from edms_tasks.settings import Settings
@@ -152,7 +152,12 @@ class _Read:
     repository: Repository
     state: RepositoryState
     settings: Settings  # of the first EDMS that named it
-    log: tuple[LogEntry, ...]  # newest first
+    checked: CheckedLog
+
+    @property
+    def log(self) -> tuple[LogEntry, ...]:
+        """The entries that can be read, newest first."""
+        return self.checked.entries[::-1]
 
 
 def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Collected:
@@ -168,12 +173,13 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
         repository = Repository.open(settings.repository)
         known = opened.get(repository.identity)
         if known is not None and known.settings.repository == settings.repository:  # the same place, and the same keys
-            survey, log = known.state.survey, known.log
+            survey, checked = known.state.survey, known.checked
         else:
-            survey, log = repository.survey(), tuple(repository.log.backwards())
+            survey, checked = repository.survey(), repository.log.check()
         state = state_of(settings, repository, survey)  # whose snapshots are its own, the settings say
-        opened.setdefault(repository.identity, _Read(repository, state, settings, log))
-        systems.append(_system(settings, repository, state, log, now))
+        read = _Read(repository, state, settings, checked)
+        opened.setdefault(repository.identity, read)
+        systems.append(_system(settings, repository, state, read.log, now))
     runs: list[RunFigures] = []
     snapshots: list[SnapshotFigures] = []
     findings: list[OpenFinding] = []
@@ -189,7 +195,7 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
         listed = _snapshots(one.repository, one.state)
         snapshots += listed
         findings += _findings(one.state)
-        repositories.append(_repository(one.repository, one.state, one.settings, listed))
+        repositories.append(_repository(one, listed))
     dashboard = Dashboard(
         made=now,
         systems=tuple(systems),
@@ -240,7 +246,14 @@ def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None, whose
         by=f"{entry.user} on {entry.machine}",
         why=_text(facts.get("reason")),
         what=", ".join(
-            filter(None, (_text(facts.get("what") or facts.get("verdict")), _TOUCHED[what_it_touched(entry)]))
+            filter(
+                None,
+                (
+                    _text(facts.get("what") or facts.get("verdict")),
+                    _TOUCHED[what_it_touched(entry)],
+                    "" if repository.log.proves(entry) else "without a signature that counts",
+                ),
+            )
         ),
         approved=", ".join(approvers_of(entry)),
         report=refs.page.sha256 if refs is not None else "",
@@ -294,9 +307,8 @@ def _findings(state: RepositoryState) -> list[OpenFinding]:
     ]
 
 
-def _repository(
-    repository: Repository, state: RepositoryState, settings: Settings, listed: Sequence[SnapshotFigures]
-) -> RepositoryFigures:
+def _repository(read: _Read, listed: Sequence[SnapshotFigures]) -> RepositoryFigures:
+    repository, state, settings = read.repository, read.state, read.settings
     free = free_bytes(settings.repository.url)
     damaged = tuple(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)
     return RepositoryFigures(
@@ -308,7 +320,7 @@ def _repository(
         together=sum(one.bytes for one in listed),
         free=free,
         growth=growth_of([(one.at, one.total) for one in listed], free),
-        problems=(*state.problems, *damaged),
+        problems=tuple(dict.fromkeys((*state.problems, *read.checked.problems, *damaged))),
     )
 
 

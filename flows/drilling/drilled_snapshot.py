@@ -50,7 +50,8 @@ def choose_for_drill(settings: Settings, request: DrillRequest) -> ChosenForDril
             where=repository.display,
             fix="Make one: edms-backup backup",
         )
-    drilled = {entry.snapshot for entry in repository.log.backwards() if is_proving_drill(entry)}
+    log = repository.log
+    drilled = {entry.snapshot for entry in log.backwards() if is_proving_drill(entry) and log.proves(entry)}
     untried = [one for one in known if one not in drilled]
     seed = request.seed if request.seed is not None else secrets.randbelow(_SEEDS)
     chosen = Random(seed).choice(sorted(untried or known))  # noqa: S311 - it must be repeatable, and guards nothing

@@ -33,7 +33,7 @@ def recovery_point(settings: Settings, now: datetime) -> RecoveryPoint:
     newest = own.survey.links[own.newest].created if own.newest is not None else None
     since, times = now - _LOOKS_BACK, []
     for number, entry in enumerate(repository.log.backwards()):
-        ours = entry.edms in (own.key, settings.edms.id, None)
+        ours = entry.edms in (own.key, settings.edms.id, None) and repository.log.proves(entry)
         if ours and entry.event == "backup" and entry.snapshot:
             times.append(created.get(entry.snapshot, entry.at))
             if times[-1] < since:

@@ -23,7 +23,7 @@ def print_audit_trail(console: Console, trail: AuditTrail) -> None:
     print_table(
         console,
         [">no.", "at (UTC)", "event", "outcome", "snapshot", "by", "signed"],
-        [_row(entry) for entry in trail.entries],
+        [_row(entry, entry.number in trail.signed) for entry in trail.entries],
     )
     for note in trail.notes:
         line(console, f"! {note}")
@@ -39,9 +39,9 @@ def print_audit_trail(console: Console, trail: AuditTrail) -> None:
         line(console, f"✓ the log is complete from entry 1 to {trail.last.number}{against}")
 
 
-def _row(entry: LogEntry) -> tuple[object, ...]:
+def _row(entry: LogEntry, is_signed: bool) -> tuple[object, ...]:
     snapshot = (entry.snapshot or "")[:12]
-    signed = "yes" if entry.signer else "no"
+    signed = "yes" if is_signed else "not rightly" if entry.signer else "no"
     touched = what_it_touched(entry)
     return (
         entry.number,
