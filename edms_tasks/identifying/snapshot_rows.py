@@ -79,7 +79,7 @@ def mergeable(
                 problems.append(f"{table.label}: the table {table.id} is not in the target ({entry.state.rows} rows)")
             continue
         problems += _differences(table, now)
-        of_the_target = ("unique_keys", "unique_rules", "deferred_uniques")
+        of_the_target = ("unique_keys", "unique_rules", "deferred_uniques", "computed")
         tables.append(table.model_copy(update={name: getattr(now, name) for name in of_the_target}))
     return tables, problems, notes
 

@@ -83,7 +83,7 @@ class StoredTable:
 def _is_comparable(entry: TableEntry, table: Table, encodings: Mapping[str, Encoding]) -> bool:
     """Whether chunks of then and now have the same own columns with the same meaning."""
     then, now = (
-        t.model_copy(update={"key_candidates": (), "unique_rules": (), "deferred_uniques": ()})
+        t.model_copy(update={"key_candidates": (), "unique_rules": (), "deferred_uniques": (), "computed": ()})
         for t in (entry.table, table)
     )
     return then == now and entry.encodings == encodings

@@ -239,9 +239,11 @@ class Table(Value):
     primary_key: tuple[str, ...] = ()
     row_ids: bool = False  # SQLite has a hidden row id beside the primary key; the snapshot contains it
     unique_keys: tuple[UniqueKey, ...] = ()
-    # Of a database, not of a snapshot: what else is unique, and the unique keys that are compared at the end of a transaction.
+    # Of a database, not of a snapshot: what else is unique, the unique keys that are compared at the end of a transaction, and the
+    # expressions of generated columns, in the engine's SQL.
     unique_rules: tuple[UniqueRule, ...] = Field(default=(), exclude=True)
     deferred_uniques: tuple[str, ...] = Field(default=(), exclude=True)
+    computed: tuple[tuple[str, str], ...] = Field(default=(), exclude=True)
     references: tuple[Reference, ...] = ()
     file_columns: tuple[tuple[str, str], ...] = ()  # (column, file root name)
     # What copies of rows in JSON hold besides the fields (modelcluster): (foreign key's column, name): the list of this table's

@@ -9,9 +9,9 @@ import duckdb
 
 from edms_tasks.digests.chunk_columns import KEY
 from edms_tasks.digests.value_equality import without_ascii_case
-from edms_tasks.digests.value_text import text_value
 from edms_tasks.inventory.model import UniqueKey, UniqueRule
-from edms_tasks.merging.identified_rows import EXACT, NUMBER, Identified, paired, shared_value
+from edms_tasks.merging.computed_columns import untagged_rows, with_computed_columns
+from edms_tasks.merging.identified_rows import EXACT, NUMBER, Identified, shared_value
 from edms_tasks.merging.row_rewriting import ACTION, Rewritten
 from edms_tasks.quoting import identifier, identifiers
 
@@ -28,13 +28,16 @@ class SharedUnique:
     theirs: str  # the relation of `t`
     conditions: tuple[str, ...]  # they share a value
     shown: str  # the value
+    unknown: tuple[
+        str, ...
+    ] = ()  # generated columns that only the database computes; `ours` has no rows that the merge changes
 
 
 def shared_key(
     cursor: duckdb.DuckDBPyConnection, source: Identified, target: Identified, rows: Rewritten, unique: UniqueKey
 ) -> SharedUnique:
     """How rows share a key of columns. Raises duckdb.Error for a condition that DuckDB cannot compute."""
-    ours, theirs = _with_computed_columns(source, rows), target.relation
+    (ours, unknown), theirs = with_computed_columns(cursor, source, rows, _named_by(unique)), target.relation
     if unique.partial and not (unique.where_null or unique.where_filled):
         ours = _within(cursor, unique.condition, source, ours)
         theirs = _within(cursor, unique.condition, target, theirs)
@@ -47,7 +50,13 @@ def shared_key(
     for column in unique.where_filled:
         conditions += [f"{alias}.{identifier(column)} IS NOT NULL" for alias in ("r", "t")]
     return SharedUnique(
-        unique.name, ", ".join(unique.columns), ours, theirs, tuple(conditions), f"concat_ws(', ', {', '.join(taken)})"
+        unique.name,
+        ", ".join(unique.columns),
+        ours,
+        theirs,
+        tuple(conditions),
+        f"concat_ws(', ', {', '.join(taken)})",
+        unknown,
     )
 
 
@@ -60,28 +69,25 @@ def shared_rule(
 
     def with_terms(side: Identified, relation: str, *columns: str) -> str:
         within = _within(cursor, rule.condition, side, relation) if rule.condition else relation
-        found = f"(SELECT {identifiers((KEY, NUMBER, *columns))}, {terms} FROM {_plain(side, within)})"
+        found = f"(SELECT {identifiers((KEY, NUMBER, *columns))}, {terms} FROM {untagged_rows(side, within)})"
         computed = ", ".join(f"count({identifier(name)})" for name in names)
         cursor.execute(f"SELECT {computed} FROM {found}").fetchall()  # raises what it cannot compute
         return found
 
+    ours, unknown = with_computed_columns(cursor, source, rows, " ".join((*rule.terms, rule.condition)))
     return SharedUnique(
         rule.name,
         ", ".join(_COLLATE.sub("", term).strip('"') for term in rule.terms),
-        with_terms(source, _with_computed_columns(source, rows), ACTION),
+        with_terms(source, ours, ACTION),
         with_terms(target, target.relation),
         tuple(f"r.{identifier(name)} = t.{identifier(name)}" for name in names),
         f"concat_ws(', ', {', '.join(f'r.{identifier(name)}' for name in names)})",
+        unknown,
     )
 
 
-def _with_computed_columns(source: Identified, rows: Rewritten) -> str:
-    """The rewritten rows with the columns that the database computes, as the snapshot has them."""
-    computed = [column.name for column in source.table.columns if column.generated]
-    if not computed:
-        return rows.relation
-    values = ", ".join(f"s.{identifier(name)}" for name in computed)
-    return f"(SELECT r.*, {values} FROM {rows.relation} r JOIN {source.relation} s ON {paired('r', 's')})"
+def _named_by(unique: UniqueKey) -> str:
+    return " ".join((*unique.columns, *unique.where_null, *unique.where_filled, unique.condition))
 
 
 def _term(term: str) -> str:
@@ -94,19 +100,8 @@ def _term(term: str) -> str:
     }.get(collation[1].upper() if collation else "", plain)
 
 
-def _plain(side: Identified, relation: str) -> str:
-    """A relation with untagged values, for expressions that the database has."""
-    plain = [
-        f"{text_value(column.name, side.storage(column.name).kind, 'tagged', alias='x')} AS {identifier(column.name)}"
-        for column in side.table.stored_columns
-        if side.storage(column.name).tagged
-    ]
-    columns = f"x.* REPLACE ({', '.join(plain)})" if plain else "x.*"
-    return f"(SELECT {columns} FROM {relation} x)"
-
-
 def _within(cursor: duckdb.DuckDBPyConnection, condition: str, side: Identified, relation: str) -> str:
     """The rows for which the condition of a partial index is true. Raises duckdb.Error for what DuckDB cannot compute."""
-    within = f"(SELECT {identifier(EXACT)} FROM {_plain(side, relation)} WHERE {condition or 'error()'})"
+    within = f"(SELECT {identifier(EXACT)} FROM {untagged_rows(side, relation)} WHERE {condition or 'error()'})"
     cursor.execute(f"SELECT count(*) FROM {within}").fetchall()
     return f"(SELECT * FROM {relation} WHERE {identifier(EXACT)} IN {within})"

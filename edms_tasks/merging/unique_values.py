@@ -45,6 +45,7 @@ def unique_conflicts(
             said.append(_unknown(source, unique.name, f"its condition ({unique.condition})"))
             continue
         conflicts += _conflict(source, shared, _sharing(cursor, rows, shared, policy))
+        said += _uncomputed(source, shared)
     told = {conflict.message for conflict in conflicts}
     for rule in source.table.unique_rules:
         if not rule.terms:
@@ -59,6 +60,7 @@ def unique_conflicts(
             said.append(_unknown(source, rule.name, f"its terms ({', '.join(rule.terms)})"))
             continue
         conflicts += [conflict for conflict in found if conflict.message not in told]
+        said += _uncomputed(source, shared)
     return conflicts, said
 
 
@@ -67,6 +69,10 @@ def _unknown(source: Identified, name: str, what: str) -> str:
         f"{source.table.label}: whether rows violate the unique index {name} shows only when they are written. Only the database can "
         f"compute {what}."
     )
+
+
+def _uncomputed(source: Identified, shared: SharedUnique) -> list[str]:
+    return [_unknown(source, shared.name, f"its columns ({', '.join(shared.unknown)})")] if shared.unknown else []
 
 
 def _sharing(

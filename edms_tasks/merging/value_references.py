@@ -6,7 +6,7 @@ that led to no row finds one. Foreign keys that the database follows by itself (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -79,7 +79,7 @@ def _elsewhere(
     side: Mapping[str, Identified],
     table: Table,
     reference: ForeignReference,
-    after: str,
+    after: Sequence[tuple[str, Identified]],
     rows: str,
     was: str,
     condition: str = "",
@@ -87,23 +87,25 @@ def _elsewhere(
     """A side's rows `x`, as they will be, that find another row `after` the merge than what they were (the alias `was`) found before."""
     found, before = side[table.id], side[reference.target]
 
-    def leads(alias: str, to: str) -> str:
+    def leads(alias: str, to: str, there: Identified) -> str:
         columns = zip(reference.columns, reference.target_columns, strict=True)
         return " AND ".join(
-            equal(f"{alias}.{identifier(c)}", found.storage(c), f"{to}.{identifier(p)}", before.storage(p))
+            equal(f"{alias}.{identifier(c)}", found.storage(c), f"{to}.{identifier(p)}", there.storage(p))
             for c, p in columns
         )
 
     key, number = identifier(KEY), identifier(NUMBER)
     filled = " AND ".join(f"x.{identifier(column)} IS NOT NULL" for column in reference.columns)
     value = ", ".join(f"CAST({was}.{identifier(column)} AS VARCHAR)" for column in reference.columns)
+    joins = [f"LEFT JOIN {rows_of} a{n} ON {leads('x', f'a{n}', there)}" for n, (rows_of, there) in enumerate(after)]
+    now, now_number = (f"coalesce({', '.join(f'a{n}.{one}' for n, _ in enumerate(after))})" for one in (key, number))
     return cursor.execute(
         f"""
-        SELECT x.{key}, concat_ws(', ', {value}), b.{key}, a.{key}
+        SELECT x.{key}, concat_ws(', ', {value}), b.{key}, {now}
         FROM {rows}
-            LEFT JOIN {before.relation} b ON {leads(was, "b")}
-            LEFT JOIN {after} a ON {leads("x", "a")}
-        WHERE {filled} {condition} AND (b.{key} IS DISTINCT FROM a.{key} OR b.{number} IS DISTINCT FROM a.{number})
+            LEFT JOIN {before.relation} b ON {leads(was, "b", before)}
+            {" ".join(joins)}
+        WHERE {filled} {condition} AND (b.{key} IS DISTINCT FROM {now} OR b.{number} IS DISTINCT FROM {now_number})
         ORDER BY 1, 2
         """
     ).fetchall()
@@ -115,13 +117,13 @@ def _left(matched: Matched, table_id: str, policies: Mapping[str, Policy]) -> st
     return f"(SELECT t.* FROM {matched.targets[table_id].relation} t WHERE NOT EXISTS ({overwritten}))"
 
 
-def _after(matched: Matched, table_id: str, policies: Mapping[str, Policy]) -> str:
-    """SQL: a table's rows as they will be."""
-    columns = ", ".join(
-        identifier(name) for name in (KEY, NUMBER, *(c.name for c in matched.sources[table_id].table.stored_columns))
-    )
-    rows = f"SELECT {columns} FROM {matched.rewritten[table_id].relation} WHERE {written(policies[table_id])}"
-    return f"({rows} UNION ALL SELECT {columns} FROM {_left(matched, table_id, policies)})"
+def _after(
+    matched: Matched, table_id: str, policies: Mapping[str, Policy]
+) -> tuple[tuple[str, Identified], tuple[str, Identified]]:
+    """SQL: a table's rows as they will be: those that are written and those that are left, each as its side stores values."""
+    source, target = matched.sources[table_id], matched.targets[table_id]
+    rows = f"(SELECT * FROM {matched.rewritten[table_id].relation} WHERE {written(policies[table_id])})"
+    return (rows, source), (_left(matched, table_id, policies), target)
 
 
 def _conflict(matched: Matched, table: Table, reference: ForeignReference, whose: str, found: _Found) -> Conflict:

@@ -45,7 +45,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 def read_tables(connection: Connection, table_id: TableIds) -> tuple[Table, ...]:
     """Every ordinary table (partitions included), with columns, keys and enforced references, sorted by id."""
-    columns = _columns(connection)
+    columns, computed = _columns(connection)
     primary, unique = _unique_keys(connection)
     rules, deferred = read_unique_rules(connection, WITH_ROWS), read_deferred_uniques(connection)
     foreign = read_foreign_keys(connection, WITH_ROWS, table_id)
@@ -70,6 +70,7 @@ def read_tables(connection: Connection, table_id: TableIds) -> tuple[Table, ...]
                 unique_keys=tuple(unique[oid]),
                 unique_rules=tuple(rules[oid]),
                 deferred_uniques=tuple(deferred[oid]),
+                computed=tuple(computed[oid]),
                 references=tuple(foreign[oid]),
             )
         )
@@ -214,7 +215,8 @@ def read_uncomputable(connection: Connection, settings: Mapping[str, str]) -> fr
     )
 
 
-def _columns(connection: Connection) -> dict[int, list[Column]]:
+def _columns(connection: Connection) -> tuple[dict[int, list[Column]], dict[int, list[tuple[str, str]]]]:
+    """The columns of each table, and the expressions of its generated ones."""
     rows = connection.execute(
         f"""
         SELECT a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -229,6 +231,7 @@ def _columns(connection: Connection) -> dict[int, list[Column]]:
         """.encode()
     ).fetchall()
     columns: dict[int, list[Column]] = defaultdict(list)
+    computed: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for oid, name, native, base, not_null, generated, identity, default in _typed(rows):
         columns[oid].append(
             Column(
@@ -242,7 +245,9 @@ def _columns(connection: Connection) -> dict[int, list[Column]]:
                 ),
             )
         )
-    return columns
+        if generated:
+            computed[oid].append((name, default))
+    return columns, computed
 
 
 def _unique_keys(connection: Connection) -> tuple[dict[int, tuple[str, ...]], dict[int, list[UniqueKey]]]:

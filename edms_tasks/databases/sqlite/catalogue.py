@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from edms_tasks.databases.index_conditions import null_tests
 from edms_tasks.databases.index_terms import index_terms
+from edms_tasks.databases.sqlite.generated_expressions import generated_expressions
 from edms_tasks.inventory.model import Column, ForeignReference, LogicalType, Table, UniqueKey, UniqueRule
 from edms_tasks.manifest import SequencePosition
 from edms_tasks.quoting import identifier, literal
@@ -29,16 +30,18 @@ def read_tables(connection: sqlite3.Connection) -> tuple[Table, ...]:
     ]
     keys = {name: _primary_key(connection, name) for name in names}
     folded = {name.lower(): name for name in names}
+    columns = {name: _columns(connection, name) for name in names}
     return tuple(
         Table(
             id=name,
             schema_name=None,
             name=name,
-            columns=_columns(connection, name),
+            columns=columns[name],
             primary_key=keys[name],
             row_ids=_has_hidden_row_id(connection, name),
             unique_keys=_unique_keys(connection, name),
             unique_rules=_unique_rules(connection, name),
+            computed=_computed(connection, name, columns[name]),
             references=_foreign_keys(connection, name, keys, folded),
         )
         for name in names
@@ -200,6 +203,12 @@ def _unique_keys(connection: sqlite3.Connection, name: str) -> tuple[UniqueKey, 
                 )
             )
     return tuple(sorted(keys, key=lambda key: key.name))
+
+
+def _computed(connection: sqlite3.Connection, name: str, columns: tuple[Column, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        generated_expressions(connection, name, [column.name for column in columns if column.generated]).items()
+    )
 
 
 def _unique_rules(connection: sqlite3.Connection, name: str) -> tuple[UniqueRule, ...]:
