@@ -350,6 +350,8 @@ def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside:
 def _tables(settings: Settings, database: Database, manifest: Manifest, scratch: Path, notes: list[str]) -> list[Table]:
     with database.view(scratch, 1) as view:
         virtual = [finding.subject for finding in view.findings() if finding.code == "virtual-table"]
+        _require_known_models(manifest, view.tables(), database)
+        view.read_like(manifest.tables)
         described = tables_as_declared(manifest, settings.soft_references, notes)
         tables, problems, more = mergeable(manifest, view.tables(), virtual, described)
         closed = view.closed_to_merges()
@@ -365,6 +367,20 @@ def _tables(settings: Settings, database: Database, manifest: Manifest, scratch:
         )
     others = {name for table in described.values() for name in (table.label, table.id)} | {*virtual}
     return without_derived(tables, settings.derived.tables, settings.derived.rebuild, others, notes)
+
+
+def _require_known_models(manifest: Manifest, present: Sequence[Table], database: Database) -> None:
+    """Refuse a snapshot of an earlier release that did not find the models' tables: it knows neither keys nor generic references."""
+    ids = {(table.schema_name, table.name): table.id for table in present}
+    named = [entry.table for entry in manifest.tables]
+    renamed = [table.id for table in named if ids.get((table.schema_name, table.name), table.id) != table.id]
+    if renamed and any(finding.code == "model-without-table" for finding in manifest.findings):
+        raise MergeRefused(
+            "The snapshot does not say which models its tables belong to.",
+            where=database.address.display,
+            why=f"An earlier release looked for the tables of models in the first schema of the search path only. {_few(renamed)}",
+            fix="Nothing was changed. Restore the snapshot with --into, back that copy up, and merge the new snapshot.",
+        )
 
 
 def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[str, str]) -> None:

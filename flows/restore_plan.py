@@ -295,7 +295,7 @@ def _there(run: Run, opened: _Opened) -> Iterator[DiffSource]:
         kind = f"cannot be read, and would be set aside: {refused.why or refused.what}"
         yield replace(empty_source(f"{address.display} ({kind})", manifest.engine, folders), not_compared=apart)
         return
-    with database_source(run, opened.scratch, target.database, folders) as source:
+    with database_source(run, opened.scratch, target.database, folders, like=manifest.tables) as source:
         yield replace(source, labels=labels_of(target.report), not_compared=apart)
 
 

@@ -15,7 +15,7 @@ from edms_tasks.files.exclusions import LeaveOut
 from edms_tasks.inventory.address_mapping import named_folders
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
-from edms_tasks.manifest import Manifest
+from edms_tasks.manifest import Manifest, TableEntry
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
@@ -90,15 +90,18 @@ def live_source(
     database = open_database(address_of(run.settings, report))
     run.call(check_database, database)
     folders = _folders(run.settings, report, first, repository, database.address.files, notes)
-    with database_source(run, scratch, database, folders) as it:
+    with database_source(run, scratch, database, folders, like=[*first.state.entries.values()]) as it:
         apart = frozenset(run.settings.files.stores) - folders.keys()
         yield replace(it, notes=tuple(notes), labels=labels_of(report), not_compared=apart)
 
 
 @contextmanager
-def database_source(run: Run, scratch: Path, database: Database, roots: Mapping[str, Held]) -> Iterator[DiffSource]:
-    """A database in one consistent view, and folders of files, as a source."""
+def database_source(
+    run: Run, scratch: Path, database: Database, roots: Mapping[str, Held], *, like: Sequence[TableEntry]
+) -> Iterator[DiffSource]:
+    """A database in one consistent view, and folders of files, as a source. Its tables have the ids of those in `like`."""
     with database.view(scratch, run.settings.jobs) as view:
+        view.read_like(like)
         state = state_of_database(database.address.display, database.address.engine, view.tables(), view.findings())
 
         def rows(tables: Sequence[Table], folder: Path) -> dict[str, RawTable]:

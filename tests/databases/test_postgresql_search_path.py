@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.postgresql import table_ids
+from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import GenericReference
 from edms_tasks.manifest import Manifest
 from tests.direct_access import execute, query
 from tests.independent_comparison import differences, picture
 from tests.reference_system import ReferenceEdmsFactory
-from tests.running import Protected, protect, run_merge
+from tests.running import Protected, protect, run_diff, run_merge
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
@@ -23,6 +25,11 @@ CREATE SCHEMA notes; CREATE TABLE notes.notes (id int PRIMARY KEY, note text); I
 CREATE SCHEMA old; CREATE TABLE old.documents_document AS SELECT * FROM public.documents_document LIMIT 1;
 CREATE TABLE old.only_there (id int PRIMARY KEY);
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = "$user", notes, public, old', current_database()); END $$
+"""
+
+_ONLY_LATER = """
+CREATE SCHEMA old; CREATE TABLE old.only_there (id int PRIMARY KEY, note text); INSERT INTO old.only_there VALUES (1, 'x');
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, old', current_database()); END $$
 """
 
 
@@ -65,24 +72,55 @@ def test_it_is_merged_and_restored(edms_factory: ReferenceEdmsFactory, tmp_path:
     assert differences(before, picture(system.edms)) == []
 
 
-def test_a_snapshot_of_an_earlier_release_is_restored(
-    edms_factory: ReferenceEdmsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def earlier_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """An earlier release: only the first schema's tables went by their name alone. `undo()` ends it."""
+    monkeypatch.setattr(
+        table_ids,
+        "_found_by_name",
+        lambda relations, path: {name: path[0] for schema, name in relations if schema == path[0]},
+    )
+    yield monkeypatch
+
+
+def test_a_snapshot_of_an_earlier_release_is_compared_and_restored(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path, earlier_release: pytest.MonkeyPatch
 ) -> None:
-    """There, only the first schema's tables went by their name alone."""
     system = _system(edms_factory, tmp_path)
     before = picture(system.edms)
-    with monkeypatch.context() as earlier:
-        earlier.setattr(
-            table_ids,
-            "_found_by_name",
-            lambda relations, path: {name: path[0] for schema, name in relations if schema == path[0]},
-        )
-        ids = _ids(system.backup().manifest)
-    assert ids["public.documents_document"] == ("public", None)
+    made = system.backup()
+    assert _ids(made.manifest)["public.documents_document"] == ("public", None)
+    earlier_release.undo()
 
-    execute(system.edms, "DELETE FROM notes.notes")
-    system.restore()
+    same = run_diff(system.settings, snapshot=made.snapshot_id).difference
+    execute(system.edms, "DELETE FROM notes.notes", "UPDATE documents_document SET title = 'changed'")
+    other = run_diff(system.settings, snapshot=made.snapshot_id).difference
+    assert [one.model for one in same.tables if one.differences] == []
+    assert {one.model: (one.removed, one.changed) for one in other.tables if one.differences} == {
+        "notes": (1, 0),
+        "public.documents_document": (0, 5),
+    }
+
+    with pytest.raises(MergeRefused, match="which models its tables belong to"):
+        run_merge(system.settings, snapshot=made.snapshot_id, dry_run=True)
+    system.restore(made.snapshot_id)
     assert differences(before, picture(system.edms)) == []
+
+
+@pytest.mark.long
+def test_tables_without_models_of_an_earlier_release_are_merged(
+    edms_factory: ReferenceEdmsFactory, tmp_path: Path, earlier_release: pytest.MonkeyPatch
+) -> None:
+    system = protect(edms_factory("postgresql", documents=2), tmp_path, extra="[validate]\ndjango_check = false")
+    execute(system.edms, _ONLY_LATER)
+    made = system.backup()
+    assert _ids(made.manifest)["old.only_there"] == ("old", None)
+    earlier_release.undo()
+    execute(system.edms, "DELETE FROM old.only_there")
+
+    run_merge(system.settings, snapshot=made.snapshot_id)
+
+    assert query(system.edms, "SELECT id, note FROM old.only_there") == [(1, "x")]
 
 
 def test_no_two_tables_have_one_id(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
