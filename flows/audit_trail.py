@@ -9,8 +9,9 @@ from typing import Any
 
 from edms_tasks.errors import CommandError, DamagedRepository
 from edms_tasks.lineage.find_snapshot import state_of
+from edms_tasks.lineage.logged_snapshots import missing_by_log, said_of
 from edms_tasks.pruning.unsigned_prunes import notes_on_unsigned_prunes
-from edms_tasks.repository import Repository, Survey
+from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry, Witness
 from edms_tasks.repository.stored_reports import report_of
 from edms_tasks.settings import Settings
@@ -72,7 +73,8 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
         )
     if not repository.keys.signers.required:
         notes += notes_on_unsigned_prunes(state.survey.records, checked.entries)
-    problems = [*checked.problems, *_of_snapshots(checked.entries, state.survey)]
+    missing = {entry.snapshot: entry for entry in missing_by_log(repository, state.survey, checked.entries)}
+    problems = [*checked.problems, *map(said_of, missing.values())]
     problems += missing_reports(repository, checked.entries)
     problems += [problem for problem in state.problems if problem not in problems]
     problems += [f"The manifest of snapshot {one[:12]} is damaged." for one in state.survey.damaged]
@@ -88,18 +90,6 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
         compared=tuple(dict.fromkeys(one for one in (seen, given) if one is not None)),
         signed=frozenset(one.number for one in checked.entries if not repository.log.why_unsigned(one, must=True)),
     )
-
-
-def _of_snapshots(entries: tuple[LogEntry, ...], survey: Survey) -> list[str]:
-    """Snapshots that the log says were made and not removed, and that are not there."""
-    made = {entry.snapshot: entry for entry in entries if entry.event == "backup" and entry.snapshot}
-    known = {*survey.links, *survey.unreadable, *survey.pruned}
-    return [
-        f"Snapshot {name[:12]} is missing: the log says that it was made on {entry.at:%Y-%m-%d %H:%M} UTC by {entry.machine}, and no "
-        "record that a prune removed it."
-        for name, entry in made.items()
-        if name not in known
-    ]
 
 
 def missing_reports(

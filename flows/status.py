@@ -10,6 +10,7 @@ from typing import Any
 
 from edms_tasks.errors import CommandError, EdmsBackupError
 from edms_tasks.lineage.find_snapshot import RepositoryState, state_of
+from edms_tasks.lineage.logged_snapshots import later_than, said_of
 from edms_tasks.lineage.snapshot_history import SnapshotHistory
 from edms_tasks.manifest import Manifest
 from edms_tasks.periods import in_words, period_of
@@ -183,21 +184,15 @@ def status_of(
     own = state.own
     newest = own.newest
     # Each entry is read once, however many look for it.
-    of_backups, of_proofs, of_drills = itertools.tee(log, 3)
+    of_backups, of_proofs, of_drills, of_missing = itertools.tee(log, 4)
     entries = _backups_since(repository, of_backups, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
     proved = _proved(repository, of_proofs, state.proofs, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
-    if created is None:
-        problems.append("There is no snapshot of this EDMS.")
-    elif created - now > _LEEWAY:
-        problems.append(
-            f"The newest snapshot has the time {created:%Y-%m-%d %H:%M} UTC, which is in the future: this machine's clock is wrong, or "
-            "the backup's was. How old it is cannot be said."
-        )
-    elif now - created > limits.snapshot:
-        problems.append(f"The newest snapshot is older than {in_words(limits.snapshot)}.")
+    if lost := later_than(repository, own.survey, newest, own.key, of_missing):
+        problems.append(said_of(lost))
+    problems += _of_age(created, limits, now)
     problems += _of_objects(settings, repository, newest or "", own.survey.intact.get(newest or ""))
     if verified is False:
         problems.append("The newest snapshot was not read back: run `edms-backup verify`.")
@@ -230,6 +225,19 @@ def status_of(
         now=now,
         drill=passed,
         filling=filling,
+    )
+
+
+def _of_age(created: datetime | None, limits: Limits, now: datetime) -> list[str]:
+    if created is None:
+        return ["There is no snapshot of this EDMS."]
+    if created - now > _LEEWAY:
+        return [
+            f"The newest snapshot has the time {created:%Y-%m-%d %H:%M} UTC, which is in the future: this machine's clock is wrong, or "
+            "the backup's was. How old it is cannot be said."
+        ]
+    return (
+        [f"The newest snapshot is older than {in_words(limits.snapshot)}."] if now - created > limits.snapshot else []
     )
 
 

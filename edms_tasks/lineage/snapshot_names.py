@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from edms_tasks.errors import DamagedRepository, UndeterminedSnapshot, UnknownSnapshot
+from edms_tasks.lineage.logged_snapshots import later_than, said_of
 from edms_tasks.lineage.owner import KnownEdms, changed_names, describe_edms, names_of
 from edms_tasks.lineage.snapshot_history import SnapshotHistory, description_of, history_of
 from edms_tasks.manifest import Manifest
@@ -89,6 +90,13 @@ def _latest(repository: Repository, history: SnapshotHistory, passing_over: str)
             where=repository.display,
             why="; ".join(one.message for one in history.findings() if one.code == "snapshots-forked"),
             fix=by_id,
+        )
+    if unsaid := later_than(repository, history.survey, history.chain.heads[0], history.key):
+        raise UndeterminedSnapshot(
+            f"A newer snapshot, {(unsaid.snapshot or '')[:12]}, is missing. `latest` would be an older one.",
+            where=repository.display,
+            why=said_of(unsaid),
+            fix=f"Put its manifest back from a copy of the repository. Or use an older snapshot: {by_id}",
         )
     if passing_over:
         kept = [one for one in own if not (history.survey.intact[one].tag or "").startswith(passing_over)]
