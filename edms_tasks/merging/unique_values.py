@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import duckdb
 
 from edms_tasks.digests.chunk_columns import KEY
+from edms_tasks.inventory.model import Table, UniqueKey
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.identified_rows import Identified, paired
 from edms_tasks.merging.planning import Policy, written
@@ -32,9 +33,7 @@ def unique_conflicts(
     if not rows.inserts and not (rows.updates and policy == "overwrite"):
         return [], []
     conflicts, said = [], []
-    for unique in source.table.unique_keys:
-        if unique.columns == source.table.primary_key or not unique.columns:
-            continue
+    for unique in _uniques(source.table):
         try:
             shared = shared_key(cursor, source, target, rows, unique)
         except duckdb.OutOfMemoryException:
@@ -62,6 +61,12 @@ def unique_conflicts(
         conflicts += [conflict for conflict in found if conflict.message not in told]
         said += _uncomputed(source, shared)
     return conflicts, said
+
+
+def _uniques(table: Table) -> list[UniqueKey]:
+    """What rows cannot share. A taken primary key of one column is replaced by another; of several columns, it is not."""
+    found = [one for one in table.unique_keys if one.columns and one.columns != table.primary_key]
+    return [UniqueKey(name="primary key", columns=table.primary_key), *found] if len(table.primary_key) > 1 else found
 
 
 def _unknown(source: Identified, name: str, what: str) -> str:

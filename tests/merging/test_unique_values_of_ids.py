@@ -22,6 +22,7 @@ CREATE TABLE doc (
 CREATE TABLE own (
     id integer PRIMARY KEY, name text NOT NULL UNIQUE, doc_id integer REFERENCES doc (id), part text, place text AS (part || doc_id) STORED
 );
+CREATE TABLE leaf (volume integer, number integer, name text NOT NULL UNIQUE, PRIMARY KEY (volume, number));
 CREATE UNIQUE INDEX own_place ON own (place);
 """
 
@@ -36,7 +37,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
             "repository": {"url": str(folder / "repository")},
             "workdir": str(folder / "work"),
             "validate": {"django_check": False},
-            "natural_keys": {"doc": ["name"], "own": ["name"]},
+            "natural_keys": {"doc": ["name"], "own": ["name"], "leaf": ["name"]},
         },
         where=folder / "edms-backup.toml",
     )
@@ -91,4 +92,20 @@ def test_rows_that_collide_only_by_their_new_references_are_a_conflict(system: t
 
     assert [(one.code, one.model, one.examples) for one in result.plan.conflicts] == [
         ("unique", "own", ('["a"] and ["c"]: k7',))
+    ]
+
+
+def test_a_taken_primary_key_of_several_columns_is_a_conflict_of_the_plan(system: tuple[Path, Settings]) -> None:
+    """It is no number that could be replaced by another."""
+    path, settings = system
+    with closing(sqlite3.connect(path)) as lite:
+        lite.executescript("INSERT INTO leaf VALUES (1, 1, 'mine')")
+        snapshot = run_backup(settings).snapshot_id
+        lite.executescript("UPDATE leaf SET name = 'theirs'")
+
+        result = run_merge(settings, snapshot=snapshot, dry_run=True)
+        lite.executescript("DELETE FROM leaf")
+
+    assert [(one.code, one.model, one.examples) for one in result.plan.conflicts] == [
+        ("unique", "leaf", ('["mine"] and ["theirs"]: 1, 1',))
     ]

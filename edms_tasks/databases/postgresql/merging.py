@@ -133,7 +133,7 @@ class PostgresMerge:
         suspended = [
             triggers_and_rules(self._catalogue, tables),
             strict_foreign_keys(self._catalogue, tables),
-            identities([change.table for change in changes if change.updates]),
+            identities(self._catalogue, [change.table for change in changes if change.updates]),
         ]
         # Not carried out before the commit: a rollback does not take it back.
         self._advancing = [statement for table in tables for statement in advancing(self._catalogue, table)]

@@ -1,7 +1,7 @@
 """The sequences from which a table's columns take their next value, and how far a merge must move them.
 
 A column takes values from an identity's sequence, from one that it owns, or from any that its default names: several tables may share
-one. Sequences never go back, and what `setval` does is not undone by a rollback.
+one, and rows of a partition get theirs from the partitioned table. Sequences never go back, and a rollback does not undo `setval`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _OF_TABLE = """
         THEN p.refobjid ELSE p.objid END
     JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
     JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid
-    WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE (a.attrelid = %s::regclass OR a.attrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(%s::regclass)))
+        AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY 1, 2, 3
 """
 
@@ -39,7 +40,7 @@ def advancing(connection: Connection, table: Table) -> Iterator[str]:
     """
     name = identifier(table.schema_name, table.name)
     # A sequence that is owned by a column which takes its values from another one is of no use to it, and of no harm.
-    for column, schema, sequence, upwards in connection.execute(_OF_TABLE.encode(), (name,)).fetchall():
+    for column, schema, sequence, upwards in connection.execute(_OF_TABLE.encode(), (name, name)).fetchall():
         position = identifier(str(schema), str(sequence))
         furthest, beyond = ("max", ">") if upwards else ("min", "<")
         # Of a sequence that gave no value yet, the next one is `last_value` itself.

@@ -23,6 +23,10 @@ _FOREIGN_KEYS = """
     SELECT conname FROM pg_catalog.pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'
     AND NOT condeferrable AND conparentid = 0 ORDER BY 1
 """
+_WHOLE = """
+    SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = pg_catalog.pg_partition_root(%s::regclass)
+"""
 CHANGED_TABLES = """
     SELECT n.nspname, c.relname
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -67,14 +71,21 @@ def strict_foreign_keys(connection: Connection, tables: Sequence[Table]) -> Susp
     return Suspended(tuple(aside), tuple(back))
 
 
-def identities(tables: Sequence[Table]) -> Suspended:
-    """Let columns be updated whose values the server always makes itself."""
-    columns = [
-        f"ALTER TABLE {identifier(table.schema_name, table.name)} ALTER COLUMN {identifier(column.name)} SET GENERATED"
-        for table in tables
-        for column in table.columns
-        if column.identity == "always" and column.name not in table.primary_key
-    ]
+def identities(connection: Connection, tables: Sequence[Table]) -> Suspended:
+    """Let columns be updated whose values the server always makes itself. Those of a partition are of its partitioned table."""
+    columns = []
+    for table in tables:
+        named = [
+            column.name
+            for column in table.columns
+            if column.identity == "always" and column.name not in table.primary_key
+        ]
+        name = identifier(table.schema_name, table.name)
+        if named:
+            for schema, whole in connection.execute(_WHOLE.encode(), (name,)).fetchall():
+                name = identifier(str(schema), str(whole))
+        columns += [f"ALTER TABLE {name} ALTER COLUMN {identifier(one)} SET GENERATED" for one in named]
+    columns = [*dict.fromkeys(columns)]
     return Suspended(tuple(f"{one} BY DEFAULT" for one in columns), tuple(f"{one} ALWAYS" for one in columns))
 
 
