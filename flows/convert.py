@@ -51,12 +51,17 @@ class ConvertResult:
     @property
     def success(self) -> bool:
         """Whether all that the old backup held is there, and the snapshot was read back."""
-        return not self.losses and (self.made is None or self.made.shortfall() is None)
+        return self.shortfall() is None
+
+    @property
+    def not_verified(self) -> Shortfall | None:
+        """Why the snapshot that was made cannot be relied on; None if it can, or if none was made."""
+        return self.made.shortfall() if self.made is not None else None
 
     def shortfall(self) -> Shortfall | None:
-        """Why the run counts as failed: what is lost."""
+        """Why the run counts as failed: what is lost, or that the snapshot could not be verified."""
         lost = tuple(f"{one.subject}: {one.message}" for one in self.losses)
-        return Shortfall("Not everything is there.", lost) if lost else None
+        return self.not_verified or (Shortfall("Not everything is there.", lost) if lost else None)
 
     def log_facts(self) -> LogFacts | None:
         """What the repository's log says of it."""

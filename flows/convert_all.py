@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,9 @@ def convert_all(run: Run, request: ConvertRequest) -> ConvertAllResult:
             continue
         run.say(f"{name}")
         made[name] = _one(run, request, path, name)
-        write_durably(table, json.dumps([asdict(one) for one in made.values()], indent=1))
-    write_durably(table, json.dumps([asdict(one) for one in made.values()], indent=1))
+        # Those that this run has not come to yet stay known, should it be stopped.
+        _write(table, (known | made).values())
+    _write(table, made.values())
     return ConvertAllResult(folder, table, tuple(made.values()), earlier)
 
 
@@ -137,10 +138,7 @@ def _found_in(folder: Path) -> Iterator[tuple[Path, str]]:
         elif path.name.endswith(_BESIDE):
             continue  # read with the backup that it stands beside
         elif path.is_dir():
-            # Files of roots beside fixtures belong to them.
-            has_files = (path / FILES).is_dir()
-            whole = [seen for _, seen in recognise(path) if has_files or seen.format != _FORMAT_OF_MANY]
-            if whole:
+            if _is_one_backup(path):
                 yield path, ""
             else:
                 yield from _found_in(path)
@@ -150,19 +148,32 @@ def _found_in(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, "no file"
 
 
+def _is_one_backup(folder: Path) -> bool:
+    """Whether a folder is one backup. So is one that cannot be read: the attempt to convert it fails, and says why."""
+    try:
+        # Files of roots beside fixtures belong to them.
+        has_files = (folder / FILES).is_dir()
+        return any(has_files or seen.format != _FORMAT_OF_MANY for _, seen in recognise(folder))
+    except OSError:
+        return True
+
+
 def _one(run: Run, request: ConvertRequest, path: Path, name: str) -> OneConversion:
     found = OneConversion(name, _state(path))
-    if not recognise(path):
-        if not _LIKE_A_BACKUP.search(path.name):
-            return replace(found, outcome=_PASSED_OVER, why="no known format, and not named like a backup")
-        return replace(found, outcome="no known format", why="0 bytes" if not path.stat().st_size else "")
     try:
+        if not recognise(path):
+            return _of_no_format(found, path)
         result = convert.fn(run, replace(request, path=str(path), tag=None))
     except CheckFailed as error:
         return replace(found, outcome="unreadable", losses=1, why=f"{error.what} {error.why}".strip()[:500])
     except EdmsBackupError as error:
         return replace(found, outcome="failed", why=f"{error.what} {error.why}".strip()[:500])
+    except OSError as error:  # of this one, such as a missing permission
+        return replace(found, outcome="failed", why=f"{error.filename}: {error.strerror or error}"[:500])
     outcome = "inspected" if request.inspect else "converted"
+    if (not_verified := result.not_verified) is not None:
+        why = "; ".join((not_verified.what, *not_verified.problems))
+        return replace(found, outcome="failed", snapshot=result.snapshot_id, why=why[:500])
     return replace(
         found,
         format=result.old.recognised.format,
@@ -174,9 +185,20 @@ def _one(run: Run, request: ConvertRequest, path: Path, name: str) -> OneConvers
     )
 
 
+def _of_no_format(found: OneConversion, path: Path) -> OneConversion:
+    """A file that is no backup of a known format: passed over, unless it is named like one."""
+    if not _LIKE_A_BACKUP.search(path.name):
+        return replace(found, outcome=_PASSED_OVER, why="no known format, and not named like a backup")
+    return replace(found, outcome="no known format", why="0 bytes" if not path.stat().st_size else "")
+
+
 def _state(path: Path) -> str:
     facts = path.stat()
     return f"{facts.st_size}-{facts.st_mtime_ns}"
+
+
+def _write(table: Path, conversions: Iterable[OneConversion]) -> None:
+    write_durably(table, json.dumps([asdict(one) for one in conversions], indent=1))
 
 
 def _read(table: Path) -> Sequence[OneConversion]:

@@ -38,6 +38,7 @@ from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.approval.approving import after_approval
 from flows.approval.proposal import Proposal
+from flows.backing_up.backup_result import BackupResult
 from flows.backup import make_snapshot
 from flows.evidence.repository_log import LogFacts, logged
 from flows.evidence.run_end import conclude
@@ -276,7 +277,7 @@ def _is_own(settings: Settings, opened: _Opened) -> bool:
 
 
 def _safety_snapshot(run: Run, opened: _Opened) -> str:
-    """Back the target up, before it is written to."""
+    """Back the target up, before it is written to; returns the snapshot's id. Raises MergeRefused if it cannot be relied on."""
 
     def known(settings: Settings) -> ProbeReport:
         return opened.report or run.ask(settings)
@@ -285,7 +286,19 @@ def _safety_snapshot(run: Run, opened: _Opened) -> str:
     safety = replace(run, ask=known, evidence=Gathered())
     made = make_snapshot(safety, BackupRequest(tag=tag))
     conclude(safety, "backup", "success" if made.log_facts().success else "failed", made.log_facts())
+    require_reliable(made)
     return made.snapshot_id
+
+
+def require_reliable(safety: BackupResult) -> None:
+    """Require that a safety snapshot was read back and is right: it is the way back. Raises MergeRefused."""
+    if short := safety.shortfall():
+        raise MergeRefused(
+            "The safety snapshot could not be verified, so nothing was merged.",
+            where=f"snapshot {safety.snapshot_id[:12]}",
+            why="; ".join(short.problems[:5]),
+            fix=f"Check the repository's disk or server: `edms-backup verify {safety.snapshot_id[:12]}`. Then merge again.",
+        )
 
 
 def _merge(

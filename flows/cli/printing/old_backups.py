@@ -55,10 +55,12 @@ def print_conversion(console: Console, result: ConvertResult) -> None:
         line(console, f"! {reason}")
     if result.snapshot_id:
         line(console, f"snapshot  {result.snapshot_id[:12]}")
+    if (wrong := result.not_verified) is not None:
+        line(console, f"✗ {wrong.what} {'; '.join(wrong.problems[:5])}")
     if result.success:
         line(
             console,
             "✓ all that it holds is there" if result.snapshot_id else "✓ nothing is missing as far as can be seen",
         )
-    else:
+    elif result.losses:
         line(console, f"✗ NOT EVERYTHING IS THERE: {len(result.losses)} findings are losses")
