@@ -15,6 +15,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Promotion
 from edms_tasks.scratch.run_folder import run_folder
 from flows.approval.approving import after_approval
+from flows.evidence.reports import restore_report_folder
 from flows.evidence.repository_log import logged
 from flows.hooks.with_hooks import with_hooks
 from flows.live.rebuild_derived_tables import rebuild_derived
@@ -88,7 +89,7 @@ def restore_snapshot(
     A `trial` tries the restored copy, which is then removed; `request` names a database that does not exist.
     """
     notes: list[str] = []
-    with ExitStack() as cleanup:
+    with ExitStack() as until_reported, ExitStack() as cleanup:
         with run.stage("open"):
             opened = open_restore(run, request, notes, cleanup, throwaway=trial is not None)
         scratch = cleanup.enter_context(run_folder(run.settings.scratch, "restore"))
@@ -114,7 +115,8 @@ def restore_snapshot(
 
         candidate = Candidate(run.settings, target, staged.database)
         with run.stage("validate"):
-            evidence = validate(run, source, staged, roots, scratch)
+            folder = until_reported.enter_context(restore_report_folder(run.settings))
+            evidence = validate(run, source, staged, roots, scratch, folder)
             source.keep_lists(evidence.folder)
             write_script(staged.database.left_out, evidence.folder)
             if evidence.success:
@@ -133,7 +135,10 @@ def restore_snapshot(
             not_rebuilt = _rebuild(run, target, promotion, notes)
             if trial is not None:
                 drill = trial.run(copy_of(run.settings, opened, target, staged), notes)
-    return report_restore(run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill, erased)
+        cleanup.close()  # what was not promoted is removed, and the target is free again
+        return report_restore(
+            run, opened, source, evidence, code_migration, promotion, not_rebuilt, notes, drill, erased
+        )
 
 
 def _restore_files(run: Run, source: RestoreSource, target: Target, scratch: Path) -> list[RestoredRoot]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.scratch.run_folder import run_folder
+from edms_tasks.scratch.run_folder import kept_folder, run_folder
 
 _HOLD = """
 import sys
@@ -55,6 +55,20 @@ def test_runs_that_begin_at_the_same_time_do_not_remove_each_others_folders(tmp_
     with ThreadPoolExecutor(16) as threads:
         assert list(threads.map(run, range(400))) == [str(number) for number in range(400)]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_evidence_of_a_restore_stays_while_it_is_written_and_when_it_is_complete(tmp_path: Path) -> None:
+    """As of a drill that begins while a restore is validated, with the same folder of reports."""
+    with kept_folder(tmp_path, "restore", complete="recovery.json") as killed:
+        (killed / "data_docs").mkdir()
+    with kept_folder(tmp_path, "restore", complete="recovery.json") as under_way:
+        assert not killed.exists()
+        with kept_folder(tmp_path, "restore", complete="recovery.json") as drill:
+            assert under_way.is_dir()
+            (drill / "recovery.json").write_text("{}")
+        (under_way / "recovery.json").write_text("{}")
+    with kept_folder(tmp_path, "restore", complete="recovery.json"):
+        assert under_way.is_dir() and drill.is_dir()
 
 
 def test_the_folder_of_another_purpose_is_left(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,6 @@ from edms_tasks.promotion.target_locks import HeldLocks
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.validate import preload_great_expectations
-from flows.evidence.reports import reports
 from flows.live.live_target import journal_of
 from flows.requests import RestoreRequest
 from flows.restoring.conversion_requirements import (
@@ -91,7 +89,6 @@ def open_restore(
     prepare_target(settings, chosen.manifest, target, journal, patience, notes)
     if target.into is None:
         require_first_time(journal, run.runner.run_id, target.database)
-    _remove_unfinished_reports(run)
     return Opened(chosen.snapshot_id, chosen.manifest, repository, target, version_plan, held, journal, patience)
 
 
@@ -150,10 +147,3 @@ def _require_leave_to_salvage(request: RestoreRequest) -> None:
             "A salvaged copy may lack rows and files, so it does not replace the live system unless you say so.",
             fix="Add --into NAME to keep it beside the live system, or --promote-salvaged to replace the live system.",
         )
-
-
-def _remove_unfinished_reports(run: Run) -> None:
-    """Remove reports of restores that were not finished."""
-    for left in reports(run.settings).glob("restore-*"):
-        if not (left / "recovery.json").exists():
-            shutil.rmtree(left)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from edms_tasks.salvage import Losses
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.validation_result import ValidationResult
-from flows.evidence.reports import reports
 from flows.restoring.restore_sources import RestoreSource
 from flows.restoring.staging_area import StagingArea
 from flows.running.run import Run
@@ -83,9 +81,12 @@ class _Measured:
 
 
 def validate(
-    run: Run, source: RestoreSource, staged: StagingArea, roots: Sequence[RestoredRoot], scratch: Path
+    run: Run, source: RestoreSource, staged: StagingArea, roots: Sequence[RestoredRoot], scratch: Path, folder: Path
 ) -> ValidationEvidence:
-    """Read a restored database and its files back, and compare all of it with the snapshot; `scratch` is for temporary files."""
+    """Read a restored database and its files back, and compare all of it with the snapshot.
+
+    `scratch` is for temporary files, `folder` for the evidence.
+    """
     there, settings = source.staged_manifest, run.settings
     (scratch / "view").mkdir()
     with open_database(staged.database.address).view(scratch / "view", settings.jobs) as view:
@@ -98,7 +99,6 @@ def validate(
     files = [run.call(check_root, run, root, source.repository, scratch) for root in roots]
     with run.workspace(scratch / "workspace", rows=there.rows) as workspace:
         measured = _measure(run, source, restored, raws, files, workspace, scratch)
-    folder = Path(tempfile.mkdtemp(prefix="restore-", dir=reports(settings)))
     validation = run.call(
         run_suites,
         there,
