@@ -6,11 +6,12 @@ object of every snapshot, its hash, the rows and proofs of tables, and every fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edms_tasks.count_text import count_text
 from edms_tasks.errors import CommandError, DamagedRepository, TerminalError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, state_of
 from edms_tasks.lineage.snapshot_source import open_source
@@ -28,7 +29,13 @@ from flows.running.run import Run
 from flows.running.with_workers import with_workers
 from flows.tasks.open_tasks import keep_while_reading
 from flows.tasks.verify_tasks import verify_snapshot
-from flows.verifying.listed_objects import NamedObject, list_objects, named_objects, structure_problems
+from flows.verifying.listed_objects import (
+    NamedObject,
+    list_objects,
+    missing_or_cut,
+    named_objects,
+    structure_problems,
+)
 from flows.verifying.reading_record import note_read
 from flows.verifying.sampling import choose_sample, read_sample
 
@@ -111,7 +118,7 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
                 manifests[snapshot_id] = repository.read_manifest(snapshot_id)
             except DamagedRepository as damage:  # damaged manifests are problems, not crashes
                 problems.append(str(damage))
-        objects = named_objects(repository, manifests)
+        objects, wrong = named_objects(repository, manifests), set[str]()
         if level == "all":
             problems += _read_all(run, repository, manifests, seen, cleanup, unnoted)
             read = list(objects.values())
@@ -120,7 +127,7 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
                     problems += damaged_reports(repository)
         else:
             percent = request.sample if level == "sample" else None
-            read = _look(run, repository, objects, seen, problems, unnoted, percent)
+            read = _look(run, repository, objects, seen, problems, wrong, unnoted, percent)
     result = VerifyResult(
         snapshot_ids=tuple(chosen),
         objects=len(read),
@@ -130,17 +137,27 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
         notes=(*notes, *unnoted[:1]),
         level=level,
         ages=seen.ages(objects),
-        looked_at=tuple(_found(one, manifests.get(one), level, problems) for one in chosen),
+        looked_at=tuple(_found(repository, one, manifests.get(one), level, problems, wrong) for one in chosen),
     )
     leave_verify(run, result)
     return result
 
 
-def _found(snapshot_id: str, manifest: Manifest | None, level: Level, problems: Sequence[str]) -> dict[str, object]:
-    """A line on a snapshot for the report: nothing is said to be read that was not."""
-    own = sum(problem.startswith(f"snapshot {snapshot_id[:12]}: ") for problem in problems)
+def _found(
+    repository: Repository,
+    snapshot_id: str,
+    manifest: Manifest | None,
+    level: Level,
+    problems: Sequence[str],
+    wrong: Collection[str],
+) -> dict[str, object]:
+    """A line on a snapshot for the report: nothing is said to be read that was not, or to be sound that shares a wrong object."""
     if manifest is None:
         return {"snapshot": snapshot_id, "found": "its manifest is damaged"}
+    if level == "all":
+        own = sum(problem.startswith(f"snapshot {snapshot_id[:12]}: ") for problem in problems)
+    else:
+        own = sum(repository.stored_name(ref) in wrong for ref in manifest.objects().values()) if wrong else 0
     sound = {"all": "all rows and files read, and equal", "sample": "structure sound", "structure": "structure sound"}
     return {
         "snapshot": snapshot_id,
@@ -148,7 +165,7 @@ def _found(snapshot_id: str, manifest: Manifest | None, level: Level, problems: 
         "tables": len(manifest.tables),
         "rows": manifest.rows,
         "files": sum(index.files for index in manifest.files),
-        "found": f"{own:,} problems" if own else sound[level],
+        "found": count_text(own, "problem") if own else sound[level],
     }
 
 
@@ -179,13 +196,19 @@ def _look(
     objects: dict[str, NamedObject],
     seen: SeenWhole,
     problems: list[str],
+    wrong: set[str],
     unnoted: list[str],
     percent: float | None,
 ) -> list[NamedObject]:
-    """Check the structure, and read a sample if `percent` says so; returns what was read, and adds to `problems` and `unnoted`."""
+    """Check the structure, and read a sample if `percent` says so; returns what was read.
+
+    Adds to `problems`, to `unnoted`, and to `wrong` the names of objects that are missing, cut or damaged.
+    """
     with run.stage("structure"):
         there = run.call(list_objects, repository)
-        problems += structure_problems(repository, objects, there)
+        missing, other = missing_or_cut(repository, objects, there)
+        problems += structure_problems(missing, other, there)
+        wrong.update(one.name for one in (*missing, *other))
         with _noting(unnoted):
             seen.forget_all_but(there)
     if percent is None:
@@ -195,10 +218,8 @@ def _look(
         read = read_sample(run, repository, sample)
         with _noting(unnoted):
             seen.note(read.whole, read.problems)
-    problems += [
-        f"snapshot {objects[name].snapshot[:12]}: {objects[name].use}: {problem}"
-        for name, problem in read.problems.items()
-    ]
+    problems += [f"{objects[name]}: {problem}" for name, problem in read.problems.items()]
+    wrong.update(read.problems)
     return sample
 
 

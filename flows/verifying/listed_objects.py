@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from edms_tasks.manifest import Manifest, ObjectRef
 from edms_tasks.repository import Repository
@@ -18,8 +18,13 @@ class NamedObject:
 
     name: str  # in the repository
     ref: ObjectRef
-    snapshot: str
+    snapshot: str  # the first one that names it
     use: str  # e.g. "documents.Document"
+    others: int = 0  # how many other snapshots name it, too
+
+    def __str__(self) -> str:
+        others = f" and {self.others} {'other' if self.others == 1 else 'others'}" if self.others else ""
+        return f"snapshot {self.snapshot[:12]}{others}: {self.use}: {self.name}"
 
 
 @task(name="list objects", tags=["verify"])
@@ -32,9 +37,10 @@ def named_objects(repository: Repository, manifests: Mapping[str, Manifest]) -> 
     """Every object that the snapshots name, by its name in the repository; its use is that of the first one."""
     found: dict[str, NamedObject] = {}
     for snapshot, manifest in manifests.items():
-        for ref, use in manifest.uses():
-            name = repository.stored_name(ref)
-            found.setdefault(name, NamedObject(name, ref, snapshot, use))
+        uses = {repository.stored_name(ref): (ref, use) for ref, use in reversed([*manifest.uses()])}
+        for name, (ref, use) in uses.items():
+            known = found.get(name)
+            found[name] = replace(known, others=known.others + 1) if known else NamedObject(name, ref, snapshot, use)
     return found
 
 
@@ -48,15 +54,10 @@ def missing_or_cut(
 
 
 def structure_problems(
-    repository: Repository, objects: Mapping[str, NamedObject], there: Mapping[str, int]
+    missing: Sequence[NamedObject], other: Sequence[NamedObject], there: Mapping[str, int]
 ) -> tuple[str, ...]:
     """A sentence for each object that is missing or has a wrong size, up to twenty of each kind, and how many more."""
-    missing, other = missing_or_cut(repository, objects, there)
-    problems = [f"{_where(one)} is missing" for one in missing[:_NAMED]]
-    problems += [f"{_where(one)} has {there[one.name]} bytes, which is another size" for one in other[:_NAMED]]
+    problems = [f"{one} is missing" for one in missing[:_NAMED]]
+    problems += [f"{one} has {there[one.name]} bytes, which is another size" for one in other[:_NAMED]]
     left = len(missing) + len(other) - len(problems)
     return (*problems, *([f"{left} more objects are missing or have another size"] if left else []))
-
-
-def _where(one: NamedObject) -> str:
-    return f"snapshot {one.snapshot[:12]}: {one.use}: {one.name}"

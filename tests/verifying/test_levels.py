@@ -18,7 +18,11 @@ from edms_tasks.errors import TerminalError
 from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 from edms_tasks.repository.seen_whole import SeenWhole
+from edms_tasks.settings import load_settings
 from flows.cli.app import app
+from flows.requests import VerifyRequest
+from flows.running.run import Run
+from flows.verify import verify
 from flows.verifying.listed_objects import NamedObject
 from flows.verifying.sampling import choose_sample
 from tests.backed_up import BackedUpSystems
@@ -125,6 +129,25 @@ def test_the_structure_shows_what_is_missing_or_cut(place: str, damage: str, req
     (problem,) = found["problems"]
     assert made[1][:12] in problem and "files of media" in problem and Path(path).name in problem
     assert _verify(library, "--structure", made[0])["success"], "the others are whole"
+
+
+@pytest.mark.parametrize("how", ["structure", "sample"])
+def test_no_snapshot_is_called_sound_that_shares_a_wrong_object(how: str, local: Library) -> None:  # noqa: F811
+    made = [local.add(day, "shared" * 20, f"of day {day}" * 100) for day in range(3)]
+    path = local.store.path_of(local.repository.read_manifest(made[0]).files[0].packs[0])
+    if how == "structure":
+        local.store.remove(path)
+    else:
+        local.store.flip(path, 30)
+    _verify(local, "--structure")
+    settings = load_settings(local.workdir.parent / "edms-backup.toml")
+    asked = VerifyRequest(structure=True) if how == "structure" else VerifyRequest(sample=100.0)
+
+    found = verify.fn(Run(settings), asked)
+
+    assert [one["found"] for one in found.looked_at] == ["1 problem"] * 3
+    (problem,) = found.problems
+    assert problem.startswith(f"snapshot {made[0][:12]} and 2 others: files of media")
 
 
 def test_the_structure_of_the_order_is_verified_too(local: Library) -> None:  # noqa: F811
