@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from edms_tasks.databases.omissions import write_script
 from edms_tasks.databases.protocol import StagingDatabase
 from edms_tasks.errors import CommandError
 from edms_tasks.promotion import Promotion
@@ -117,8 +116,6 @@ def restore_snapshot(
         with run.stage("validate"):
             folder = until_reported.enter_context(restore_report_folder(run.settings))
             evidence = validate(run, source, staged, roots, scratch, folder)
-            source.keep_lists(evidence.folder)
-            write_script(staged.database.left_out, evidence.folder)
             if evidence.success:
                 candidate.seal()
         notes += [*staged.database.notes, *evidence.notes]

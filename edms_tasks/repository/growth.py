@@ -72,7 +72,7 @@ def added_bytes(manifests: Iterable[Manifest]) -> Iterator[int]:
     for manifest in manifests:
         objects = manifest.objects()
         yield sum(ref.size for sha256, ref in objects.items() if sha256 not in known)
-        known |= objects.keys()
+        known.update(objects)
 
 
 def _slope(xs: Sequence[float], ys: Sequence[float]) -> float:

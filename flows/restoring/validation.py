@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edms_tasks.chunks.stored_chunks import fetch_chunks
 from edms_tasks.databases import open_database
+from edms_tasks.databases.omissions import write_script
 from edms_tasks.digests.row_differences import explain
 from edms_tasks.files import FileCheck
 from edms_tasks.inventory.model import Table
@@ -112,6 +113,8 @@ def validate(
         suites_folder=settings.validate_.suites,
         jobs=settings.restore.jobs,
     )
+    source.keep_lists(folder)
+    write_script(staged.database.left_out, folder)
     notes = (*structure.notes, *(check.note for check in files if check.note))
     return ValidationEvidence(
         folder, measured.states, tuple(files), validation, measured.differences, notes, source.losses, masking
