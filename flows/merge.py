@@ -5,7 +5,7 @@ Rows are matched by natural key, new rows get free ids, every reference follows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from edms_tasks.databases import Database, open_database
 from edms_tasks.databases.protocol import MergeTransaction
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.evidence.body import Gathered
-from edms_tasks.identifying.snapshot_rows import mergeable
 from edms_tasks.inventory.model import Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.lineage.owner import identity_of
@@ -24,9 +23,8 @@ from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.lineage.snapshot_tags import BEFORE_MERGE
 from edms_tasks.manifest import Manifest
 from edms_tasks.merging.derived_columns import derived_columns
-from edms_tasks.merging.derived_tables import without_derived
 from edms_tasks.merging.ids_of_other_databases import other_databases_of
-from edms_tasks.merging.later_declarations import names_as_declared, tables_as_declared
+from edms_tasks.merging.later_declarations import names_as_declared
 from edms_tasks.merging.matching_keys import keys_for_merge
 from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
@@ -45,6 +43,7 @@ from flows.evidence.run_end import conclude
 from flows.hooks.with_hooks import with_hooks
 from flows.live.live_target import finish_interrupted_promotions, journal_of, live_target
 from flows.live.rebuild_derived_tables import rebuild_derived
+from flows.merging.common_tables import common_tables
 from flows.merging.live_roots import live_files
 from flows.merging.merge_erasures import without_erased
 from flows.merging.merge_inputs import MergeInputs
@@ -222,7 +221,7 @@ def _inputs(
     cleanup: ExitStack,
 ) -> MergeInputs:
     """Settle what is merged, and by which keys, before anything is written."""
-    tables = _tables(run.settings, opened.database, opened.manifest, scratch, notes)
+    tables = common_tables(run.settings, opened.database, opened.manifest, scratch, notes)
     names = names_as_declared(opened.manifest, run.settings.soft_references, notes)
     wanted.policies.require_known(tables)
     keys = keys_for_merge(opened.manifest, run.settings.natural_keys, request.keys, notes)
@@ -358,55 +357,3 @@ def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside:
         if not transaction.committed:
             stages.files.take_back()
         raise
-
-
-def _tables(settings: Settings, database: Database, manifest: Manifest, scratch: Path, notes: list[str]) -> list[Table]:
-    with database.view(scratch, 1) as view:
-        virtual = [finding.subject for finding in view.findings() if finding.code == "virtual-table"]
-        _require_known_models(manifest, view.tables(), database)
-        view.read_like(manifest.tables)
-        described = tables_as_declared(manifest, settings.soft_references, notes)
-        tables, problems, more = mergeable(manifest, view.tables(), virtual, described)
-        closed = view.closed_to_merges()
-    notes += more
-    _require_open(database, tables, closed)
-    if problems:
-        raise MergeRefused(
-            "The target's tables differ from those of the snapshot.",
-            where=database.address.display,
-            why=_few(problems),
-            fix="Bring both to the same version first: restore the snapshot with --into, run the EDMS's migrations on that copy, back "
-            "it up, and merge that snapshot.",
-        )
-    others = {name for table in described.values() for name in (table.label, table.id)} | {*virtual}
-    return without_derived(tables, settings.derived.tables, settings.derived.rebuild, others, notes)
-
-
-def _require_known_models(manifest: Manifest, present: Sequence[Table], database: Database) -> None:
-    """Refuse a snapshot of an earlier release that did not find the models' tables: it knows neither keys nor generic references."""
-    ids = {(table.schema_name, table.name): table.id for table in present}
-    named = [entry.table for entry in manifest.tables]
-    renamed = [table.id for table in named if ids.get((table.schema_name, table.name), table.id) != table.id]
-    if renamed and any(finding.code == "model-without-table" for finding in manifest.findings):
-        raise MergeRefused(
-            "The snapshot does not say which models its tables belong to.",
-            where=database.address.display,
-            why=f"An earlier release looked for the tables of models in the first schema of the search path only. {_few(renamed)}",
-            fix="Nothing was changed. Restore the snapshot with --into, back that copy up, and merge the new snapshot.",
-        )
-
-
-def _require_open(database: Database, tables: Sequence[Table], closed: Mapping[str, str]) -> None:
-    found = [f"{table.label} ({table.name}): {closed[table.id]}" for table in tables if table.id in closed]
-    if found:
-        raise MergeRefused(
-            "A merge cannot write to tables that need the EDMS's own functions or collations.",
-            where=database.address.display,
-            why=_few(found),
-            fix="Nothing was changed. Remove these constraints, generated columns or indexes with a migration, merge, and create them "
-            "again with the next one. A whole restore (`edms-backup restore`) needs none of this.",
-        )
-
-
-def _few(problems: Sequence[str]) -> str:
-    return "; ".join(problems[:8]) + (f"; and {len(problems) - 8} more" if len(problems) > 8 else "")

@@ -10,16 +10,14 @@ import lzma
 import random
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edms_tasks.errors import UnreadableBackup
 from edms_tasks.legacy.formats import recognise
-from edms_tasks.legacy.old_backup import OldBackup, Reader, Recognised, Scratch
+from edms_tasks.legacy.old_backup import OldBackup, Scratch
 from edms_tasks.legacy.source import Source, zstd
-from flows.convert import ConvertResult
 from flows.convert_all import convert_all
 from flows.requests import ConvertRequest
 from flows.running.run import Run
@@ -276,68 +274,6 @@ def test_a_folder_of_old_backups_goes_on_where_it_stopped(backed_up: BackedUpSys
     assert second.known == 2  # the changed one was looked at again
     assert {one.name for one in second.incomplete} == {"empty.json"}
     assert [one["name"] for one in json.loads(second.table.read_text())] == [one.name for one in second.made]
-
-
-def test_a_stopped_run_over_many_backups_forgets_none_that_an_earlier_one_has_done(
-    backed_up: BackedUpSystems, tmp_path: Path
-) -> None:
-    settings = backed_up("sqlite").protected.settings
-    (tmp_path / "years").mkdir()
-    for name in ("2019.json", "2020.json", "2021.json"):
-        (tmp_path / "years" / name).write_text(json.dumps(ROWS))
-    request = ConvertRequest(path=str(tmp_path / "years"), inspect=True)
-    convert_all.fn(Run(settings), request)
-    for name in ("2018.json", "2022.json"):
-        (tmp_path / "years" / name).write_text(json.dumps(ROWS))
-
-    class Stopping(Run):
-        def say(self, text: str) -> None:
-            if text == "2022.json":
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        convert_all.fn(Stopping(settings), request)
-
-    # The first of the two was looked at by the stopped run, the last is by this one.
-    assert convert_all.fn(Run(settings), request).known == 4
-
-
-def test_one_that_cannot_be_read_does_not_end_the_run_over_the_others(
-    backed_up: BackedUpSystems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "years" / "closed").mkdir(parents=True)
-    for name in ("2019.json", "2020.json"):
-        (tmp_path / "years" / name).write_text(json.dumps(ROWS))
-
-    def refusing(path: Path) -> list[tuple[Reader, Recognised]]:
-        if path.name in ("2019.json", "closed"):  # root may read everything
-            raise PermissionError(13, "Permission denied", str(path))
-        return recognise(path)
-
-    monkeypatch.setattr("flows.convert_all.recognise", refusing)
-    found = convert_all.fn(
-        Run(backed_up("sqlite").protected.settings), ConvertRequest(path=str(tmp_path / "years"), inspect=True)
-    )
-
-    assert {one.name: one.outcome for one in found.made} == {
-        "2019.json": "failed",
-        "2020.json": "inspected",
-        "closed": "failed",
-    }
-    assert [one.name for one in found.incomplete] == ["2019.json", "closed"]
-    assert "Permission denied" in found.incomplete[0].why
-
-
-def test_a_snapshot_of_an_old_backup_that_was_not_verified_is_no_success(backed_up: BackedUpSystems) -> None:
-    made = replace(backed_up("sqlite").first, verified=False, problems=("2 objects are damaged",))
-    recognised = Recognised("dumpdata", "a fixture", "certain", ())
-    old = OldBackup(recognised)
-    result = ConvertResult(Path("old.json"), old, (), (), snapshot_id=made.snapshot_id, made=made)
-
-    shortfall = result.shortfall()
-
-    assert not result.success
-    assert shortfall is not None and shortfall.problems == ("2 objects are damaged",)
 
 
 def test_what_is_passed_over_is_said_and_is_no_failure(backed_up: BackedUpSystems, tmp_path: Path) -> None:
