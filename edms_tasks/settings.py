@@ -17,13 +17,14 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edms_tasks.approval_settings import ApprovalSettings
 from edms_tasks.convert_settings import ConvertSettings
-from edms_tasks.drill_settings import DrillSettings
+from edms_tasks.drill_settings import DrillSettings, words_of
 from edms_tasks.errors import SettingsError
 from edms_tasks.file_settings import FilesSettings as FilesSettings
 from edms_tasks.hook_settings import HooksSettings
@@ -127,6 +128,13 @@ class DerivedSettings(Section):
         default=(),
         description="Management commands that rebuild them; run after a merge, a promoted restore or a change of engine.",
     )
+
+    @field_validator("rebuild")
+    @classmethod
+    def _have_words(cls, commands: tuple[str, ...]) -> tuple[str, ...]:
+        for command in commands:
+            words_of(command)  # rather now than after the commit
+        return commands
 
 
 class MergeSettings(Section):

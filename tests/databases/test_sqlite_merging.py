@@ -15,6 +15,7 @@ import pytest
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import TableChange
 from edms_tasks.databases.sqlite.merging import merging
+from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import Table
 
 
@@ -33,6 +34,21 @@ def test_a_merge_reads_the_rows_that_it_wrote(tmp_path: Path) -> None:
 
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT id FROM note").fetchall() == [(1,)]
+
+
+def test_an_error_after_which_sqlite_has_rolled_back_by_itself_stays_the_reason(tmp_path: Path) -> None:
+    """As after a full disk."""
+    path = tmp_path / "live.sqlite3"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT)")
+    address = DatabaseAddress(engine="sqlite", name=str(path))
+
+    with pytest.raises(MergeRefused, match="no room"), merging(address, tmp_path) as merge:
+        merge.execute("ROLLBACK")
+        raise MergeRefused("There is no room.")
+    with pytest.raises(MergeRefused, match="Nothing was changed"), merging(address, tmp_path) as merge:
+        merge.execute("ROLLBACK")
+        merge.commit()
 
 
 # Tables whose definitions need a function of the EDMS: rows of them, the rows that a merge inserts, and those that it updates.

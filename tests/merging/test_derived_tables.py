@@ -244,3 +244,9 @@ def test_a_column_that_cannot_be_derived_is_refused(indexed: Indexed, name: str,
 
     with pytest.raises(SettingsError, match=why):
         run_merge(settings, snapshot=indexed.snapshot, dry_run=True)
+
+
+@pytest.mark.parametrize("command", ["rebuild 'unclosed", "", "  "])
+def test_a_command_that_cannot_be_run_is_refused_before_anything_is_merged(command: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"derived\.rebuild"):
+        settings_from({"derived": {"rebuild": [command]}}, where=tmp_path / "edms-backup.toml")

@@ -94,8 +94,12 @@ class SqliteDatabase:
         # Beside its final path, because a rename cannot cross disks.
         path = beside(into or self.address.name, f".edms-staging-{secrets.token_hex(4)}")
         staging = SqliteStaging(self.address.renamed(str(path)), schema)
-        staging.create_tables()
-        self._open_to_the_edms(path)
+        try:
+            staging.create_tables()
+            self._open_to_the_edms(path)
+        except BaseException:
+            staging.drop()
+            raise
         return staging
 
     @contextmanager

@@ -51,7 +51,7 @@ def merging(address: DatabaseAddress, scratch: Path) -> Iterator[SqliteMerge]:
             yield merge
         finally:
             if not merge.committed:
-                merge.execute("ROLLBACK")
+                merge.roll_back()
 
 
 class SqliteMerge:
@@ -115,11 +115,8 @@ class SqliteMerge:
                 self.execute(sql)
             dangling = sorted(set(self._broken()) - broken)
         except adbc_driver_manager.Error as error:
-            raise MergeRefused(
-                "SQLite refused the merge.",
-                where=self._address.display,
-                why=str(error)[:1500],
-                fix="Nothing was changed. The message above names the constraint; `edms-backup merge --dry-run` shows the plan.",
+            raise self._refused(
+                error, "The message above names the constraint; `edms-backup merge --dry-run` shows the plan."
             ) from error
         if dangling:
             raise MergeRefused(
@@ -130,9 +127,28 @@ class SqliteMerge:
             )
 
     def commit(self) -> None:
-        self._define({own.name: own.definition for own in self._own.values()})
-        self.execute("COMMIT")
+        try:
+            self._define({own.name: own.definition for own in self._own.values()})
+            self.execute("COMMIT")
+        except adbc_driver_manager.Error as error:
+            raise self._refused(error, "Fix what the message says, such as a full disk, and merge again.") from error
         self.committed = True
+
+    def roll_back(self) -> None:
+        """End the transaction. SQLite itself has done so after some errors, such as a full disk, and these stay the reason."""
+        try:
+            self.execute("ROLLBACK")
+        except adbc_driver_manager.Error as error:
+            if "no transaction is active" not in str(error):
+                raise
+
+    def _refused(self, error: adbc_driver_manager.Error, fix: str) -> MergeRefused:
+        return MergeRefused(
+            "SQLite refused the merge.",
+            where=self._address.display,
+            why=str(error)[:1500],
+            fix=f"Nothing was changed. {fix}",
+        )
 
     def execute(self, statement: str) -> None:
         """Run one statement."""
