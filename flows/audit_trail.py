@@ -8,13 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from edms_tasks.errors import CommandError, DamagedRepository
+from edms_tasks.findings import REGISTRY
 from edms_tasks.lineage.find_snapshot import state_of
-from edms_tasks.lineage.logged_snapshots import missing_by_log, said_of
+from edms_tasks.lineage.logged_records import logged_records
+from edms_tasks.lineage.logged_snapshots import missing_by_log, notes_on_snapshots, said_of
 from edms_tasks.pruning.unsigned_prunes import notes_on_unsigned_prunes
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import LogEntry, Witness
 from edms_tasks.repository.stored_reports import report_of
 from edms_tasks.settings import Settings
+
+_RECORD_FIX = REGISTRY["record-damaged"].fix
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,16 @@ def read_audit_trail(settings: Settings, witness: str | None = None) -> AuditTra
             "Nothing outside the repository was compared: whether the last entries were removed cannot be told here. "
             "Give a line from a report: --witness NUMBER:SHA-256."
         )
+    notes += notes_on_snapshots(state.survey, checked.entries)
     if not repository.keys.signers.required:
         notes += notes_on_unsigned_prunes(state.survey.records, checked.entries)
     missing = {entry.snapshot: entry for entry in missing_by_log(repository, state.survey, checked.entries)}
     problems = [*checked.problems, *map(said_of, missing.values())]
     problems += missing_reports(repository, checked.entries)
     problems += [problem for problem in state.problems if problem not in problems]
+    records = state.survey.records
+    lost = records.doubts(logged_records(repository, records, checked.entries))
+    problems += [f"{one} {_RECORD_FIX}" for one in lost if not any(problem.startswith(one) for problem in problems)]
     problems += [f"The manifest of snapshot {one[:12]} is damaged." for one in state.survey.damaged]
     if checked.last is not None and not checked.problems:
         repository.log.remember(checked.last)

@@ -11,6 +11,7 @@ from edms_tasks.erasure.ledger import may_hold
 from edms_tasks.errors import CommandError
 from edms_tasks.lineage.find_snapshot import chosen_snapshot, this_edms_of
 from edms_tasks.lineage.known_records import known_records
+from edms_tasks.lineage.logged_records import logged_records, since_last_prune
 from edms_tasks.lineage.owner import KnownEdms
 from edms_tasks.periods import earlier, period_of
 from edms_tasks.pruning.carry_out import Pruned, old_reports
@@ -207,6 +208,7 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
             fix="Say why: `--reason TEXT`. It is recorded in the repository.",
         )
     kept = settings.retention
+    logged = logged_records(repository, repository.records.read(), since_last_prune(repository))
     numbers = {
         name: getattr(kept, f"keep_{name}") if (asked := getattr(request, f"keep_{name}")) is None else asked
         for name in _RULES
@@ -217,7 +219,7 @@ def _wishes(settings: Settings, repository: Repository, request: PruneRequest) -
         keep_tags=request.keep_tag or kept.keep_tags,
         every_edms=request.all_edms,
         remove=tuple(_full_id(settings, repository, name) for name in request.remove),
-        known_records=known_records(settings.workdir, repository.place),
+        known_records=(*known_records(settings.workdir, repository.place), *logged),
         damaged=SeenWhole(settings.workdir, repository.place).damaged(),
     )
 

@@ -6,8 +6,9 @@ Heads and manifests can be set back together, by a storage that lost its last ho
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from edms_tasks.count_text import count_text
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.audit_log import LogEntry
 
@@ -45,3 +46,32 @@ def said_of(entry: LogEntry) -> str:
         f"Snapshot {(entry.snapshot or '')[:12]} is missing: the log says that it was made on {entry.at:%Y-%m-%d %H:%M} UTC by "
         f"{entry.machine}, and no record that a prune removed it."
     )
+
+
+def notes_on_snapshots(survey: Survey, entries: Sequence[LogEntry]) -> tuple[str, ...]:
+    """What an auditor should ask about: snapshots that no entry names, and pruned ones that are there again."""
+    named = {text for entry in entries for text in (entry.snapshot, *_texts(entry.facts.values())) if text}
+    unnamed = [name for name in survey.order if name in survey.intact and name not in named]
+    notes = []
+    if unnamed:
+        newest = unnamed[-1]
+        notes.append(
+            f"The log does not name {count_text(len(unnamed), 'snapshot')} of {len(survey.intact):,}, the newest {newest[:12]} of "
+            f"{survey.intact[newest].created:%Y-%m-%d %H:%M} UTC: their runs were killed before they wrote to it, they were made by an "
+            "early release or elsewhere, or entries were removed."
+        )
+    notes += [
+        f"Snapshot {name[:12]} is there, although a prune removed it on {survey.records.by_id[record].at:%Y-%m-%d %H:%M} UTC: it was "
+        "imported or copied back, or somebody put it there."
+        for name, (record, _) in survey.records.pruned.items()
+        if name in survey.intact and survey.records.by_id[record].kind == "pruned"
+    ]
+    return tuple(notes)
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from (one for one in value if isinstance(one, str))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edms_tasks.errors import CommandError, PruneRefused, UnknownSnapshot
 from edms_tasks.lineage.known_records import known_records, remember_records, remember_written
+from edms_tasks.lineage.logged_records import logged_records
 from edms_tasks.lineage.snapshot_tags import check_tag
 from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.records import Hold, Kind, NamedSnapshot
@@ -22,6 +23,7 @@ class Marked:
     holds: tuple[Hold, ...]
     tags: tuple[str, ...]
     done: str  # in a sentence
+    records: tuple[str, ...] = ()  # ids of those that say so
 
 
 def hold(repository: Repository, workdir: Path, snapshot_id: str, *, reason: str, by: str) -> Marked:
@@ -41,7 +43,7 @@ def hold(repository: Repository, workdir: Path, snapshot_id: str, *, reason: str
             where=f"{repository.display}: {snapshot_id[:12]}",
             fix="Hold another one: `edms-backup list`.",
         )
-    return _marked(repository, snapshot_id, f"held by {by}: {reason}")
+    return _marked(repository, snapshot_id, f"held by {by}: {reason}", made)
 
 
 def release(repository: Repository, workdir: Path, snapshot_id: str, *, reason: str, by: str) -> Marked:
@@ -54,9 +56,9 @@ def release(repository: Repository, workdir: Path, snapshot_id: str, *, reason: 
     holds = repository.records.read().holds.get(snapshot_id, ())
     if not holds:
         raise CommandError("The snapshot is not held.", where=snapshot_id[:12], fix="See `edms-backup list`.")
-    _write(repository, workdir, "release", snapshot_id, by=by, reason=reason, of=tuple(one.id for one in holds))
+    made = _write(repository, workdir, "release", snapshot_id, by=by, reason=reason, of=tuple(one.id for one in holds))
     ended = "; ".join(f"of {one.by} since {one.at:%Y-%m-%d}: {one.reason}" for one in holds)
-    return _marked(repository, snapshot_id, f"released by {by}; {len(holds)} holds ended ({ended})")
+    return _marked(repository, snapshot_id, f"released by {by}; {len(holds)} holds ended ({ended})", made)
 
 
 def give_tag(repository: Repository, workdir: Path, snapshot_id: str, tag: str, *, by: str) -> Marked:
@@ -64,8 +66,8 @@ def give_tag(repository: Repository, workdir: Path, snapshot_id: str, tag: str, 
     check_tag(tag)
     if tag in repository.survey().tags_of(snapshot_id):
         raise CommandError(f"The snapshot has the tag {tag} already.", where=snapshot_id[:12])
-    _write(repository, workdir, "tag", snapshot_id, by=_text(by, "name"), tag=tag)
-    return _marked(repository, snapshot_id, f"tagged {tag}")
+    made = _write(repository, workdir, "tag", snapshot_id, by=_text(by, "name"), tag=tag)
+    return _marked(repository, snapshot_id, f"tagged {tag}", made)
 
 
 def take_tag(repository: Repository, workdir: Path, snapshot_id: str, tag: str, *, by: str) -> Marked:
@@ -75,11 +77,12 @@ def take_tag(repository: Repository, workdir: Path, snapshot_id: str, tag: str, 
         raise CommandError(
             f"The snapshot does not have the tag {tag}.", where=snapshot_id[:12], fix="See `edms-backup list`."
         )
+    made = []
     if given := found.records.tagged(snapshot_id, tag):
-        _write(repository, workdir, "untag", snapshot_id, by=_text(by, "name"), tag=tag, of=given)
+        made.append(_write(repository, workdir, "untag", snapshot_id, by=_text(by, "name"), tag=tag, of=given))
     if found.intact[snapshot_id].tag == tag:
-        _write(repository, workdir, "untag", snapshot_id, by=_text(by, "name"), tag=tag)
-    return _marked(repository, snapshot_id, f"no longer tagged {tag}")
+        made.append(_write(repository, workdir, "untag", snapshot_id, by=_text(by, "name"), tag=tag))
+    return _marked(repository, snapshot_id, f"no longer tagged {tag}", *made)
 
 
 def give_up_lost_records(repository: Repository, workdir: Path, *, reason: str, by: str) -> tuple[str, ...]:
@@ -97,7 +100,8 @@ def give_up_lost_records(repository: Repository, workdir: Path, *, reason: str, 
             where=f"{repository.display}: {records.unreadable[0]}",
             fix="Put it back from a copy of the repository; or move the file away, and run this again.",
         )
-    lost = records.lost(known_records(workdir, repository.place))
+    logged = logged_records(repository, records, repository.log.backwards())
+    lost = records.lost((*known_records(workdir, repository.place), *logged))
     if not lost:
         raise CommandError("No record is missing.", where=repository.display)
     repository.records.write("lost", by=by, reason=reason, of=lost)
@@ -130,9 +134,9 @@ def _named(found: Survey, snapshot_id: str) -> NamedSnapshot:
     return NamedSnapshot(id=snapshot_id, created=manifest.created, number=manifest.number)
 
 
-def _marked(repository: Repository, snapshot_id: str, done: str) -> Marked:
+def _marked(repository: Repository, snapshot_id: str, done: str, *made: str) -> Marked:
     found = repository.survey()
-    return Marked(snapshot_id, found.records.holds.get(snapshot_id, ()), found.tags_of(snapshot_id), done)
+    return Marked(snapshot_id, found.records.holds.get(snapshot_id, ()), found.tags_of(snapshot_id), done, made)
 
 
 def _text(text: str, what: str) -> str:

@@ -265,6 +265,12 @@ class AuditLog:
                     problems.append(f"Entry {number} of the log ({entry.event}, {entry.at:%Y-%m-%d %H:%M} UTC): {why}")
                 entries.append(entry)
             expected, before = number + 1, sha256 or _NOTHING
+        problems += [
+            f"Entry {number} of the log says that the machine {self._keys.signers.known[signer]} was revoked, and its signature counts: "
+            "the keys were set back, or the run was killed. Run `edms-backup key revoke` again."
+            for signer, number in self._revoked.items()
+            if signer in self._keys.signers.known
+        ]
         for seen in filter(None, (self.remembered(), witness)):
             if (problem := self.witness_problem(seen)) and problem not in problems:
                 problems.append(problem)

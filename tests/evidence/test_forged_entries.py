@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from edms_tasks.errors import PruneRefused
 from edms_tasks.repository import Repository
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings, Settings
+from flows import keys, marks
 from flows.audit_trail import missing_reports, read_audit_trail
 from flows.auditing.bundle import bundle_evidence
 from flows.dashboard.figures import collect
 from flows.drilling.drilled_snapshot import choose_for_drill
 from flows.drilling.recovery_point import recovery_point
-from flows.requests import DrillRequest
+from flows.prune import prune
+from flows.requests import DrillRequest, PruneRequest
+from flows.running.run import Run
 from flows.status import Status, read_status
 from tests.repository.conftest import encrypted_settings
 from tests.repository.encrypted import settings_of
@@ -131,3 +135,58 @@ def test_backups_that_nobody_signed_do_not_narrow_the_widest_gap(signed: Signed)
     signed.forge("backup", "failed", "3" * 64)
     signed.forge("drill", rpo_seconds=1)
     assert recovery_point(signed.settings, now) == before
+
+
+def test_a_hold_that_was_deleted_is_missed_by_every_machine(signed: Signed, tmp_path: Path) -> None:
+    marks.hold(signed.settings, signed.snapshots[0], reason="case 7", by="Ann")
+    (record,) = signed.library.repository.records.read().by_id
+    signed.library.repository.backend.remove(f"records/{record}.json")
+    elsewhere = signed.settings.model_copy(update={"workdir": tmp_path / "elsewhere"})
+
+    assert any(f"records/{record}.json is missing" in one for one in read_audit_trail(elsewhere).problems)
+    with pytest.raises(PruneRefused, match="is missing"):
+        prune.fn(Run(elsewhere), PruneRequest(keep_last=1))
+    assert marks.give_up_lost_records(elsewhere, reason="it is lost") == (record,)
+    assert read_audit_trail(elsewhere).problems == ()
+
+
+def test_a_hold_and_its_end_are_in_the_trail(signed: Signed) -> None:
+    marks.hold(signed.settings, signed.snapshots[0], reason="case 7", by="Ann")
+    marks.release(signed.settings, signed.snapshots[0], reason="closed", by="Bob")
+    marks.tag(signed.settings, signed.snapshots[0], "kept")
+    marks.tag(signed.settings, signed.snapshots[0], "kept", remove=True)
+
+    trail = read_audit_trail(signed.settings)
+
+    said = [(one.event, one.snapshot, one.number in trail.signed) for one in trail.entries[1:]]
+    assert said == [(event, signed.snapshots[0], True) for event in ("hold", "release", "tag", "untag")]
+    assert trail.problems == ()
+
+
+def test_a_revoked_machine_that_counts_again_is_said(signed: Signed, tmp_path: Path) -> None:
+    """Whoever stole its key, and can write to the storage, puts the files of the keys back."""
+    keys.make_write_key(signed.settings, tmp_path / "plant-2", "plant-2")
+    holders = {path: path.read_bytes() for path in (Path(signed.library.settings.url) / "keys").iterdir()}
+    keys.revoke_machine(signed.settings, "plant-2")
+    assert read_audit_trail(signed.settings).problems == ()
+    for path, data in holders.items():
+        path.write_bytes(data)
+
+    (problem,) = read_audit_trail(signed.settings).problems
+
+    assert "plant-2 was revoked" in problem
+
+
+def test_snapshots_that_the_log_does_not_name_are_said(signed: Signed) -> None:
+    (note,) = (one for one in read_audit_trail(signed.settings).notes if "does not name" in one)
+    assert "1 snapshot of 2" in note and signed.snapshots[0][:12] in note
+
+
+def test_a_pruned_snapshot_that_is_there_again_is_said(signed: Signed) -> None:
+    place = Path(signed.library.settings.url)
+    before = {path: path.read_bytes() for path in place.rglob("*") if signed.snapshots[0] in path.name}
+    assert signed.library.prune(last=1).removed == (signed.snapshots[0],)
+    for path, data in before.items():
+        path.write_bytes(data)
+
+    assert any(signed.snapshots[0][:12] in one and "is there" in one for one in read_audit_trail(signed.settings).notes)

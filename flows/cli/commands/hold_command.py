@@ -35,16 +35,10 @@ def hold(
     """Hold a snapshot: no prune removes it until it is released."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        from edms_tasks.lineage.find_snapshot import chosen_snapshot
-        from edms_tasks.pruning import mark_snapshots
-        from edms_tasks.repository import Repository
-        from edms_tasks.repository.records import whoever_runs_this
+        from flows import marks
 
         settings = options.settings()
-        repository = Repository.open(settings.repository)
-        chosen = chosen_snapshot(settings, repository, snapshot).snapshot_id
-        name = whoever_runs_this() if by is None else by
-        _finish(options, mark_snapshots.hold(repository, settings.workdir, chosen, reason=reason, by=name))
+        _finish(options, marks.hold(settings, snapshot, reason=reason, by=by))
 
 
 def release(
@@ -68,16 +62,11 @@ def release(
             raise command_error(
                 "Name either a snapshot or --lost-records.", "`edms-backup list` shows which snapshots are held."
             )
-        from edms_tasks.lineage.find_snapshot import chosen_snapshot
-        from edms_tasks.pruning import mark_snapshots
-        from edms_tasks.repository import Repository
-        from edms_tasks.repository.records import whoever_runs_this
+        from flows import marks
 
         settings = options.settings()
-        repository = Repository.open(settings.repository)
-        name = whoever_runs_this() if by is None else by
         if snapshot is None:
-            lost = mark_snapshots.give_up_lost_records(repository, settings.workdir, reason=reason, by=name)
+            lost = marks.give_up_lost_records(settings, reason=reason, by=by)
 
             def show(console: Console) -> None:
                 from flows.cli.printing.layout import line
@@ -87,8 +76,7 @@ def release(
 
             options.finish({"given_up": list(lost)}, show, 0)
             return
-        chosen = chosen_snapshot(settings, repository, snapshot).snapshot_id
-        _finish(options, mark_snapshots.release(repository, settings.workdir, chosen, reason=reason, by=name))
+        _finish(options, marks.release(settings, snapshot, reason=reason, by=by))
 
 
 def tag(
@@ -104,17 +92,10 @@ def tag(
     """Give a snapshot a tag, or take it off."""
     options = Options.of(context, config, as_json, traceback)
     with options.reporting():
-        from edms_tasks.lineage.find_snapshot import chosen_snapshot
-        from edms_tasks.pruning import mark_snapshots
-        from edms_tasks.repository import Repository
-        from edms_tasks.repository.records import whoever_runs_this
+        from flows import marks
 
         settings = options.settings()
-        repository = Repository.open(settings.repository)
-        chosen = chosen_snapshot(settings, repository, snapshot).snapshot_id
-        change = mark_snapshots.take_tag if remove else mark_snapshots.give_tag
-        who = whoever_runs_this() if by is None else by
-        _finish(options, change(repository, settings.workdir, chosen, name, by=who))
+        _finish(options, marks.tag(settings, snapshot, name, remove=remove, by=by))
 
 
 def _finish(options: Options, marked: Marked) -> None:
