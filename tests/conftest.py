@@ -181,6 +181,7 @@ def _no_waiting() -> Iterator[None]:
     """Repeat at once: hardly anything that fails here passes by itself, and a failing test would wait five seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("flows.running.threads.RETRY_SECONDS", (0.0,))
+        patch.setattr("edms_tasks.encryption.repository_secret.SECONDS_BETWEEN", 0.0)
         yield
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,11 @@ from pydantic import SecretStr
 
 from edms_tasks.encryption.recovery_key import RecoveryKey, new_recovery_key, recovery_key_of
 from edms_tasks.encryption.signing import new_signing_key, public_key_of
+from edms_tasks.errors import RepositorySealed
 
+SECONDS_BETWEEN = 2.0
+_ATTEMPTS = 5
+_TOO_SLOW = "Excessive work"
 _NAMES = re.compile(r"# names: ([0-9a-f]{64})")
 _ROOT = re.compile(r"# root: ([0-9a-f]{64})")
 _SIGNER = re.compile(r"# signer: ([0-9a-f]{64}) (\S.*)")
@@ -113,10 +118,28 @@ def decrypt_with_keys(armored: str, keys: Sequence[RecoveryKey]) -> str | None:
 
 
 def decrypt_with_passphrase(armored: str, passphrase: SecretStr) -> str | None:
-    """The text that was encrypted with this passphrase; None if it was with another, or is damaged."""
+    """The text that was encrypted with this passphrase; None if it was with another, or is damaged.
+
+    Raises:
+        RepositorySealed: it would take too long here. The library measures the machine each time, and a busy one seems slow.
+    """
     import pyrage
 
-    try:
-        return bytes(pyrage.passphrase.decrypt(armored.encode("utf-8"), passphrase.get_secret_value())).decode("utf-8")
-    except (pyrage.DecryptError, UnicodeDecodeError):
-        return None
+    why = ""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(SECONDS_BETWEEN)
+        try:
+            text = pyrage.passphrase.decrypt(armored.encode("utf-8"), passphrase.get_secret_value())
+            return bytes(text).decode("utf-8")
+        except (pyrage.DecryptError, UnicodeDecodeError) as error:
+            why = str(error)
+            if _TOO_SLOW not in why:
+                return None
+    # Unicode's marks of direction around the number are taken out.
+    shown = "".join(character for character in " ".join(why.split()) if character.isprintable())
+    raise RepositorySealed(
+        "This machine is too slow, or too busy, to try the passphrase.",
+        why=shown,
+        fix="Run it again when the machine is idle, or on a faster one; or use a recovery key.",
+    )

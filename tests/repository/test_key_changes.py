@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyrage
 import pytest
 from pydantic import SecretStr
 
@@ -375,6 +377,26 @@ def test_a_recovery_key_that_opens_nothing_any_more_stops_no_backup(place: Repos
     with pytest.raises(RepositorySealed, match="does not open"):
         Repository.open(place).read(ref)
     assert snapshot_id in Repository.open(elsewhere).survey().intact
+
+
+def test_a_machine_that_seems_too_slow_for_the_passphrase_is_not_told_that_it_is_wrong(
+    place: RepositorySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library measures how fast the machine is, and refuses what would take long: a busy one seems sixteen times slower."""
+    phrase = SecretStr(keys.new_passphrase())
+    keys.add_holder(settings_of(place), "emergency", recipient=None, passphrase=phrase)
+    with_phrase = RepositorySettings(url=place.url, passphrase=phrase)
+    decrypt, seemed = pyrage.passphrase.decrypt, iter([True, True, False, *[True] * 9])
+
+    def measured(data: bytes, text: str) -> bytes:
+        hard = re.sub(rb"(-> scrypt \S+) \d+", rb"\1 40", base64.b64decode(b"".join(data.splitlines()[1:-1])))
+        return bytes(decrypt(hard if next(seemed) else data, text))
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", measured)
+
+    assert Repository.open(with_phrase).keys.holder == "emergency"
+    with pytest.raises(RepositorySealed, match="too slow, or too busy"):
+        Repository.open(with_phrase)
 
 
 @pytest.mark.parametrize("damage", ["gone", "junk"])
