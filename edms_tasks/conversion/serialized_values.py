@@ -54,18 +54,19 @@ def serialized_functions(connection: duckdb.DuckDBPyConnection) -> Iterator[None
             connection.remove_function(name)
 
 
-def stored_form(engine: str, column: Column, value: str) -> StoredForm:
+def stored_form(engine: str, column: Column, value: str, *, array_depth: int = 1) -> StoredForm:
     """The stored form of a column's value.
 
     Args:
         engine: the engine of the database.
         column: the column in its catalogue, with the model's logical type.
         value: SQL of the value, of DuckDB's type JSON.
+        array_depth: of an array: 2 for lists of lists, of which Django writes the inner ones as texts.
     """
     scalar = f"(CASE WHEN json_type({value}) NOT IN ('ARRAY', 'OBJECT') THEN {value} ->> '$' END)"
     if engine == "sqlite":
         return StoredForm(_for_sqlite(column, value, scalar), "native")
-    return StoredForm(f"CAST({_for_postgresql(column, value, scalar)} AS VARCHAR)", "output")
+    return StoredForm(f"CAST({_for_postgresql(column, value, scalar, array_depth)} AS VARCHAR)", "output")
 
 
 def same_id(column: Column, text: str) -> str:
@@ -100,7 +101,7 @@ def _for_sqlite(column: Column, value: str, scalar: str) -> str:
     return scalar
 
 
-def _for_postgresql(column: Column, value: str, scalar: str) -> str:
+def _for_postgresql(column: Column, value: str, scalar: str, array_depth: int) -> str:
     native = column.native_type
     base = re.sub(r"\([^)]*\)", "", native).strip()
     if base in ("smallint", "integer", "bigint"):
@@ -129,7 +130,8 @@ def _for_postgresql(column: Column, value: str, scalar: str) -> str:
     if base == "bytea":
         return f"'\\x' || lower(hex(TRY(from_base64({scalar}))))"
     if base.endswith("[]"):
-        return f"{_AS_ARRAY}(CASE json_type({value}) WHEN 'VARCHAR' THEN {value} ->> '$' ELSE CAST({value} AS VARCHAR) END)"
+        text = f"CASE json_type({value}) WHEN 'VARCHAR' THEN {value} ->> '$' ELSE CAST({value} AS VARCHAR) END"
+        return f"{_AS_ARRAY}('{array_depth:d} ' || {text})"
     if base.endswith("range"):
         return _range(value)
     limit = re.search(r"\((\d+)\)", native)
@@ -242,12 +244,21 @@ def _written_by_django(text: str) -> str | None:
 
 
 def _postgresql_array(text: str) -> str | None:
-    """A list of JSON as an array of PostgreSQL."""
+    """A list of JSON, behind the number of lists around a value, as an array of PostgreSQL."""
+    depth, _, written = text.partition(" ")
     try:
-        value = json.loads(text)
+        value = _with_inner_lists(json.loads(written), int(depth))
     except (ValueError, RecursionError):
         return None
     return _array_text(value) if isinstance(value, list) else None
+
+
+def _with_inner_lists(value: object, depth: int) -> object:
+    if depth and isinstance(value, str):
+        value = json.loads(value)
+    if depth and isinstance(value, list):
+        return [_with_inner_lists(one, depth - 1) for one in value]
+    return value
 
 
 def _array_text(value: object) -> str:

@@ -676,6 +676,7 @@ class Reporter:
             "parents": [parent._meta.db_table for parent in meta.parents],
             "proxies": self._proxies(model),
             "fields": [self._field(field, label, primary) for field in fields],
+            "columnless": [field.name for field in meta.local_fields if field.column is None],
             "generics": self._generics(model),
             "generic_relations": self._generic_relations(model),
             "parental_lists": self._parental_lists(model),
@@ -717,6 +718,7 @@ class Reporter:
             "max_length": getattr(field, "max_length", None),
             "max_digits": getattr(field, "max_digits", None),
             "decimal_places": getattr(field, "decimal_places", None),
+            "array_depth": _array_depth(field),
             "default": _plain_default(field),
         }
         remote = getattr(field, "remote_field", None)
@@ -1318,6 +1320,15 @@ def _plain_default(field):
     if not field.has_default() and field.blank and not field.null and field.empty_strings_allowed:
         return '""'
     return None
+
+
+def _array_depth(field):
+    # type: (object) -> int
+    """How many lists are around a value of an ArrayField; 0 of any other field."""
+    depth = 0
+    while _is_a(field, "ArrayField"):
+        depth, field = depth + 1, field.base_field
+    return depth
 
 
 def _is_a(field, name):

@@ -26,6 +26,7 @@ class ProbeField(Value):
     max_length: int | None = None
     max_digits: int | None = None
     decimal_places: int | None = None
+    array_depth: int = 0  # of an ArrayField: 2 for lists of lists
     default: str | None = None  # what a migration gives to existing rows, as JSON; None if it is not a constant
     reference_table: str | None = None  # db_table of a foreign key's target
     reference_column: str | None = None
@@ -96,6 +97,7 @@ class ProbeModel(Value):
     parents: tuple[str, ...] = ()  # tables of multi-table-inheritance parents
     proxies: tuple[tuple[str, str], ...] = ()  # (app_label, model_name) of its proxy models
     fields: tuple[ProbeField, ...]
+    columnless: tuple[str, ...] = ()  # names of fields that are made of other fields, such as a ForeignObject
     generics: tuple[ProbeGeneric, ...] = ()
     generic_relations: tuple[str, ...] = ()  # the tables whose rows refer to its rows by content type and id
     parental_lists: tuple[

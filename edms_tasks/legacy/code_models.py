@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, Table
+from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, LogicalType, Table
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
 
 Path = tuple[str, ...]
@@ -29,14 +29,33 @@ class CodeModel:
 
     label: str
     table: Table
-    fields: Mapping[str, Column]  # name in a fixture -> column, without the primary key
-    key_column: Column
+    fields: Mapping[str, Column]  # name in a fixture -> column, without a primary key of one column
+    key_column: Column | None  # None if the primary key has several: they are fields as well
     key_field: str  # its name in a fixture, where a child's row has its parent's natural key
     absent_values: Mapping[str, str]  # column -> the value as JSON that a migration gives to rows that lack it
     many: Mapping[str, ManyToMany] = field(default_factory=dict)
     natural_key: tuple[Path, ...] | None = None
     parent: str | None = None  # Table.id: its primary key is the one of this table's row
-    computed: frozenset[str] = frozenset()  # names in a fixture of fields that the database computes
+    computed: Mapping[str, Column] = field(
+        default_factory=dict
+    )  # fields that the database computes; a key may be made of them
+    array_depths: Mapping[str, int] = field(default_factory=dict)  # column -> 2 for lists of lists
+    columnless: frozenset[str] = frozenset()  # and of those that are made of other fields
+
+    @property
+    def key_name(self) -> str:
+        """The name of the primary key's column; "" if it has several."""
+        return self.key_column.name if self.key_column is not None else ""
+
+    @property
+    def key_type(self) -> LogicalType | None:
+        """The type of the primary key's column; None if it has several."""
+        return self.key_column.logical_type if self.key_column is not None else None
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of a primary key of several; () if it has one."""
+        return self.table.primary_key if self.key_column is None else ()
 
     @property
     def references(self) -> Mapping[str, ForeignReference]:
@@ -54,14 +73,14 @@ class CodeModel:
 
 
 def code_models(report: ProbeReport, tables: Sequence[Table]) -> dict[str, CodeModel]:
-    """Label in lower case (also of proxies) -> model, for all models with a table and a primary key of one column."""
+    """Label in lower case (also of proxies) -> model, for all models with a table and a primary key."""
     by_label = {table.model: table for table in tables if table.model}
     found: dict[str, CodeModel] = {}
     for model in report.models:
         table = by_label.get(model.label)
-        if table is None or model.auto_created or len(table.primary_key) != 1:
+        if table is None or model.auto_created or not table.primary_key:
             continue
-        made = _model(model, table, _many(model, report, by_label))
+        made = code_model(model, table, _many(model, report, by_label))
         found[model.label.lower()] = made
         for app, name in model.proxies:
             found.setdefault(f"{app}.{name}", made)
@@ -79,24 +98,21 @@ def models_without_place(report: ProbeReport, tables: Sequence[Table]) -> dict[s
                 "No migration makes the table of this model: its rows are not in the snapshot.",
                 "no migration makes its table",
             )
-        elif len(table.primary_key) > 1:
-            found[model.label.lower()] = (
-                "Keys of several columns cannot be converted: the rows are not in the snapshot.",
-                "its key has several columns",
-            )
     return found
 
 
-def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> CodeModel:
+def code_model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany] | None = None) -> CodeModel:
+    """A model of the code, by what the probe says of it and its table in the catalogue."""
     columns = {column.name: column for column in table.columns}
+    single = table.primary_key[0] if len(table.primary_key) == 1 else None
     fields: dict[str, Column] = {}
     defaults: dict[str, str] = {}
-    computed: set[str] = set()
+    computed: dict[str, Column] = {}
     for one in model.fields:
         column = columns.get(one.column)
         if column is not None and column.generated:
-            computed.add(one.name)
-        if column is None or column.generated or one.column in table.primary_key:
+            computed[one.name] = column
+        if column is None or column.generated or one.column == single:
             continue
         fields[one.name] = column
         if one.default is not None:
@@ -106,13 +122,15 @@ def _model(model: ProbeModel, table: Table, many: Mapping[str, ManyToMany]) -> C
         label=model.label,
         table=table,
         fields=fields,
-        key_column=columns[table.primary_key[0]],
-        key_field=next((one.name for one in model.fields if one.column == table.primary_key[0]), ""),
+        key_column=columns[single] if single is not None else None,
+        key_field=next((one.name for one in model.fields if one.column == single), ""),
         absent_values=defaults,
-        many=many,
+        many=many or {},
         natural_key=key.paths if key is not None else None,
         parent=table.parent,
-        computed=frozenset(computed),
+        computed=computed,
+        array_depths={one.column: one.array_depth for one in model.fields if one.array_depth > 1},
+        columnless=frozenset(model.columnless),
     )
 
 

@@ -122,7 +122,7 @@ class PlacedKeys:
             f"WHERE json_type(j{source.position(column)}) = 'ARRAY'"
             for source, column in self.referring(table)
         )
-        candidates = [staged.model.key_column.name] + [
+        candidates = [staged.model.key_name] * bool(staged.model.key_name) + [
             column.name
             for column in staged.columns
             if column.name not in staged.model.references and column.name in staged.needed
@@ -195,6 +195,7 @@ class PlacedKeys:
             )
         if staged.is_key(target_column):
             ids = f"SELECT pk AS id, max(n) AS tn FROM {staged.relation} WHERE pk IS NOT NULL GROUP BY pk"
+            assert staged.model.key_column is not None  # it is the column that is referred to
             own = same_id(staged.model.key_column, "s.j ->> '$'")
             wanted = f"CASE WHEN json_type(s.j) <> 'ARRAY' THEN {own} END"
             if self._has_lost_texts(target):
@@ -219,7 +220,7 @@ class PlacedKeys:
 
     def _has_lost_texts(self, table: str) -> bool:
         staged = self.staged[table]
-        is_text = staged.model.key_column.logical_type == "text" and not staged.is_seed
+        is_text = staged.model.key_type == "text" and not staged.is_seed
         return is_text and bool(self.number(f"SELECT count(*) FROM {staged.relation} WHERE pk IS NULL"))
 
     # -- primary keys --------------------------------------------------------------------------------------------------
@@ -238,9 +239,9 @@ class PlacedKeys:
         own = f"SELECT max(n) AS n, pk AS id FROM {staged.relation} WHERE pk IS NOT NULL GROUP BY pk"
         if not missing:
             return self.kept(name, own)
-        kind, label = staged.model.key_column.logical_type, staged.model.label
+        kind, label = staged.model.key_type, staged.model.label
         nameless = f"SELECT n FROM {staged.relation} WHERE pk IS NULL"
-        if staged.model.key_column.name in staged.model.references:
+        if staged.model.key_name in staged.model.references:
             return self._of_parents(name, table, own, missing)
         if kind == "integer":
             highest = self.number(f"SELECT max(TRY_CAST(pk AS BIGINT)) FROM {staged.relation}")
@@ -261,7 +262,7 @@ class PlacedKeys:
     def _of_parents(self, name: tuple[str, ...], table: str, own: str, missing: int) -> str:
         """The keys of rows that share them with their parents' rows, which the backup names by natural key."""
         staged = self.staged[table]
-        column = staged.model.key_column.name
+        column = staged.model.key_name
         parents = self.keys(staged.model.references[column].target)
         found = (
             f"SELECT r.n, p.id FROM {self.resolved(table, column)} r JOIN {parents} p ON p.n = r.tn "

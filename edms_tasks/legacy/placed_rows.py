@@ -220,12 +220,7 @@ class _Placing:
         staged = self.staged[table]
         if table in self.keys.lost:
             self._leave(table, f"SELECT n, 'its key is lost' AS why FROM {self.keys.lost[table]}")
-        references = staged.model.references
-        required = [
-            k
-            for k, column in enumerate(staged.columns)
-            if not column.nullable and column.name not in references and not column.generated
-        ]
+        required = [k for k, column in enumerate(staged.columns) if not column.nullable and staged.has_value(column)]
         if required:
             missing = " OR ".join(f"v{k} IS NULL" for k in required)
             count = self._leave(
@@ -233,6 +228,8 @@ class _Placing:
                 f"SELECT n, 'a column that must have a value has none' AS why FROM {staged.relation} WHERE {missing}",
             )
             self._report_left(staged, count, "A column that must have a value has none in them.")
+        if staged.model.key_column is None:  # its columns are among the required ones
+            return
         key = stored_form(self.engine, staged.model.key_column, "to_json(id)").expression
         bad = f"SELECT n, 'its key is no value of the column' AS why FROM {self.keys.keys(table)} WHERE {key} IS NULL"
         self._report_left(staged, self._leave(table, bad), "Their keys are no values of the column.")
@@ -271,7 +268,7 @@ class _Placing:
         for table in in_backup:
             found = max(found, highest_soft_id(self.keys, table, _HIGHEST_BASE))
             staged = self.staged[table]
-            known = {column.name for column in staged.columns} - set(staged.model.references)
+            known = {column.name for column in staged.columns if staged.has_value(column)}
             for generic in staged.model.generics:
                 if generic.object_id_column in known:
                     k = staged.position(generic.object_id_column)
@@ -286,9 +283,12 @@ class _Placing:
         staged = self.staged[table]
         model, references = staged.model, staged.model.references
         joins, values, encodings = [], {}, {}
-        key = stored_form(self.engine, model.key_column, "to_json(i.id)")
-        values[model.key_column.name], encodings[model.key_column.name] = key.expression, key.encoding
+        if model.key_column is not None:
+            key = stored_form(self.engine, model.key_column, "to_json(i.id)")
+            values[model.key_name], encodings[model.key_name] = key.expression, key.encoding
         for k, column in enumerate(staged.columns):
+            if column.generated:
+                continue
             form = staged.encodings[column.name]
             encodings[column.name] = form.encoding
             values[column.name] = f"s.v{k}"
@@ -298,7 +298,7 @@ class _Placing:
                 values[column.name] = new.expression
         for column in model.table.stored_columns:  # columns that no field has
             if column.name not in values:
-                values[column.name], encodings[column.name] = "CAST(NULL AS VARCHAR)", key.encoding
+                values[column.name], encodings[column.name] = "CAST(NULL AS VARCHAR)", next(iter(encodings.values()))
         if model.table.row_ids:
             values[ROW_ID], encodings[ROW_ID] = "row_number() OVER (ORDER BY s.n)", "native"
         selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
@@ -309,15 +309,13 @@ class _Placing:
             f"SELECT {selected} FROM {staged.relation} s JOIN {self.keys.keys(table)} i ON i.n = s.n {' '.join(joins)} "
             f"WHERE s.n NOT IN ({excluded})"
         )
-        self._add(model.table, query, encodings, model.key_column.name)
+        self._add(model.table, query, encodings, model.key_name)
 
     def _add(self, table: Table, query: str, encodings: dict[str, Encoding], key: str) -> None:
         path = self._path("table")
         self.cursor.execute(f"COPY ({query}) TO {literal(str(path))} {AS_PARQUET}")
-        row = self.cursor.execute(
-            f"SELECT count(*), max(TRY_CAST(CAST({identifier(key)} AS VARCHAR) AS BIGINT)) FROM "
-            f"read_parquet({literal(str(path))})"
-        ).fetchone()
+        highest = f"max(TRY_CAST(CAST({identifier(key)} AS VARCHAR) AS BIGINT))" if key else "NULL"
+        row = self.cursor.execute(f"SELECT count(*), {highest} FROM read_parquet({literal(str(path))})").fetchone()
         assert row is not None  # an aggregate always returns one row
         self.made.tables.append(PlacedTable(table, int(row[0]), encodings, in_pieces(path), row[1]))
 
@@ -352,7 +350,7 @@ class _Placing:
                 make_finding("old-value-invalid", f"{staged.model.label}.{many.name}", what, count=count)
             )
         target = self.staged.get(many.target)
-        target_key = target.model.key_column.name if target is not None else ""
+        target_key = target.model.key_name if target is not None else ""
         resolved = self.keys.resolve(("many", table, many.name), source, many.target, target_key)
         ids = self._ids_of(resolved, many.target, target_key)
         count = self.keys.by_id_of_migrations(("many", table, many.name), source, many.target)

@@ -34,13 +34,15 @@ class RepeatedRows:
 def keyed_rows(keys: PlacedKeys, table: str) -> Iterator[str]:
     """For each key of a table, a query of (n, k) of the rows that have it."""
     staged = keys.staged[table]
-    yield f"SELECT n, pk AS k FROM {staged.relation} WHERE pk IS NOT NULL"
-    known = {column.name for column in staged.columns}
-    for unique in staged.model.table.unique_keys:
-        if unique.partial or unique.condition or not known.issuperset(unique.columns):
-            continue  # partial keys, and those with the primary key
+    if staged.model.key_column is not None:
+        yield f"SELECT n, pk AS k FROM {staged.relation} WHERE pk IS NOT NULL"
+    known = {column.name for column in staged.columns if not column.generated}
+    whole = [unique.columns for unique in staged.model.table.unique_keys if not unique.partial and not unique.condition]
+    for columns in [*filter(None, [staged.model.key_columns]), *whole]:
+        if not known.issuperset(columns):
+            continue  # those with the primary key
         parts, joins = [], []
-        for at, column in enumerate(unique.columns):
+        for at, column in enumerate(columns):
             if column in staged.model.references:
                 joins.append(f"JOIN {keys.resolved(table, column)} r{at} ON r{at}.n = s.n")
                 parts.append(f"CAST(r{at}.tn AS VARCHAR)")

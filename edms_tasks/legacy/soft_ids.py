@@ -48,7 +48,7 @@ def lost_soft_ids(keys: PlacedKeys, table: str) -> Iterator[Finding]:
 
 def _columns(staged: StagedModel) -> Iterator[tuple[SoftReference, str]]:
     """Each declared reference, with SQL for its column's value as text."""
-    there = {column.name for column in staged.columns} - set(staged.model.references)
+    there = {column.name for column in staged.columns if staged.has_value(column)}
     for reference in staged.model.table.soft_references:
         if reference.column in there:
             yield reference, f"CAST(v{staged.position(reference.column)} AS VARCHAR)"

@@ -321,6 +321,23 @@ def test_all_rows_before_the_damage_of_a_compressed_file_are_read(tmp_path: Path
     assert there - 300 < sum(one.rows for one in read(path).rows) <= there
 
 
+def test_aliases_of_values_in_yaml_are_read_and_those_that_multiply_are_not(tmp_path: Path) -> None:
+    # Django writes one where a time is in a key of several columns and in its field.
+    (tmp_path / "a.yaml").write_text(
+        "- model: x.reading\n  pk: [3, &id001 2026-01-02 03:04:05.000006]\n  fields:\n    at: *id001\n"
+        "- model: x.bomb\n  pk: 1\n  fields:\n    a: &a [1, 2]\n    b: *a\n"
+        f"- model: x.bomb\n  pk: 2\n  fields:\n    a: &a {'x' * 1_000_000}\n    b: [{', '.join(['*a'] * 40)}]\n"
+        "- model: x.circle\n  pk: 3\n  fields: &a\n    b: *a\n"
+    )
+
+    old = read(tmp_path / "a.yaml", tmp_path)
+
+    assert [(row["pk"], row["fields"]) for row in rows_of(old)] == [
+        ([3, "2026-01-02 03:04:05.000006"], {"at": "2026-01-02 03:04:05.000006"})
+    ]
+    assert sum(one.count for one in old.findings if one.code == "old-rows-damaged") == 3
+
+
 def test_all_rows_before_the_damage_of_a_compressed_yaml_file_are_read(tmp_path: Path) -> None:
     values = [random.Random(n).randbytes(40).hex() for n in range(2000)]
     rows = [f"- model: a.b\n  pk: {n}\n  fields:\n    x: x{one}\n    y: y{one}\n" for n, one in enumerate(values)]
