@@ -105,6 +105,14 @@ KINDS = (
         "Declare the names under [[soft_references]] (files, name, target). If they are not ids: `--not-a-reference FOLDER:PATTERN`.",
     ),
     Kind(
+        "file-of-another-row",
+        ("error",),
+        "Rows of the snapshot name files that the snapshot does not have, and the target has files of these names: the rows would show "
+        "the files of others.",
+        "Use `--rename-files`: the rows then name files that are missing, as in the snapshot. If files of one name are the same file in "
+        "both systems: `--not-a-reference FOLDER:PATTERN`.",
+    ),
+    Kind(
         "file-unclaimed",
         ("error",),
         "Files of the snapshot have the same names as different files of the target, and no row or declaration says which rows they "

@@ -28,6 +28,7 @@ from edms_tasks.merging.planning import FilePlan, Policy
 from edms_tasks.repository import Repository
 
 _EXAMPLES = 3
+_LONGEST = 900  # bytes of a name; stores allow 1,024 with all prefixes
 
 
 @dataclass
@@ -62,7 +63,8 @@ class RootToPlan:
     names: Sequence[FileNameReference]  # declared names with ids in this folder
     id_maps: Mapping[str, IdMap]  # by table id
     owners: Owners
-    policy: Policy  # what happens to files that differ
+    policy: Policy  # what happens to files that differ and belong to no row
+    policies: Mapping[str, Policy]  # the same for files that belong to rows, by table id
     only: (
         Callable[[str, Mapping[str, str]], bool] | None
     )  # whether a file is selected, by its name and the ids in it; None: all are
@@ -85,6 +87,9 @@ class _Sorted:
     additions: list[str] = field(default_factory=list)
     replacements: list[str] = field(default_factory=list)
     disputed: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and name in the target
+    missing: list[str] = field(
+        default_factory=list
+    )  # the snapshot does not have them, and the target has others of the name
     unclaimed: list[str] = field(default_factory=list)  # belong to no row, and another file has the name
     ownerless: list[str] = field(default_factory=list)  # belong to no row, and are not in the target
 
@@ -114,18 +119,27 @@ def plan_files(
     Raises:
         DamagedRepository: the index of the folder is missing or altered.
     """
-    found, meter = _Sorted(), Meter(progress)
+    found, meter, held = _Sorted(), Meter(progress), set(how.owners.arriving)
     with open_index(index, how.repository, scratch) as opened, how.live.looked_at(opened) as compare:
         for name, final, size, sha256, ids in final_names(opened, how.names, how.id_maps):
             meter.count(1, size)
             if how.only is not None and not how.only(os.fsdecode(name), ids):
                 continue
-            _sort(found, index.root.name, how, compare, name, final, size, sha256, belongs_to_a_row=bool(ids))
+            held.discard(how.renames.get(os.fsdecode(name), os.fsdecode(name)))
+            policies = frozenset(how.policies[table_id] for table_id in ids)
+            _sort(found, index.root.name, how, compare, name, final, size, sha256, policies)
         meter.tell()
+        # A row must not come to show the file of another.
+        found.missing = [
+            name
+            for name in sorted(held)
+            if _can_be_a_file(name) and not how.accepted.file(index.root.name, name) and not _is_free(compare, name)
+        ]
         _replace(found, how)
         renames = _other_names(found, opened, how, compare) if how.may_rename else {}
     disputed = [final for name, final in found.disputed if os.fsdecode(name) not in renames]
-    conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed)
+    missing = [name for name in found.missing if name not in renames]
+    conflicts = _file_conflicts(index.root.name, how, disputed, found.unclaimed, missing)
     conflicts += named_after_files(index.root.name, found.ownerless, how.renames, how.accepted)
     plan = FilePlan(
         root=index.root.name,
@@ -145,14 +159,17 @@ def _sort(
     final: bytes,
     size: int,
     sha256: str,
-    *,
-    belongs_to_a_row: bool,
+    policies: frozenset[Policy],
 ) -> None:
-    """Decide on one file."""
+    """Decide on one file; `policies` are those for the rows whose ids are in its name."""
     text = how.renames.get(os.fsdecode(name), os.fsdecode(name))
     if text != os.fsdecode(name):
         final = os.fsencode(text)
-    belongs_to_a_row = belongs_to_a_row or text in how.owners.of_snapshot
+    policies |= how.owners.of_snapshot.get(text, frozenset())
+    belongs_to_a_row = bool(policies)
+    policy = (
+        next(iter(policies or {how.policy})) if len(policies) < 2 else "fail"
+    )  # it belongs to rows of both policies
     there = compare(final, size, sha256)
     found.counts["renamed"] += final != name
     if there == "same":
@@ -164,12 +181,12 @@ def _sort(
     if there == "missing" and here not in how.owners.of_target:
         found.add(name, final, size)
         return
-    new_here = how.policy == "keep" and text in how.owners.of_new_rows
-    if here in how.owners.of_target or how.policy == "fail" or there == "no file" or new_here:
+    new_here = policy == "keep" and text in how.owners.of_new_rows
+    if here in how.owners.of_target or policy == "fail" or there == "no file" or new_here:
         found.disputed.append((name, final))
     elif not belongs_to_a_row and not how.accepted.file(root, here):
         found.unclaimed.append(readable(final))
-    elif how.policy == "keep":
+    elif policy == "keep":
         found.counts["keep"] += 1
     elif how.accepted.file(root, here):
         found.replace(name, final, size)
@@ -195,7 +212,7 @@ def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan, compare: 
         os.fsdecode(name): list(other_names(os.fsdecode(name), how.longest))
         for name, final in found.disputed
         if name == final and os.fsdecode(name) in how.owners.of_snapshot
-    }
+    } | {name: list(other_names(name, how.longest)) for name in found.missing}
     if not tried:
         return {}
     every = [os.fsencode(other) for others in tried.values() for other in others]
@@ -220,11 +237,40 @@ def _other_names(found: _Sorted, opened: OpenedIndex, how: RootToPlan, compare: 
                 chosen[name] = other
                 used.add(other)
                 break
+    for name in found.missing:
+        free = (one for one in tried[name] if one not in used | how.owners.of_target and _is_free(compare, one))
+        if (found_free := next(free, None)) is not None:
+            chosen[name] = found_free
+            used.add(found_free)
     return chosen
 
 
-def _file_conflicts(root: str, how: RootToPlan, disputed: Sequence[bytes], unclaimed: Sequence[str]) -> list[Conflict]:
+def _can_be_a_file(name: str) -> bool:
+    """Whether a value can name a file of a root, or an object of a store; columns also hold addresses and absolute paths."""
+    parts = name.split("/")
+    is_long = len(name.encode(errors="surrogateescape")) > _LONGEST or any(len(os.fsencode(one)) > 255 for one in parts)
+    return not is_long and "\0" not in name and not {"", ".", ".."}.intersection(parts)
+
+
+def _is_free(compare: Compare, name: str) -> bool:
+    return compare(os.fsencode(name), -1, "") == "missing"
+
+
+def _file_conflicts(
+    root: str, how: RootToPlan, disputed: Sequence[bytes], unclaimed: Sequence[str], missing: Sequence[str]
+) -> list[Conflict]:
     conflicts = []
+    if missing:
+        conflicts.append(
+            make_conflict(
+                "file-of-another-row",
+                f"files of {root}",
+                count=len(missing),
+                examples=tuple(readable(os.fsencode(name)) for name in missing[:_EXAMPLES]),
+                fix="Give them other names with --rename-files: the rows then name files that are missing, as in the snapshot. If files "
+                f"of one name are the same file in both systems: --not-a-reference '{root}:PATTERN'.",
+            )
+        )
     if disputed:
         by_rows = how.policy != "fail"
         conflicts.append(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
-from edms_tasks.merging.file_name_columns import Namings
+from edms_tasks.merging.file_name_columns import Naming, Namings
 from edms_tasks.merging.identified_rows import paired
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.planning import Policy, written
@@ -25,18 +25,27 @@ class Owners:
     """The file names that rows contain, for one folder. A name can be in several of the sets."""
 
     of_target: frozenset[str]  # in rows of the target that do not change
-    of_snapshot: frozenset[str]  # in merged rows of the snapshot
+    of_snapshot: Mapping[str, frozenset[Policy]]  # in merged rows of the snapshot, with the policies for these rows
     of_new_rows: frozenset[str]  # in merged rows that the target does not have
+    arriving: frozenset[str]  # in rows to be written that do not name the file in the target
 
 
 def owners(
     cursor: duckdb.DuckDBPyConnection, matched: Matched, policies: Mapping[str, Policy], namings: Namings, root: str
 ) -> Owners:
     """Collect the names of files in the folder `root` that rows of both sides contain."""
+    of_snapshot: dict[str, frozenset[Policy]] = {}
+    arriving: set[str] = set()
+    for table_id, naming in _namings(matched, namings, root):
+        policy = policies[table_id]
+        for name in _named(cursor, matched, table_id, naming, "true"):
+            of_snapshot[name] = of_snapshot.get(name, frozenset()) | {policy}
+        arriving |= _arriving(cursor, matched, table_id, naming, policy)
     return Owners(
         frozenset(_of_target(cursor, matched, policies, namings, root)),
-        frozenset(named_files(cursor, matched, namings, root)),
+        of_snapshot,
         frozenset(named_files(cursor, matched, namings, root, f'r."{ACTION}" = {literal("insert")}')),
+        frozenset(arriving),
     )
 
 
@@ -114,15 +123,39 @@ def named_files(
 ) -> set[str]:
     """The names of files in the folder `root` that merged rows of the snapshot contain, if `condition` (SQL over a row `r`) is true."""
     names: set[str] = set()
-    for table_id, source in matched.sources.items():
-        rows = matched.rewritten[table_id]
-        for naming in namings[table_id]:
-            if naming.root != root or not rows.rows:
-                continue
-            text = naming.path(source.text(naming.column, "s"))
-            found = cursor.execute(
-                f"SELECT DISTINCT {text} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
-                f"WHERE {text} <> '' AND {condition}"
-            ).fetchall()
-            names |= {str(name) for (name,) in found}
+    for table_id, naming in _namings(matched, namings, root):
+        names |= _named(cursor, matched, table_id, naming, condition)
     return names
+
+
+def _namings(matched: Matched, namings: Namings, root: str) -> Iterator[tuple[str, Naming]]:
+    """The tables with rows to merge, each with the columns that name files of the folder."""
+    for table_id in matched.sources:
+        if matched.rewritten[table_id].rows:
+            yield from ((table_id, naming) for naming in namings[table_id] if naming.root == root)
+
+
+def _named(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, table_id: str, naming: Naming, condition: str
+) -> set[str]:
+    source, rows = matched.sources[table_id], matched.rewritten[table_id]
+    text = naming.path(source.text(naming.column, "s"))
+    found = cursor.execute(
+        f"SELECT DISTINCT {text} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
+        f"WHERE {text} <> '' AND {condition}"
+    ).fetchall()
+    return {str(name) for (name,) in found}
+
+
+def _arriving(
+    cursor: duckdb.DuckDBPyConnection, matched: Matched, table_id: str, naming: Naming, policy: Policy
+) -> set[str]:
+    """The names in rows to be written, without those that the row of the target has in this column already."""
+    source, target, rows = matched.sources[table_id], matched.targets[table_id], matched.rewritten[table_id]
+    now, was = (naming.path(side.text(naming.column, alias)) for side, alias in ((source, "s"), (target, "t")))
+    found = cursor.execute(
+        f"SELECT DISTINCT {now} FROM {source.relation} s JOIN {rows.relation} r ON {paired('s', 'r')} "
+        f"LEFT JOIN {target.relation} t ON {paired('s', 't')} "
+        f"WHERE {now} <> '' AND r.{written(policy)} AND {now} IS DISTINCT FROM {was}"
+    ).fetchall()
+    return {str(name) for (name,) in found}

@@ -102,6 +102,7 @@ class MergeFiles:
             id_maps=matched.id_maps,
             owners=named,
             policy=wanted.policies.default,
+            policies=self._its.policies,
             only=self._chosen_files(matched, name) if wanted.selectors else None,
             accepted=says,
             renames=renames.get(name, {}),

@@ -1,0 +1,129 @@
+"""No row comes to show another row's file, and the policy for a model is that for its files."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edms_tasks.settings import Settings, settings_from
+from tests.inventory.small_project import small_project
+from tests.running import run_backup, run_merge
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
+
+MODELS = """
+class Paper(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+    file = models.FileField(upload_to="papers", max_length=200)
+class Scan(models.Model):
+    number = models.CharField(max_length=20, unique=True)
+    file = models.FileField(upload_to="papers", max_length=200)
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """An EDMS whose rows and files can be replaced."""
+
+    settings: Settings
+    media: Path
+    database: Path
+
+    def fill(self, rows: Mapping[str, str], files: Mapping[str, str]) -> None:
+        """`rows`: "paper number" -> name of its file; `files`: name -> content."""
+        shutil.rmtree(self.media)
+        (self.media / "papers").mkdir(parents=True)
+        for name, content in files.items():
+            (self.media / name).write_text(content)
+        with closing(sqlite3.connect(self.database)) as lite:
+            lite.executescript("DELETE FROM small_paper; DELETE FROM small_scan")
+            for row, file in rows.items():
+                model, number = row.split()
+                lite.execute(f"INSERT INTO small_{model} (number, file) VALUES (?, ?)", (number, file))
+            lite.commit()
+
+    def shown(self) -> dict[str, str | None]:
+        """What each row shows: the content of its file, None if it is missing."""
+        found: dict[str, str | None] = {}
+        with closing(sqlite3.connect(self.database)) as lite:
+            for model in ("paper", "scan"):
+                for number, file in lite.execute(f"SELECT number, file FROM small_{model}"):
+                    path = self.media / file
+                    found[f"{model} {number}"] = path.read_text() if path.exists() else None
+        return found
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> System:
+    folder = tmp_path_factory.mktemp("others")
+    edms = small_project(folder / "project", MODELS, settings='MEDIA_ROOT = BASE / "media"\n')
+    settings = settings_from(
+        {
+            "edms": edms.edms.model_dump(),
+            "repository": {"url": str(folder / "repository")},
+            "workdir": str(folder / "work"),
+            "validate": {"django_check": False},
+        },
+        where=folder / "edms-backup.toml",
+    )
+    media = folder / "project" / "media"
+    media.mkdir()
+    return System(settings, media, folder / "project" / "db.sqlite3")
+
+
+def test_a_row_without_its_file_does_not_show_that_of_another(system: System) -> None:
+    beside = {"paper url": "https://example.org/a.pdf", "paper up": "../media/papers/a.pdf", "paper long": "x" * 150}
+    system.fill({"paper mine": "papers/a.pdf", **beside}, {})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({"scan theirs": "papers/a.pdf"}, {"papers/a.pdf": "theirs"})
+
+    refused = run_merge(system.settings, snapshot=snapshot)
+    renamed = run_merge(system.settings, snapshot=snapshot, rename_files=True)
+
+    assert [(one.code, one.examples) for one in refused.plan.conflicts] == [("file-of-another-row", ("papers/a.pdf",))]
+    assert "--rename-files" in refused.plan.conflicts[0].fix
+    assert renamed.done
+    assert {name: system.shown()[name] for name in ("paper mine", "scan theirs")} == {
+        "paper mine": None,
+        "scan theirs": "theirs",
+    }
+    assert run_merge(system.settings, snapshot=snapshot, rename_files=True, dry_run=True).plan.writes == 0
+
+
+def test_a_row_that_has_lost_its_file_in_the_snapshot_only_keeps_it(system: System) -> None:
+    system.fill({"paper both": "papers/a.pdf"}, {})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({"paper both": "papers/a.pdf"}, {"papers/a.pdf": "theirs"})
+
+    assert run_merge(system.settings, snapshot=snapshot).plan.writes == 0
+    assert system.shown() == {"paper both": "theirs"}
+
+
+def test_the_policy_for_a_model_is_that_for_its_files(system: System) -> None:
+    rows = {"paper both": "papers/a.pdf", "scan both": "papers/b.pdf"}
+    system.fill(rows, {"papers/a.pdf": "mine", "papers/b.pdf": "mine"})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill(rows, {"papers/a.pdf": "theirs", "papers/b.pdf": "theirs"})
+
+    result = run_merge(system.settings, snapshot=snapshot, on_conflict="keep", models={"small.Paper": "overwrite"})
+
+    assert result.done
+    assert system.shown() == {"paper both": "mine", "scan both": "theirs"}
+
+
+def test_a_file_of_rows_of_both_policies_is_a_conflict(system: System) -> None:
+    rows = {"paper both": "papers/a.pdf", "scan both": "papers/a.pdf"}
+    system.fill(rows, {"papers/a.pdf": "mine"})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill(rows, {"papers/a.pdf": "theirs"})
+
+    result = run_merge(system.settings, snapshot=snapshot, models={"small.Paper": "keep"})
+
+    assert [one.code for one in result.plan.conflicts] == ["file"]
+    assert system.shown() == {"paper both": "theirs", "scan both": "theirs"}
