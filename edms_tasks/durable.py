@@ -6,9 +6,11 @@ The repository's objects, the journal of promotions and the record of the last b
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -27,12 +29,16 @@ class NewFile:
 
     Args:
         path: its final name; the folder is created with it if it is missing.
-        made_in: the folder for the temporary file, on the same disk; by default that of `path`.
+        made_in: the folder for the temporary file, on the same disk; by default that of `path`. There it is locked while it is written,
+            so that whoever clears that folder can tell it from what a killed run has left (`is_being_written`).
     """
 
     def __init__(self, path: Path, *, made_in: Path | None = None) -> None:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=made_in or path.parent)
         self._file = os.fdopen(descriptor, "wb")  # 0600, by mkstemp
+        if made_in is not None:
+            with suppress(OSError):  # a network share without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._temporary = Path(temporary)
         self._path = path
 
@@ -78,8 +84,25 @@ class NewFile:
     def _finish(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         private_folder(self._path.parent)
+        self._file.close()  # and with it the lock: last of all
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a process is writing this temporary file (`NewFile.made_in`). The kernel gives the lock of a killed one back."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False  # it is gone, or no file
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a network share without locks
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def remove_durably(path: Path) -> None:

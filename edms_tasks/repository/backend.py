@@ -20,7 +20,7 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from edms_tasks.durable import NewFile, private_folder
+from edms_tasks.durable import NewFile, is_being_written, private_folder
 from edms_tasks.errors import NoSpace, RepositoryForbidden, RepositoryUnreachable, SettingsError
 from edms_tasks.repository.retention_of_objects import Retention
 from edms_tasks.settings import RepositorySettings
@@ -223,6 +223,10 @@ class Backend:
                 return False
             return True
 
+    def is_being_written(self, name: str) -> bool:
+        """Whether a process is writing this temporary file at the moment; False where nobody can tell."""
+        return False
+
     def remove(self, name: str) -> None:
         """Remove the file if it exists."""
         with self.translating(name):
@@ -316,6 +320,10 @@ class LocalBackend(Backend):
         with self._new_file(name, target) as file, self.translating(name):
             file.write(data)
             return file.put_where_nothing_is()
+
+    def is_being_written(self, name: str) -> bool:
+        """Whether a process of this machine is writing this temporary file: leases, log and reports are written without the lock."""
+        return is_being_written(Path(self._path(name)))
 
     def _new_file(self, name: str, target: Path) -> NewFile:
         with self.translating(name):

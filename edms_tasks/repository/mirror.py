@@ -8,6 +8,7 @@ snapshots longer than the source does.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -134,6 +135,7 @@ class _Copying:
     ) -> None:
         self.source, self.target, self._made = source, target, made
         self._named_by_content, self._progress = named_by_content, progress
+        self._counting = threading.Lock()  # several threads copy
 
     def file(self, one: tuple[str, int]) -> None:
         """Copy a file; a problem if it is damaged at the source, or cannot be read back as it was written."""
@@ -159,9 +161,13 @@ class _Copying:
         except DamagedRepository as damage:
             self._made.problems.append(f"{name}: {damage.what} {damage.why}")
             return
-        self._made.files += 1
-        self._made.bytes += size
+        self._count(size)
         self._progress(1, size)
+
+    def _count(self, size: int) -> None:
+        with self._counting:
+            self._made.files += 1
+            self._made.bytes += size
 
     def changed(self, folder: str) -> None:
         """Copy the files of a folder whose files change; few and small."""
@@ -169,8 +175,7 @@ class _Copying:
             data = self.source.read(name, _SMALL)
             if self.target.size(name) != size or self.target.read(name, _SMALL) != data:
                 self.target.write(name, [data])
-                self._made.files += 1
-                self._made.bytes += size
+                self._count(size)
 
 
 def source_names(source: Backend, folder: str) -> list[tuple[str, int]]:

@@ -112,5 +112,5 @@ def _renew(backend: Backend, name: str, body: dict[str, Any], stop: threading.Ev
     while not stop.wait(RENEW_SECONDS):
         try:
             backend.write(name, [json.dumps(body | {"renewed": time.time()}).encode()])
-        except EdmsBackupError:
+        except (EdmsBackupError, OSError):
             continue  # the backend may answer again; until then the lease is what it was

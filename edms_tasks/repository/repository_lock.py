@@ -170,7 +170,7 @@ def _renew(backend: Backend, name: str, body: dict[str, Any], stop: threading.Ev
                 return
             backend.write(name, [json.dumps(body | {"renewed": time.time()}).encode()])
             renewed = time.monotonic()
-        except EdmsBackupError:
+        except (EdmsBackupError, OSError):
             # The backend may answer again; until other runs find the lock void, it is still held.
             if time.monotonic() - renewed > VOID_SECONDS:
                 lost.set()

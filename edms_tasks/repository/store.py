@@ -384,7 +384,7 @@ class Repository:
     def sweep(self, grace: timedelta = GRACE) -> Swept:
         """Remove every object that no snapshot names, and every partially written file; see `sweep.py`. Only under the lock."""
         self.require_lock()
-        temporary = [name for name, _ in self._backend.names("tmp")]
+        temporary = [name for name, _ in self._backend.names("tmp") if not self._backend.is_being_written(name)]
         for name in temporary:
             self._backend.remove(name)
         found = self.survey(fresh=True)

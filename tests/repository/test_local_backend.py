@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,24 @@ def test_a_full_or_forbidden_disk_says_so_and_leaves_nothing(
     monkeypatch.undo()
     assert list((folder / "tmp").iterdir()) == []
     assert not (folder / "objects").exists()
+
+
+def test_what_somebody_is_writing_without_the_lock_is_not_swept_away(local: Repository, folder: Path) -> None:
+    """As the lease of a restore, or an entry of the log, while a backup clears up."""
+    left = folder / "tmp" / "of-a-killed-run"
+    swept = []
+
+    def written_while_another_run_sweeps() -> Iterator[bytes]:
+        yield b"first half, "
+        left.write_bytes(b"torn")
+        with local.lock("backup"):
+            swept.append(local.sweep().temporary)
+        yield b"second half"
+
+    local.backend.write("locks/reading-1.json", written_while_another_run_sweeps())
+
+    assert swept == [1] and not left.exists()
+    assert local.backend.read("locks/reading-1.json", 100) == b"first half, second half"
 
 
 def test_a_lock_that_is_not_renewed_is_void_on_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
