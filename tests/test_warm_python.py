@@ -22,7 +22,7 @@ print(json.dumps([sys.argv, sys.path[0], os.getcwd(), dict(os.environ), os.umask
 print("said \\u00e9", file=sys.stderr)
 sys.exit(int(sys.argv[2]))
 """
-_IS_WARM = "import sys; sys.exit('runpy' not in sys.modules or 'django.db.models' not in sys.modules)"
+_IS_WARM = "import sys; sys.exit('django.db.models' not in sys.modules)"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,6 +30,22 @@ def _it_runs() -> None:
     deadline = time.monotonic() + 300
     while subprocess.run([edms_python(), "-c", _IS_WARM], check=False).returncode:
         assert time.monotonic() < deadline
+
+
+_LEAVES_OPEN = """
+import atexit, sys, threading, time
+kept = open(sys.argv[1], "w")
+kept.write("left open, ")
+def later(text):
+    with open(sys.argv[2], "a") as file:
+        file.write(text)
+def wait_and_write():
+    time.sleep(0.2)
+    later("by a thread, ")
+atexit.register(later, "at the end")
+threading.Thread(target=wait_and_write).start()
+print("printed", end="")
+"""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -69,6 +85,17 @@ def test_a_script_that_fails_or_is_killed_ends_as_with_python() -> None:
 
     assert failed.returncode == 1 and failed.stderr.endswith("ValueError: why\n")
     assert killed.returncode == -signal.SIGKILL
+
+
+def test_what_a_script_has_not_finished_is_finished_when_it_ends(tmp_path: Path) -> None:
+    script, kept, later = tmp_path / "leaves_open.py", tmp_path / "kept", tmp_path / "later"
+    script.write_text(_LEAVES_OPEN, encoding="utf-8")
+
+    done = subprocess.run([edms_python(), script, kept, later], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "printed", "")
+    assert kept.read_text(encoding="utf-8") == "left open, "
+    assert later.read_text(encoding="utf-8") == "by a thread, at the end"
 
 
 def test_a_script_ends_with_the_program_that_started_it() -> None:
