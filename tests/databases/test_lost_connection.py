@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import adbc_driver_manager
@@ -10,6 +11,8 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 
+from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.protocol import Part
 from edms_tasks.errors import DatabaseRefused, TerminalError, TransientError
 from flows.running.flow_decorators import Task
 from flows.running.known_failures import with_known_failures
@@ -121,3 +124,21 @@ def test_a_connection_lost_while_rows_are_loaded_is_no_refusal_of_the_rows() -> 
     with pytest.raises(TerminalError, match="refused rows"):
         with_known_failures(refuse, lambda: "load")()
     assert lost.value.exit_code == 3 and lost.value.where == "here"
+
+
+def test_a_connection_that_is_lost_while_rows_arrive_is_reported_as_lost(
+    postgres_database: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        # More than is under way between server and reader.
+        connection.execute("CREATE UNLOGGED TABLE t AS SELECT repeat('x', 1900) AS a FROM generate_series(1, 30000)")
+        with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
+            (table,) = view.tables()
+            pieces = view.batches(table, view.measure(table), Part("", 0), 100)
+            next(pieces)
+            connection.execute(OTHERS_END)
+
+            with pytest.raises(DatabaseRefused) as refused:
+                with_known_failures(lambda: list(pieces), str)()
+
+    assert refused.value.transient and refused.value.why

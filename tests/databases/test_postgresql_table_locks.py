@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.postgresql import table_locks, view
+from edms_tasks.databases.postgresql import readers, table_locks
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.table_locks import begin_with_locked_tables
 from edms_tasks.errors import TableLocked, TerminalError
+from edms_tasks.extract import extract_table
 from tests.postgres_server import PostgresServer
 
 
@@ -29,7 +30,7 @@ def database(postgres_database: str) -> str:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_locks, "_SECONDS_BETWEEN_LINES", 0.1)
     monkeypatch.setattr(table_locks, "PATIENCE", 0)
-    monkeypatch.setattr(view, "PATIENCE", 0.2)
+    monkeypatch.setattr(readers, "PATIENCE", 0.2)
 
 
 def test_a_backup_names_the_locked_table_and_continues_when_it_is_free(
@@ -107,3 +108,17 @@ def test_a_table_that_the_role_may_not_read_is_named(
     finally:
         with postgres_server.connect(name) as connection:
             connection.execute("DROP OWNED BY nobody_here; DROP ROLE nobody_here")
+
+
+def test_a_read_table_is_held_by_one_session_only_so_that_locks_do_not_add_up(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("CREATE TABLE c AS SELECT 1 AS a; CREATE INDEX ON c (a)")
+        with open_database(DatabaseAddress.from_url(database)).view(tmp_path, 1) as opened:
+            for table in opened.tables():
+                extract_table(opened, table, tmp_path / table.name, 100)
+
+            holders = other.execute(
+                "SELECT count(DISTINCT pid) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.oid >= 16384"
+            ).fetchone()
+
+    assert holders == (1,)

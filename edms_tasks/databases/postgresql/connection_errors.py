@@ -1,4 +1,8 @@
-"""Recognise errors of PostgreSQL's drivers and programs that mean a lost connection."""
+"""Recognise errors of PostgreSQL's drivers and programs that mean a lost connection.
+
+ADBC raises errors of its own until rows arrive. What ends their stream after that reaches Python through Arrow, as an OSError that has
+the message and no code.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,11 @@ WORDS = (
 _STATES = ("08", "57P01", "57P02", "57P03")
 
 
+def is_from_stream(error: Exception) -> bool:
+    """Whether an OSError ended a stream of rows from PostgreSQL."""
+    return isinstance(error, OSError) and str(error).startswith("[libpq]")
+
+
 def why_lost(error: Exception) -> str | None:
     """The first line of the message, if the error means a lost connection; None for any other error."""
     if isinstance(error, psycopg.OperationalError):
@@ -25,6 +34,8 @@ def why_lost(error: Exception) -> str | None:
         lost = error.sqlstate is None or error.sqlstate.startswith(_STATES)
     elif isinstance(error, adbc_driver_manager.Error):
         lost = (error.sqlstate or "").startswith(_STATES) or re.search(WORDS, str(error)) is not None
+    elif is_from_stream(error):
+        lost = re.search(WORDS, str(error)) is not None
     else:
         return None
     return str(error).strip().splitlines()[0][:300] if lost else None

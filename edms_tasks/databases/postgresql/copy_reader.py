@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.connection import connected
+from edms_tasks.databases.postgresql.read_failures import unreadable_rows
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, identifiers
 
@@ -34,7 +36,7 @@ class CopiedRows:
         """The rows, some thousand at a time, with every value as text."""
         names = [column.name for column in table.columns]
         schema = pa.schema([(name, pa.string()) for name in names])
-        with self._session() as copy:
+        with self._session(table) as copy:
             rows: list[tuple[str | None, ...]] = []
             for row in copy(f"COPY {identifier(table.schema_name, table.name)} ({identifiers(names)}) TO STDOUT"):
                 rows.append(row)
@@ -45,15 +47,20 @@ class CopiedRows:
                 yield _arrow(rows, schema)
 
     @contextmanager
-    def _session(self) -> Iterator[Callable[[str], Iterator[tuple[str | None, ...]]]]:
+    def _session(self, table: Table) -> Iterator[Callable[[str], Iterator[tuple[str | None, ...]]]]:
         with connected(self.address, autocommit=False) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             connection.execute(f"SET TRANSACTION SNAPSHOT '{self.snapshot}'".encode())
             connection.execute("SELECT pg_catalog.set_config('search_path', %s, true)", (self.search_path,))
 
             def copy(statement: str) -> Iterator[tuple[str | None, ...]]:
-                with connection.cursor() as cursor, cursor.copy(statement.encode()) as stream:
-                    yield from stream.rows()
+                try:
+                    with connection.cursor() as cursor, cursor.copy(statement.encode()) as stream:
+                        yield from stream.rows()
+                except psycopg.Error as error:
+                    if known := unreadable_rows(error, table, self.address):
+                        raise known from error
+                    raise
 
             yield copy
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
@@ -25,17 +23,13 @@ from edms_tasks.databases.postgresql.maintenance_failures import read_maintenanc
 from edms_tasks.databases.postgresql.output_functions import output_text
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
+from edms_tasks.databases.postgresql.readers import Readers
 from edms_tasks.databases.postgresql.recorded_owner import with_recorded_owner
-from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH, SESSION
+from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH
 from edms_tasks.databases.postgresql.shared_view import SharedView
 from edms_tasks.databases.postgresql.size_estimate import bytes_of_the_database, rows_on_disk
 from edms_tasks.databases.postgresql.table_ids import TableIds
-from edms_tasks.databases.postgresql.table_locks import (
-    PATIENCE,
-    begin_with_locked_tables,
-    is_lock_timeout,
-    table_locked,
-)
+from edms_tasks.databases.postgresql.table_locks import PATIENCE, begin_with_locked_tables
 from edms_tasks.databases.postgresql.type_encodings import DATED, TEXTUAL, base_of, has_xml, measure_of
 from edms_tasks.databases.postgresql.unplannable_tables import (
     compared_with,
@@ -100,9 +94,7 @@ class PostgresView:
         is_asked = self._with_own_functions and snapshot
         self._obstacles = find_obstacles(connection, self._own_settings()) if is_asked else ()
         self._unreadable = {one.quoted for one in self._obstacles}
-        self._readers: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
-        for _ in range(jobs):
-            self._readers.put(None)
+        self._readers = Readers(address, snapshot, jobs)
 
     @classmethod
     def of_connection(
@@ -120,7 +112,7 @@ class PostgresView:
         """
         view = cls(address, connection, "", own, 0)
         view._known, view._uncomputable = ((before or view)._known, (before or view)._uncomputable)
-        view._readers.put(reader)
+        view._readers = Readers.only(address, reader)
         return view
 
     def encoding_like(self, cast: Mapping[str, frozenset[str]]) -> PostgresView:
@@ -130,10 +122,7 @@ class PostgresView:
 
     def close(self) -> None:
         """Close all readers."""
-        while not self._readers.empty():
-            reader = self._readers.get_nowait()
-            if reader is not None:
-                reader.close()
+        self._readers.close()
 
     def elsewhere(self) -> SharedView:
         return SharedView(self._address, self._snapshot, self._own, self._cast)
@@ -191,7 +180,7 @@ class PostgresView:
 
     def _ask(self, table: Table, query: str) -> tuple[Any, ...]:
         """The row that a query on a table returns."""
-        with self._reader() as reader, reader.cursor() as cursor:
+        with self._readers.reading(table) as reader, reader.cursor() as cursor:
             self._set_search_path(cursor, table)
             cursor.execute(query)
             row = cursor.fetchone()
@@ -248,7 +237,7 @@ class PostgresView:
         where = f" WHERE {part.condition}" if part.condition else ""
         sql = f"SELECT {', '.join(expressions)} FROM {source}{where}"
         schema = pa.schema(fields)
-        with self._reader() as reader, reader.cursor() as cursor:
+        with self._readers.reading(table) as reader, reader.cursor() as cursor:
             self._set_search_path(cursor, table, *(one.target for one in found))
             cursor.execute(sql)
             stream = cursor.fetch_record_batch()
@@ -367,31 +356,6 @@ class PostgresView:
         if any((table.schema_name, table.name) in self._with_own_functions for table in tables):
             path = with_pg_catalog_first(self._own.search_path)
         cursor.execute(f"SELECT pg_catalog.set_config('search_path', {literal(path)}, true)")
-
-    @contextmanager
-    def _reader(self) -> Iterator[adbc.Connection]:
-        reader = self._readers.get()
-        try:
-            if reader is None:
-                reader = self._open_reader()
-            yield reader
-        except adbc_driver_manager.Error as error:
-            if is_lock_timeout(error.sqlstate):
-                raise table_locked(self._address) from error
-            raise
-        finally:
-            self._readers.put(reader)
-
-    def _open_reader(self) -> adbc.Connection:
-        reader = adbc.connect(self._address.conninfo(), autocommit=False)
-        with reader.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
-            for statement in SESSION:
-                cursor.execute(statement)
-            # A session that wants an exclusive lock waits for our first session; without a time-out, ours would wait for ever.
-            cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
-        return reader
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
