@@ -41,6 +41,8 @@ _FIXES = {
     "23503": "Add the missing row to the EDMS, or merge the row that is referred to as well.",
     "23502": "The target needs a value that the snapshot's row does not have: fill it in the EDMS, back it up again, and merge that.",
     "23514": "The target does not accept this row of the snapshot: correct it in the EDMS that was backed up, or relax the constraint.",
+    "53100": "The server's disk is full: free some space there, and run it again.",
+    "53200": "The server has no room for more locks, or no memory: raise max_locks_per_transaction there, restart it, and run it again.",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import DiskFull, InsufficientPrivilege
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.postgresql.extension_tables import empty_extension_table, note_on_unwritable_table
@@ -14,7 +14,7 @@ from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
 from edms_tasks.databases.postgresql.loading import copy_table
 from edms_tasks.databases.postgresql.loading_sessions import LoadingSessions
 from edms_tasks.databases.postgresql.refusable_statements import take_settings
-from edms_tasks.errors import TerminalError
+from edms_tasks.errors import NoSpace, TerminalError
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier
 
@@ -47,6 +47,7 @@ def load_table(
 
     Raises:
         TerminalError: the server refuses rows.
+        NoSpace: its disk is full.
         UnwritableTable: nothing was written.
     """
     table = entry.table
@@ -71,6 +72,14 @@ def load_table(
             if of_an_extension and isinstance(error, InsufficientPrivilege):
                 connection.rollback()
                 raise UnwritableTable(note_on_unwritable_table(connection, entry, address.display)) from error
+            if isinstance(error, DiskFull):
+                raise NoSpace(
+                    f"The server's disk is full: rows of {table.label} found no room.",
+                    where=f"{address.display}, table {table.id}",
+                    why=error.diag.message_primary or str(error).strip(),
+                    fix="The live system is untouched. A restore needs room for a second database on the server until it is promoted, and "
+                    "for its write-ahead log. Free some (`edms-backup forget` drops what earlier restores set aside), and run it again.",
+                ) from error
             raise TerminalError(
                 f"PostgreSQL refused rows of {table.label}.",
                 where=f"{address.display}, table {table.id}",

@@ -23,13 +23,13 @@ from edms_tasks.databases.postgresql.maintenance_failures import read_maintenanc
 from edms_tasks.databases.postgresql.output_functions import output_text
 from edms_tasks.databases.postgresql.pg_dump import run_tool
 from edms_tasks.databases.postgresql.properties import database_settings, recorded_properties
-from edms_tasks.databases.postgresql.readers import Readers
 from edms_tasks.databases.postgresql.recorded_owner import with_recorded_owner
 from edms_tasks.databases.postgresql.session_settings import SEARCH_PATH
 from edms_tasks.databases.postgresql.shared_view import SharedView
 from edms_tasks.databases.postgresql.size_estimate import bytes_of_the_database, rows_on_disk
 from edms_tasks.databases.postgresql.table_ids import TableIds
 from edms_tasks.databases.postgresql.table_locks import PATIENCE, begin_with_locked_tables
+from edms_tasks.databases.postgresql.table_readers import TableReaders
 from edms_tasks.databases.postgresql.type_encodings import DATED, TEXTUAL, base_of, has_xml, measure_of
 from edms_tasks.databases.postgresql.unplannable_tables import (
     compared_with,
@@ -94,7 +94,7 @@ class PostgresView:
         is_asked = self._with_own_functions and snapshot
         self._obstacles = find_obstacles(connection, self._own_settings()) if is_asked else ()
         self._unreadable = {one.quoted for one in self._obstacles}
-        self._readers = Readers(address, snapshot, jobs)
+        self._readers = TableReaders(address, snapshot, jobs)
 
     @classmethod
     def of_connection(
@@ -112,7 +112,7 @@ class PostgresView:
         """
         view = cls(address, connection, "", own, 0)
         view._known, view._uncomputable = ((before or view)._known, (before or view)._uncomputable)
-        view._readers = Readers.only(address, reader)
+        view._readers = TableReaders.only(address, reader)
         return view
 
     def encoding_like(self, cast: Mapping[str, frozenset[str]]) -> PostgresView:

@@ -20,7 +20,7 @@ from edms_tasks.databases.postgresql.table_locks import PATIENCE
 from edms_tasks.inventory.model import Table
 
 
-class Readers:
+class TableReaders:
     """Sessions of one snapshot.
 
     Args:
