@@ -75,14 +75,23 @@ def test_freed_memory_goes_back_without_further_work(work: str) -> None:
 def test_making_arrays_does_not_load_pandas_and_to_pandas_still_works() -> None:
     said = _said("""
 import sys
-from edms_tasks.databases import DatabaseAddress, open_database
-open_database(DatabaseAddress(engine="postgresql", name="nothing"))
+import edms_tasks.scratch.raw_table  # as whatever reads rows does
 import pyarrow as pa
 rows = pa.table({"n": pa.array([1, 2])}).take(pa.array([1]))
 print("pandas" in sys.modules, list(rows.to_pandas()["n"]))
 """)
 
     assert said == "False [2]"
+
+
+def test_asking_the_edms_and_its_database_waits_for_no_library_of_rows() -> None:
+    said = _said("""
+import sys
+import edms_tasks.inventory.run_probe, edms_tasks.databases
+print([name for name in ("pyarrow", "duckdb", "pandas") if name in sys.modules])
+""")
+
+    assert said == "[]"
 
 
 def _said(program: str) -> str:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.protocol import Database
 from edms_tasks.errors import UnsupportedEngine
-from edms_tasks.scratch.arrow_without_pandas import leave_pandas_unloaded
 
 __all__ = ["Database", "DatabaseAddress", "open_database"]
 
 
 def open_database(address: DatabaseAddress) -> Database:
     """The engine's implementation for an address; it does not connect yet. Raises UnsupportedEngine."""
-    leave_pandas_unloaded()
     if address.engine == "postgresql":
         from edms_tasks.databases.postgresql import PostgresDatabase
 

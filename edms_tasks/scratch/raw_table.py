@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.manifest import Encoding
+from edms_tasks.scratch.arrow_without_pandas import leave_pandas_unloaded
+
+leave_pandas_unloaded()  # here, because whatever reads rows imports this module before it makes an array
 
 _NARROW = 4096  # bytes of a row
 _BATCH_BYTES = 64 << 20
