@@ -32,8 +32,9 @@ from flows.running.run import Run
 from flows.verifying.listed_objects import list_objects, missing_or_cut, named_objects
 
 _MOST_ENTRIES = 100
-_LEEWAY = timedelta(hours=1)  # clocks of two hosts differ
 """A snapshot of an earlier release has no entry; no more than these are read in search of it."""
+
+_LEEWAY = timedelta(hours=1)  # clocks of two hosts differ
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,15 @@ def test_every_option_of_a_command_is_documented_and_every_documented_option_exi
     assert documented == _options_of(COMMANDS[name]) - common
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_shows_no_doubled_brackets_and_no_backslashes(name: str) -> None:
+    """Typer puts brackets around what may be left out, and without markup a backslash stands there as it is."""
+    for command in getattr(COMMANDS[name], "commands", {name: COMMANDS[name]}).values():
+        for option in command.params:
+            assert not (option.metavar or "").startswith("["), (command.name, option.name)
+            assert "\\[" not in (getattr(option, "help", "") or ""), (command.name, option.name)
+
+
 def test_the_options_before_a_command_are_documented() -> None:
     root = {name for option in _COMMAND_LINE.params for name in option.opts if name[:2] == "--"}
     assert root <= _option_names(_section(DOCS / "commands.md", "## Options of every command"))

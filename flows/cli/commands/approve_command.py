@@ -24,7 +24,7 @@ def approve(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help="The run, by the beginning of its id. Without one: list what waits.",
             show_default=False,
         ),

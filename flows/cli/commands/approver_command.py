@@ -17,7 +17,9 @@ EXAMPLES = ("approver anna",)
 
 def approver(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The person's name, as it will stand in log and reports.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The person's name, as it will stand in log and reports.")
+    ],
     config: Config = None,
     as_json: Json = False,
     traceback: Traceback = False,

@@ -42,7 +42,12 @@ def convert(
     database: Annotated[str | None, from_request(ConvertRequest, "database", metavar="NAME")] = None,
     tag: Annotated[str | None, from_request(ConvertRequest, "tag", metavar="T")] = None,
     folder: Annotated[
-        list[str] | None, typer.Option("--folder", metavar="PATH=ROOT", help=described(ConvertRequest, "folders"))
+        list[str] | None,
+        typer.Option(
+            "--folder",
+            metavar="PATH=ROOT",
+            help="Which of its folders holds which root's files: storage/docs=media. Can be given several times.",
+        ),
     ] = None,
     schema: Annotated[SchemaSource, from_request(ConvertRequest, "schema", metavar="SOURCE")] = "migrations",
     reason: Annotated[str, from_request(ConvertRequest, "reason", metavar="TEXT")] = "",

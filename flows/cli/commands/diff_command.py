@@ -29,7 +29,7 @@ def diff(
     snapshot: Snapshot,
     other: Annotated[
         str | None,
-        typer.Argument(metavar="[SNAPSHOT|live]", help="What to compare it with (default: live).", show_default=False),
+        typer.Argument(metavar="SNAPSHOT|live", help="What to compare it with (default: live).", show_default=False),
     ] = None,
     model: Annotated[
         list[str] | None,

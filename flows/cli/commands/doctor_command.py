@@ -47,9 +47,7 @@ def doctor(
     ] = False,
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[SUGGESTION]...", help="With --write: names of suggestions, or all.", show_default=False
-        ),
+        typer.Argument(metavar="SUGGESTION", help="With --write: names of suggestions, or all.", show_default=False),
     ] = None,
     every: All = False,
     config: Config = None,

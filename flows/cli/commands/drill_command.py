@@ -27,7 +27,7 @@ EXAMPLES = (
 def drill(
     context: typer.Context,
     snapshot: Annotated[
-        str, typer.Argument(metavar="[SNAPSHOT]", help=described(DrillRequest, "snapshot"), show_default=False)
+        str, typer.Argument(metavar="SNAPSHOT", help=described(DrillRequest, "snapshot"), show_default=False)
     ] = "latest",
     random: Annotated[bool, from_request(DrillRequest, "random")] = False,
     seed: Annotated[int | None, from_request(DrillRequest, "seed", metavar="NUMBER")] = None,

@@ -45,7 +45,7 @@ def release(
     context: typer.Context,
     reason: Reason,
     snapshot: Annotated[
-        str | None, typer.Argument(metavar="[SNAPSHOT]", help="The snapshot that is held.", show_default=False)
+        str | None, typer.Argument(metavar="SNAPSHOT", help="The snapshot that is held.", show_default=False)
     ] = None,
     lost_records: Annotated[
         bool, typer.Option("--lost-records", help="Instead: say that missing records are lost for good.")

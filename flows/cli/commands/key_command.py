@@ -72,7 +72,7 @@ def add(
     name: Holder,
     recipient: Annotated[
         str | None,
-        typer.Argument(metavar="[PUBLIC-KEY]", help="Their public key, age1….", show_default=False),
+        typer.Argument(metavar="PUBLIC-KEY", help="Their public key, age1….", show_default=False),
     ] = None,
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help=f"Instead of a key, a passphrase: asked for, or from {VARIABLE}.")

@@ -26,7 +26,7 @@ def log(
     entry: Annotated[
         int | None,
         typer.Argument(
-            metavar="[NUMBER]",
+            metavar="NUMBER",
             min=1,
             help="One entry, with the report of its run (default: all entries).",
             show_default=False,

@@ -54,7 +54,7 @@ def merge(
         typer.Option(
             metavar="MODEL=FIELD,…",
             help="Match the rows of a model by these fields instead of the snapshot's natural key: documents.Document=number. "
-            "Wins over \\[natural_keys] of the settings. Can be given several times.",
+            "Takes precedence over [natural_keys] of the settings. Can be given several times.",
         ),
     ] = None,
     rename_files: Annotated[bool, from_request(MergeRequest, "rename_files")] = False,

@@ -24,7 +24,7 @@ def rollback(
     stamp: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STAMP]",
+            metavar="STAMP",
             help="The stamp of the restore or rollback to undo, from --list (default: the last restore).",
             show_default=False,
         ),

@@ -27,7 +27,9 @@ def schedule(
     systemd: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write units and timers of systemd into this folder.")
     ] = None,
-    user: Annotated[str | None, typer.Option(help="With --systemd: who runs them (default: who you are).")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --systemd: who runs them (default: who you are).")
+    ] = None,
     cron: Annotated[bool, typer.Option("--cron", help="Print lines for a crontab.")] = False,
     config: Config = None,
     as_json: Json = False,

@@ -29,7 +29,7 @@ def verify(
     context: typer.Context,
     snapshot: Annotated[
         str | None,
-        typer.Argument(metavar="[SNAPSHOT]", help="One snapshot (default: every one).", show_default=False),
+        typer.Argument(metavar="SNAPSHOT", help="One snapshot (default: every one).", show_default=False),
     ] = None,
     structure: Annotated[bool, from_request(VerifyRequest, "structure")] = False,
     sample: Annotated[str | None, from_request(VerifyRequest, "sample", metavar="PERCENT")] = None,
