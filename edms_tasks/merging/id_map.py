@@ -202,6 +202,7 @@ def map_ids(
     *,
     dangling_source: DanglingIds,
     dangling_target: DanglingIds,
+    strays: tuple[DanglingIds, DanglingIds] | None = None,
     parent: IdMap | None = None,
     spelled: str | None = None,
     own_edms: bool = False,
@@ -215,6 +216,7 @@ def map_ids(
         path: the file to write.
         dangling_source: the snapshot's ids without a row (`collect_dangling`).
         dangling_target: the target's.
+        strays: the ids in names of files that no row of the snapshot, or of the target, has.
         parent: the ids of the table whose ids these rows share (multi-table inheritance), settled before.
         spelled: if the ids contain declared ids of other rows, the relation of `soft_values.rewritten_values`.
         own_edms: whether the snapshot is of the target's own EDMS.
@@ -232,9 +234,14 @@ def map_ids(
     if source_dangling and countable:
         # 007 is looked up as it is written and leads to no row, but it is not the id 7, which may be that of a row.
         source_dangling += f" AND CAST(TRY_CAST(id AS {kind}) AS VARCHAR) = id"
+    pairs = _pairs(source, target, column, kind, spelled)
+    if not (own_edms and _pairs_have_equal_ids(cursor, pairs)):
+        # In the same system such an id means the row that had it.
+        stray, stray_there = (one.of(table, kind) for one in strays) if strays and countable else (None, None)
+        source_dangling = " UNION ALL ".join(filter(None, (source_dangling, stray))) or None
+        target_dangling = " UNION ALL ".join(filter(None, (target_dangling, stray_there))) or None
     own = "s.own" if parent is None else f"CAST(p.final AS {kind})"
     shared = "" if parent is None else f"LEFT JOIN {parent.relation} p ON p.source = s.source"
-    pairs = _pairs(source, target, column, kind, spelled)
     taken = f"own IN (SELECT id FROM {target_ids} WHERE id IS NOT NULL)"
     # If all pairs have equal ids, a dangling reference of the target means the snapshot's row with that id.
     if target_dangling and not (own_edms and _pairs_have_equal_ids(cursor, pairs)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
@@ -27,6 +27,9 @@ class LiveFiles(Protocol):
     @property
     def address(self) -> str:
         """The path of the folder, or the address in a store."""
+
+    def names(self) -> Iterator[bytes]:
+        """The names of all files."""
 
     def looked_at(self, opened: OpenedIndex) -> AbstractContextManager[Compare]:
         """Compare the files of a snapshot with those that are live."""

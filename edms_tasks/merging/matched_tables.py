@@ -14,6 +14,7 @@ from edms_tasks.merging.id_map import DanglingIds, IdMap, collect_dangling, map_
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.merging.row_rewriting import Rewritten, rewrite, tabulate_generic_ids
 from edms_tasks.merging.soft_values import rewritten_values
+from edms_tasks.merging.stray_file_ids import IdsInNames, collect_strays
 from edms_tasks.scratch.workspace import Workspace
 
 _LOST, _LEFT, _GENERIC = "lost_ids", "left_ids", "generic_ids"
@@ -35,6 +36,7 @@ def match_tables(
     targets: Mapping[str, Identified],
     folder: Path,
     *,
+    files: IdsInNames | None = None,
     own_edms: bool = False,
 ) -> Matched:
     """Match all tables of both sides, which are given by table id.
@@ -44,6 +46,7 @@ def match_tables(
         sources: the snapshot's rows.
         targets: the target's rows.
         folder: for the results; created.
+        files: the ids in the names of files.
         own_edms: whether the snapshot belongs to the target's EDMS. Then an id without a row means the same on both sides.
 
     Raises:
@@ -54,7 +57,12 @@ def match_tables(
     with workspace.cursor() as cursor:
         lost = collect_dangling(cursor, sources, _LOST)
         left = collect_dangling(cursor, targets, _LEFT, but_not_in=sources)
-        id_maps = _id_maps(cursor, tables, sources, targets, lost, left, folder, own_edms=own_edms)
+        named = files or IdsInNames()
+        strays = (
+            collect_strays(cursor, sources, named.snapshot, "stray_ids"),
+            collect_strays(cursor, targets, named.target, "stray_ids_left"),
+        )
+        id_maps = _id_maps(cursor, tables, sources, targets, lost, left, strays, folder, own_edms=own_edms)
         tabulate_generic_ids(cursor, sources, id_maps, _GENERIC)
         rewritten = {}
         for number, table in enumerate(tables):
@@ -86,6 +94,7 @@ def _id_maps(
     targets: Mapping[str, Identified],
     lost: DanglingIds,
     left: DanglingIds,
+    strays: tuple[DanglingIds, DanglingIds],
     folder: Path,
     *,
     own_edms: bool,
@@ -112,6 +121,7 @@ def _id_maps(
                 folder / f"ids-{number:04d}.parquet",
                 dangling_source=lost,
                 dangling_target=left,
+                strays=strays,
                 parent=found[parent] if parent else None,
                 spelled=_spelled(cursor, sources[table.id], found, folder / f"ids-{number:04d}-spelled.parquet"),
                 own_edms=own_edms,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edms_tasks.errors import MergeRefused
 from edms_tasks.files.deep_paths import open_path
-from edms_tasks.files.folder_walk import MERGE_STAGING
+from edms_tasks.files.folder_walk import MERGE_STAGING, walk
 from edms_tasks.files.index import OpenedIndex
 from edms_tasks.files.index_fetch import folders_of
 from edms_tasks.files.index_part import part_of
@@ -39,6 +39,12 @@ class MergedFolder:
     def address(self) -> str:
         """Its path."""
         return str(self._path)
+
+    def names(self) -> Iterator[bytes]:
+        """See `LiveFiles`."""
+        for found in walk(os.fsencode(self._path), lambda _code, _path: None):
+            if found.kind == "file" and not found.path.startswith(MERGE_STAGING + b"/"):
+                yield found.path
 
     @contextmanager
     def looked_at(self, opened: OpenedIndex) -> Iterator[Compare]:

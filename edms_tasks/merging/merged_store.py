@@ -55,6 +55,15 @@ class MergedStore:
         """Its address."""
         return self._address
 
+    def names(self) -> Iterator[bytes]:
+        """See `LiveFiles`."""
+        following = ""
+        while True:
+            found, following = self._live.objects(following)
+            yield from (one.key.encode() for one in found if one.key)
+            if not following:
+                return
+
     @contextmanager
     def looked_at(self, opened: OpenedIndex) -> Iterator[Compare]:
         """See `LiveFiles`. The store is listed; an object is read if it has the size, but is not the one that was backed up."""

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edms_tasks.errors import EdmsBackupError
+from edms_tasks.files.index_fetch import open_index
 from edms_tasks.manifest import FileIndex
 from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_merge import RootMerge, RootToPlan
@@ -16,6 +17,7 @@ from edms_tasks.merging.file_owners import mentioned, named_files, owners
 from edms_tasks.merging.file_renaming import Renames, longest_name, with_other_names
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.selection import chosen_ids
+from edms_tasks.merging.stray_file_ids import IdsInNames, names_of, write_ids
 from edms_tasks.scratch.raw_table import RawTable
 from flows.merging.merge_inputs import MergeInputs
 from flows.running.run import Run, numbered
@@ -27,6 +29,7 @@ class MergeFiles:
 
     def __init__(self, run: Run, its: MergeInputs) -> None:
         self.roots: list[RootMerge] = []
+        self._ids = IdsInNames()
         self._run = run
         self._its = its
         self._namings = naming_columns(
@@ -44,6 +47,28 @@ class MergeFiles:
     def columns(self, table_id: str) -> set[str]:
         """The columns of a table that name files."""
         return {naming.column for naming in self._namings[table_id]}
+
+    def ids_in_names(self) -> IdsInNames:
+        """The ids of rows in the names of files, of both sides, where names with ids are declared."""
+        declared = [one for one in self._its.names if one.root in self._its.live]
+        if not declared or self._ids.snapshot is not None:
+            return self._ids
+        folder, roots = self._its.scratch / "ids-in-names", {one.root for one in declared}
+        folder.mkdir(parents=True)
+        with self._its.workspace.cursor() as cursor, ExitStack() as opened:
+            mine = {
+                index.root.name: names_of(
+                    opened.enter_context(open_index(index, self._its.repository, self._its.scratch))
+                )
+                for index in self._its.manifest.files
+                if index.root.name in roots
+            }
+            theirs = {name: self._its.live[name].names() for name in roots}
+            self._ids = IdsInNames(
+                write_ids(cursor, declared, mine, folder / "snapshot.parquet"),
+                write_ids(cursor, declared, theirs, folder / "target.parquet"),
+            )
+        return self._ids
 
     def plan(self, matched: Matched, says: Accepted, renames: Renames) -> list[PlannedRoot]:
         """Compare each root of the snapshot with the live one; `renames` are the new names that were chosen before."""

@@ -154,7 +154,12 @@ class MergeStages:
         self._rows = self._open(SNAPSHOT, TARGET, folder=folder)
         sides = self._rows[SNAPSHOT], self._rows[TARGET]
         matched = self._run.call(
-            match_rows, self._workspace, *sides, self._scratch / folder / "matched", own_edms=self._its.own_edms
+            match_rows,
+            self._workspace,
+            *sides,
+            self._scratch / folder / "matched",
+            files=self.files.ids_in_names(),
+            own_edms=self._its.own_edms,
         )
         pairs = {table_id: rows.same + rows.updates for table_id, rows in matched.rewritten.items()}
         if self._its.wanted.selectors:

@@ -36,16 +36,20 @@ class System:
     database: Path
 
     def fill(self, rows: Mapping[str, str], files: Mapping[str, str]) -> None:
-        """`rows`: "paper number" -> name of its file; `files`: name -> content."""
+        """`rows`: "paper number" or "paper number id" -> name of its file; `files`: name -> content."""
         shutil.rmtree(self.media)
-        (self.media / "papers").mkdir(parents=True)
+        for folder in ("papers", "thumbs"):
+            (self.media / folder).mkdir(parents=True)
         for name, content in files.items():
             (self.media / name).write_text(content)
         with closing(sqlite3.connect(self.database)) as lite:
             lite.executescript("DELETE FROM small_paper; DELETE FROM small_scan")
             for row, file in rows.items():
-                model, number = row.split()
-                lite.execute(f"INSERT INTO small_{model} (number, file) VALUES (?, ?)", (number, file))
+                model, number, *own_id = row.split()
+                lite.execute(
+                    f"INSERT INTO small_{model} (id, number, file) VALUES (?, ?, ?)",
+                    (*(own_id or [None]), number, file),
+                )
             lite.commit()
 
     def shown(self) -> dict[str, str | None]:
@@ -58,6 +62,13 @@ class System:
                     found[f"{model} {number}"] = path.read_text() if path.exists() else None
         return found
 
+    def thumbs(self) -> dict[str, str | None]:
+        """The content of the file with each paper's id in its name, None if there is none."""
+        with closing(sqlite3.connect(self.database)) as lite:
+            papers = lite.execute("SELECT number, id FROM small_paper").fetchall()
+        paths = {number: self.media / f"thumbs/{own_id:04}.webp" for number, own_id in papers}
+        return {number: path.read_text() if path.exists() else None for number, path in paths.items()}
+
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> System:
@@ -69,6 +80,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> System:
             "repository": {"url": str(folder / "repository")},
             "workdir": str(folder / "work"),
             "validate": {"django_check": False},
+            "soft_references": [{"files": "media", "name": "thumbs/{pk:04}.webp", "target": "small.Paper"}],
         },
         where=folder / "edms-backup.toml",
     )
@@ -127,3 +139,29 @@ def test_a_file_of_rows_of_both_policies_is_a_conflict(system: System) -> None:
 
     assert [one.code for one in result.plan.conflicts] == ["file"]
     assert system.shown() == {"paper both": "theirs", "scan both": "theirs"}
+
+
+def test_a_file_with_an_id_of_no_row_does_not_become_that_of_a_row_with_the_id(system: System) -> None:
+    """In the snapshot's files, and in the target's."""
+    system.fill({"paper both 1": "", "paper mine 5": ""}, {"thumbs/0001.webp": "both", "thumbs/0004.webp": "of no row"})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({"paper both 2": "", "paper theirs 4": ""}, {"thumbs/0002.webp": "both", "thumbs/0005.webp": "stray"})
+
+    result = run_merge(system.settings, snapshot=snapshot)
+
+    assert result.done
+    assert system.thumbs() == {"both": "both", "theirs": None, "mine": None}
+    kept = {path.read_text() for path in (system.media / "thumbs").iterdir()}
+    assert kept == {"both", "of no row", "stray"}
+    assert run_merge(system.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
+
+
+def test_a_deleted_row_gets_its_id_back_although_its_file_is_still_there(system: System) -> None:
+    system.fill({"paper both 1": "", "paper mine 5": ""}, {"thumbs/0005.webp": "mine"})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({"paper both 1": ""}, {"thumbs/0005.webp": "mine"})
+
+    result = run_merge(system.settings, snapshot=snapshot)
+
+    assert result.done
+    assert system.thumbs() == {"both": None, "mine": "mine"}
