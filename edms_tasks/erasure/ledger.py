@@ -90,7 +90,7 @@ class Ledger:
     withdrawn: frozenset[str] = frozenset()
 
     def before(self, manifest: Manifest) -> tuple[Erasure, ...]:
-        """The erasures that a snapshot does not know of: the last one of each row."""
+        """The erasures that a snapshot does not know of, without those in whose place later ones of the same row stand."""
         return self._last([one for one in self.erasures if one.may_be_in(manifest)])
 
     def deleted_before(self, manifest: Manifest) -> tuple[Erasure, ...]:
@@ -99,12 +99,15 @@ class Ledger:
         return tuple(one for one in earlier if not one.erased.columns)
 
     def _last(self, erasures: Sequence[Erasure]) -> tuple[Erasure, ...]:
-        last = {
-            (one.erased.table, tuple(sorted(one.erased.row.items()))): one
-            for one in erasures
-            if one.id not in self.withdrawn
-        }
-        return tuple(sorted(last.values(), key=lambda one: (one.at, one.id)))
+        """Columns add up, a deletion takes the place of all before it, and columns that of a deletion."""
+        of_row: dict[tuple[str, tuple[tuple[str, str], ...]], list[Erasure]] = {}
+        for one in erasures:
+            if one.id in self.withdrawn:
+                continue
+            row, columns = (one.erased.table, tuple(sorted(one.erased.row.items()))), one.erased.columns.keys()
+            earlier = of_row.get(row, []) if columns else []
+            of_row[row] = [*(found for found in earlier if found.erased.columns.keys() - columns), one]
+        return tuple(sorted((one for found in of_row.values() for one in found), key=lambda one: (one.at, one.id)))
 
 
 def began(manifest: Manifest) -> datetime:

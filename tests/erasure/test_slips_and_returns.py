@@ -136,3 +136,35 @@ def test_snapshots_converted_from_old_backups_are_searched_and_counted(person: P
 
     (line,) = listed(person.settings).lines
     assert converted.created in line.older
+
+
+@pytest.mark.parametrize(
+    ("entries", "left"),
+    [
+        (["a b", "c"], ["a b", "c"]),
+        (["a", "a b"], ["a b"]),
+        (["a", "", "b"], ["b"]),
+        (["a", ""], [""]),
+        (["", "a"], ["a"]),
+    ],
+)
+def test_erasures_of_one_row_add_up_unless_one_stands_in_the_place_of_another(
+    entries: list[str], left: list[str]
+) -> None:
+    made = [
+        Erasure(
+            str(number),
+            datetime(2026, 6, 1 + number, tzinfo=UTC),
+            "Ann",
+            "",
+            Erased(edms="e", table="t", label="t", row={"id": "1"}, columns=dict.fromkeys(columns.split(), "hash")),
+        )
+        for number, columns in enumerate(entries)
+    ]
+    snapshot = Manifest.from_json(manifest_of(ObjectRef(sha256="0" * 64, size=1)), where="").model_copy(
+        update={"created": datetime(2026, 5, 1, tzinfo=UTC)}
+    )
+
+    due = Ledger(tuple(made), ()).before(snapshot)
+
+    assert [" ".join(one.erased.columns) for one in due] == left

@@ -108,7 +108,7 @@ def _must_be_whole(scene: Scene, newest: str) -> None:
 
 def _restored(scene: Scene, newest: str) -> None:
     """At the end of all trials: the newest snapshot is what the EDMS was."""
-    scene.must("restore", newest, "--yes", "--no-flow")
+    scene.must("restore", newest, "--yes", "--no-flow", "--without-erasures", "compared with what it was")
     if wrong := differences(scene.pictures["newest"], picture(scene.edms)):
         raise Broken(f"the restored system differs: {wrong}")
 
