@@ -44,7 +44,7 @@ class Status:
     display: str
     snapshot: str | None
     created: datetime | None
-    verified: bool | None  # whether its backup read it back; None if the log does not say
+    verified: bool | None  # whether its backup read it back, or `verify` did since; None if the log does not say
     proved: ProvedSnapshot | None  # the newest snapshot that a restore proved, and when
     snapshots: int
     problems: tuple[str, ...]
@@ -185,10 +185,12 @@ def status_of(
     own = state.own
     newest = own.newest
     # Each entry is read once, however many look for it.
-    of_backups, of_proofs, of_drills, of_missing = itertools.tee(log, 4)
+    of_backups, of_verifications, of_proofs, of_drills, of_missing = itertools.tee(log, 5)
     entries = _backups_since(repository, of_backups, newest)
     created = own.survey.links[newest].created if newest is not None else None
     verified = _verified(newest, entries)
+    if verified is False:
+        verified = _read_since(repository, of_verifications, newest)
     proved = _proved(repository, of_proofs, state.proofs, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
     if lost := later_than(repository, own.survey, newest, own.key, of_missing):
@@ -319,6 +321,18 @@ def _of_objects(settings: Settings, repository: Repository, snapshot: str, manif
 def _verified(snapshot: str | None, entries: list[LogEntry]) -> bool | None:
     found = [entry for entry in entries if entry.snapshot == snapshot and snapshot is not None]
     return bool(found[-1].facts.get("verified")) if found else None
+
+
+def _read_since(repository: Repository, log: Iterable[LogEntry], snapshot: str | None) -> bool:
+    """Whether `verify` read all of a snapshot since its backup, which did not: a machine that may write only cannot."""
+    for entry in log:
+        if entry.event == "backup" and entry.snapshot == snapshot:
+            return False
+        newest = entry.facts.get("newest")
+        read_all = (entry.event, entry.outcome, entry.facts.get("level")) == ("verify", "success", "all")
+        if read_all and isinstance(newest, list) and snapshot in newest and repository.log.proves(entry):
+            return True
+    return False
 
 
 def _failed_since(created: datetime | None, entries: list[LogEntry], edms: str | None) -> LogEntry | None:

@@ -53,6 +53,7 @@ class VerifyResult:
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()  # about order and owner of snapshots, which are not damage
     level: Level = "all"
+    newest: tuple[str, ...] = ()  # the last of each line of snapshots: those that no other one of these follows
     ages: Ages = field(default_factory=Ages)  # when the objects of these snapshots were last read
     looked_at: tuple[Mapping[str, object], ...] = ()  # each snapshot: what its manifest says, and how it was found
 
@@ -74,6 +75,7 @@ class VerifyResult:
             "snapshots": len(self.snapshot_ids),
             "objects": self.objects,
             "problems": len(self.problems),
+            "newest": list(self.newest),
         }
         only = self.snapshot_ids[0] if len(self.snapshot_ids) == 1 else None
         return LogFacts(self.success, snapshot=only, facts=facts)
@@ -136,6 +138,7 @@ def verify(run: Run, request: VerifyRequest) -> VerifyResult:
         seconds=run.seconds,
         notes=(*notes, *unnoted[:1]),
         level=level,
+        newest=tuple(sorted(set(manifests) - {one.previous for one in manifests.values()})),
         ages=seen.ages(objects),
         looked_at=tuple(_found(repository, one, manifests.get(one), level, problems, wrong) for one in chosen),
     )

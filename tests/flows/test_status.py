@@ -97,6 +97,24 @@ def test_a_snapshot_that_was_not_read_back_is_not_well(protected: Protected) -> 
     assert any("was not read back" in problem for problem in status(protected).problems)
 
 
+def test_a_snapshot_that_verify_read_since_is_well(protected: Protected) -> None:
+    """What the advice says ends what it is about."""
+    log = Repository.open(protected.settings.repository).log
+    newest = status(protected).snapshot
+    log.append("backup", "success", version="1", snapshot=newest, facts={"verified": False})
+    for outcome, level, read in (
+        ("success", "structure", [newest]),
+        ("success", "all", ["f" * 64]),
+        ("success", "all", 7),
+        ("failed", "all", [newest]),
+    ):
+        log.append("verify", outcome, version="1", snapshot=newest, facts={"level": level, "newest": read})
+        assert status(protected).verified is False
+
+    assert protected.verify().success
+    assert status(protected).verified is True and status(protected).success
+
+
 def test_a_missing_or_damaged_newest_one_is_not_well(protected: Protected) -> None:
     newest = status(protected).snapshot
     path = protected.repository / "snapshots" / f"{newest}.json"
