@@ -29,6 +29,8 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
 from edms_tasks.scratch.disk_space import require_space
 
+_IF_IT_IS_LOST = "If it held the EDMS's data: `edms-backup restore latest` brings them back."
+
 
 class SqliteDatabase:
     """A SQLite database file."""
@@ -44,13 +46,21 @@ class SqliteDatabase:
             raise DatabaseRefused(
                 "The database file does not exist.",
                 where=str(self._path),
-                fix="Fix the EDMS's DATABASES setting, or run its migrations first.",
+                fix=f"Fix the EDMS's DATABASES setting, or run its migrations first. {_IF_IT_IS_LOST}",
+            )
+        if not self._path.stat().st_size:
+            raise DatabaseRefused(
+                "The database file is empty.",
+                where=str(self._path),
+                fix=f"For a new EDMS, run its migrations first. {_IF_IT_IS_LOST}",
             )
         try:
             with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as error:
-            raise DatabaseRefused("The database file cannot be read.", where=str(self._path), why=str(error)) from error
+            raise DatabaseRefused(
+                "The database file cannot be read.", where=str(self._path), why=str(error), fix=_IF_IT_IS_LOST
+            ) from error
         return ServerFacts(
             engine="sqlite", version=sqlite3.sqlite_version, may_create_databases=os.access(self._path.parent, os.W_OK)
         )
