@@ -42,6 +42,7 @@ from flows.evidence.artifacts import leave_diagnosis
 from flows.initialising.profiles import Profile, all_profiles, detect_profile
 from flows.live.folder_checks import our_folders, overlapping, torn_databases, unswappable_folders
 from flows.live.key_safety import key_findings
+from flows.live.life_cycle import life_cycle_findings
 from flows.live.object_lock import object_lock_findings
 from flows.live.usable_workers import worker_findings
 from flows.requests import DoctorRequest
@@ -142,6 +143,7 @@ def doctor(run: Run, request: DoctorRequest) -> Examined:
             *torn_databases(settings, report),
             *key_findings(settings, report),
             *object_lock_findings(settings),
+            *life_cycle_findings(settings),
             *worker_findings(run, address.engine),
         )
         result = _examined(run, report, address, view, folder, ahead)

@@ -44,6 +44,14 @@ KINDS = (
         "docs/storage.md.",
     ),
     Kind(
+        "bucket-removes-objects",
+        ("error",),
+        "The bucket has a life-cycle rule that removes objects of the repository, or moves them to an archive class. An object is as old "
+        "as the first backup that needed it, so new snapshots lose objects, too.",
+        "Remove the rule, or let it leave out the repository's prefix; `[retention]` and `prune` remove what is not needed. Then run "
+        "`edms-backup verify`. Rules for versions that are no longer current do no harm.",
+    ),
+    Kind(
         "recovery-key-beside-repository",
         ("warning",),
         "The recovery key is on the disk of the repository. If the disk fails or is stolen, so is the key.",

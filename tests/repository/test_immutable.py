@@ -14,6 +14,7 @@ from edms_tasks.repository import Repository
 from edms_tasks.repository.backend import open_backend
 from edms_tasks.repository.backends.s3_store import s3_client
 from edms_tasks.settings import RepositorySettings, Settings
+from flows.live.life_cycle import life_cycle_findings
 from flows.live.object_lock import object_lock_findings
 from tests.repository.samples import FIRST_DAY, manifest_of
 from tests.stores.s3_places import new_bucket, s3_settings, secret_options
@@ -103,6 +104,32 @@ def test_doctor_names_a_bucket_that_lost_its_lock(moto: S3Account) -> None:
     Repository.create(settings)
     (found,) = object_lock_findings(Settings(repository=settings.model_copy(update={"immutable_days": 30})))
     assert (found.severity, "no object lock" in found.message) == ("error", True)
+
+
+RULES: dict[str, tuple[dict[str, Any], str]] = {
+    "all": ({"Filter": {"Prefix": ""}, "Expiration": {"Days": 30}}, "removes objects after 30 days"),
+    "a part": ({"Prefix": "backups/objects/", "Expiration": {"Days": 9}}, "begin with backups/objects/ after 9 days"),
+    "an archive": (
+        {"Filter": {"Prefix": "backups"}, "Transitions": [{"Days": 5, "StorageClass": "GLACIER"}]},
+        "to GLACIER after 5 days",
+    ),
+    "elsewhere": ({"Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 1}}, ""),
+    "of tagged": ({"Filter": {"Tag": {"Key": "a", "Value": "b"}}, "Expiration": {"Days": 1}}, ""),
+    "old versions": ({"Filter": {"Prefix": ""}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}, ""),
+    "not in force": ({"Filter": {"Prefix": ""}, "Expiration": {"Days": 1}, "Status": "Disabled"}, ""),
+}
+
+
+@pytest.mark.parametrize("which", RULES)
+def test_doctor_names_rules_by_which_the_bucket_removes_objects(which: str, moto: S3Account, client: Any) -> None:
+    bucket = new_bucket(moto)
+    rule, said = RULES[which]
+    found = lambda: [one.message for one in life_cycle_findings(Settings(repository=s3_settings(moto, bucket)))]  # noqa: E731
+    assert found() == []
+    configuration = {"Rules": [{"ID": "tidy", "Status": "Enabled", **rule}]}
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=configuration)
+
+    assert [said in one for one in found()] == ([True] if said else [])
 
 
 def test_a_folder_cannot_be_immutable() -> None:
