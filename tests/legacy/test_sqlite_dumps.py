@@ -73,6 +73,32 @@ def test_a_text_is_restored_exactly(database: Path) -> None:
     assert not _codes(findings)
 
 
+def test_definitions_that_stand_before_their_tables_and_again_are_made_once_and_write_no_rows(tmp_path: Path) -> None:
+    # The form of django-dbbackup 3.3.0: all indexes, views and triggers behind each table.
+    definitions = (
+        'CREATE UNIQUE INDEX "one_code" ON "second" ("code");\nCREATE INDEX IF NOT EXISTS "by_name" ON "first" ("name");\n'
+        'CREATE VIEW "both" AS SELECT * FROM "first", "second";\n'
+        'CREATE TRIGGER "told" AFTER INSERT ON "second" BEGIN\n    INSERT INTO "first" (name) VALUES (new.code);\nEND;\n'
+    )
+    path = tmp_path / "old.dump"
+    path.write_text(
+        'CREATE TABLE IF NOT EXISTS "first" ("id" integer PRIMARY KEY, "name" text);\n'
+        f"INSERT INTO \"first\" VALUES(1,'a');\n{definitions}"
+        'CREATE TABLE IF NOT EXISTS "second" ("id" integer PRIMARY KEY, "code" text);\n'
+        f"INSERT INTO \"second\" VALUES(7,'b');\n{definitions}"
+    )
+
+    dumped, findings = _restore(path, "sqlite-text")
+
+    assert _codes(findings) == set()
+    assert [line for line in dumped if line.startswith("INSERT")] == [
+        "INSERT INTO \"first\" VALUES(1,'a');",
+        "INSERT INTO \"second\" VALUES(7,'b');",
+    ]
+    kinds = [" ".join(line.split()[:2]) for line in dumped if line.startswith("CREATE")]
+    assert sorted(kinds) == ["CREATE INDEX", *["CREATE TABLE"] * 2, "CREATE TRIGGER", "CREATE UNIQUE", "CREATE VIEW"]
+
+
 def test_a_file_is_restored_exactly_and_left_as_it_was(database: Path) -> None:
     before = database.read_bytes()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ _NAME = r"""(?:"(?P<q>(?:[^"]|"")+)"|'(?P<s>(?:[^']|'')+)'|`(?P<b>[^`]+)`|\[(?P<
 _CREATES = re.compile(rf"CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_NAME}", re.IGNORECASE)
 _FILLS = re.compile(rf"INSERT\s+(?:OR\s+\w+\s+)?INTO\s+{_NAME}", re.IGNORECASE)
 _DEFINES = re.compile(r"CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+)?(?:TABLE|INDEX|VIEW|TRIGGER)\b", re.IGNORECASE)
+_DEFINES_LATER = re.compile(r"CREATE\s+(?:UNIQUE\s+)?(?:INDEX|VIEW|TRIGGER)\b", re.IGNORECASE)
 _SKIPPED = re.compile(
     r"(?:BEGIN(?:\s+TRANSACTION)?|COMMIT|END|PRAGMA\s+(?:foreign_keys|writable_schema)\s*=\s*\w+|ANALYZE\s+sqlite_\w+|"
     r"DELETE\s+FROM\s+\"?sqlite_sequence\"?)\s*;$",
@@ -136,7 +137,11 @@ def survey_text(dump: Dump) -> DumpContents:
 
 
 def load_text(dump: Dump, path: Path, contents: DumpContents, ended: threading.Event) -> Iterator[Finding]:
-    """Run the statements in a new file until they are ended, and count its rows; yields what the file lacks."""
+    """Run the statements in a new file until they are ended, and count its rows; yields what the file lacks.
+
+    Indexes, views and triggers come last and once: django-dbbackup 3 writes all of them behind each table, before the
+    tables that they need, and a trigger would write rows of its own.
+    """
     failed: list[tuple[str, str]] = []
     lost: dict[str, tuple[int, str]] = {}
     with confined(path) as connection:
@@ -147,7 +152,7 @@ def load_text(dump: Dump, path: Path, contents: DumpContents, ended: threading.E
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("BEGIN")
         connection.set_authorizer(_allow)
-        for statement in _Text(dump):
+        for statement in _in_order(_Text(dump)):
             try:
                 if _SKIPPED.match(statement) and "sqlite_sequence" not in statement:
                     continue
@@ -182,6 +187,16 @@ def load_text(dump: Dump, path: Path, contents: DumpContents, ended: threading.E
             count=len(failed),
             examples=tuple(statement for statement, _ in failed[:_NAMED]),
         )
+
+
+def _in_order(statements: Iterable[str]) -> Iterator[str]:
+    later: dict[str, None] = {}
+    for statement in statements:
+        if _DEFINES_LATER.match(statement):
+            later[statement] = None
+        else:
+            yield statement
+    yield from later
 
 
 def _commit(connection: sqlite3.Connection, ended: threading.Event, dump: Dump, path: Path) -> None:
