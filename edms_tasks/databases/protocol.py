@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import HeldLock, LockKind
 from edms_tasks.databases.left_to_the_edms import LeftToTheEdms
+from edms_tasks.databases.refused_together import RefusedRow
 from edms_tasks.errors import EdmsBackupError, TargetLocked
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.locking.file_locks import Wait, give_up
@@ -121,7 +122,6 @@ class View(Protocol):
 
     def closed_to_merges(self) -> dict[str, str]:
         """Table id -> why a merge cannot read and write its rows in one transaction."""
-        ...
 
     def sequences(self) -> tuple[SequencePosition, ...]:
         """The positions of all sequences."""
@@ -279,7 +279,6 @@ class Database(Protocol):
 
     def sqlalchemy_url(self) -> str:
         """Its URL for SQLAlchemy, with the settings of our own sessions. It contains the password: never log it."""
-        ...
 
     def check_source(self, scratch: Path) -> None:
         """Check everything that would stop a backup, before it begins; `scratch` is its work folder. Raises ToolMissing, NoSpace."""
@@ -347,6 +346,9 @@ class Database(Protocol):
 
     def remove_leftovers(self, target: str) -> tuple[str, ...]:
         """Drop staging databases of killed runs; returns their names. The caller holds the work lock of `target`."""
+
+    def refused_rows(self, entry: TableEntry, chunks: Sequence[Path]) -> Iterator[RefusedRow]:
+        """The rows of a table's Parquet chunks that its unique keys and checks refuse, as far as the engine can tell which."""
 
     def exists(self, name: str) -> bool:
         """Whether a database of that name is on this server (SQLite: a file at that path)."""

@@ -6,7 +6,6 @@ A row that cannot be placed is left out with its reason, and so are the rows tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,12 +13,15 @@ import duckdb
 
 from edms_tasks.conversion.serialized_values import stored_form
 from edms_tasks.findings import make_finding
-from edms_tasks.inventory.model import CONTENT_TYPES, ROW_ID, Finding, Table
+from edms_tasks.inventory.model import CONTENT_TYPES, ROW_ID, Table
 from edms_tasks.legacy.code_models import CodeModel, ManyToMany
 from edms_tasks.legacy.content_types import combine_content_types
+from edms_tasks.legacy.kept_seeds import kept_seeds, targets
+from edms_tasks.legacy.not_accepted import RefusedRows
 from edms_tasks.legacy.old_backup import ModelRows
 from edms_tasks.legacy.pieces_of_tables import in_pieces
 from edms_tasks.legacy.placed_keys import PlacedKeys
+from edms_tasks.legacy.placed_tables import PlacedRows, PlacedTable
 from edms_tasks.legacy.repeated_rows import keyed_rows, repeated_rows
 from edms_tasks.legacy.soft_ids import highest_soft_id, lost_soft_ids
 from edms_tasks.legacy.staged_models import StagedModel, lines_of, needed_columns, stage_model, stage_seeds
@@ -32,27 +34,6 @@ from edms_tasks.scratch.workspace import AS_PARQUET
 _HIGHEST_BASE = 2**30  # keys of 32 bits must have room for as many again
 
 
-@dataclass(frozen=True)
-class PlacedTable:
-    """The rows of a table as they will be loaded."""
-
-    table: Table
-    rows: int
-    encodings: dict[str, Encoding]
-    files: tuple[Path, ...]
-    highest: int | None = None  # of the numbers that are its primary keys
-
-
-@dataclass
-class PlacedRows:
-    """All tables' rows, and what was found meanwhile."""
-
-    tables: list[PlacedTable] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    left_out: list[Path] = field(default_factory=list)  # JSON lines: model, why, row
-    cut_times: int = 0  # times with three decimals
-
-
 def place_rows(
     cursor: duckdb.DuckDBPyConnection,
     engine: str,
@@ -61,6 +42,7 @@ def place_rows(
     seeds: Mapping[str, RawTable],
     folder: Path,
     placeless: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    refused: RefusedRows | None = None,
 ) -> PlacedRows:
     """Place all rows.
 
@@ -72,8 +54,9 @@ def place_rows(
         seeds: Table.id -> the rows that the EDMS's migrations made, of all tables that have any.
         folder: for files; it exists.
         placeless: `models_without_place`.
+        refused: rows that the database did not accept when they were placed before.
     """
-    return _Placing(cursor, engine, models, seeds, folder, placeless).place(rows)
+    return _Placing(cursor, engine, models, seeds, folder, placeless, refused).place(rows)
 
 
 class _Placing:
@@ -85,8 +68,9 @@ class _Placing:
         seeds: Mapping[str, RawTable],
         folder: Path,
         placeless: Mapping[str, tuple[str, str]],
+        refused: RefusedRows | None,
     ) -> None:
-        self.placeless = placeless
+        self.placeless, self.refused = placeless, refused
         self.cursor, self.engine, self.models, self.seeds, self.folder = cursor, engine, models, seeds, folder
         self.made = PlacedRows()
         self.staged: dict[str, StagedModel] = {}
@@ -115,13 +99,13 @@ class _Placing:
             self.made.cut_times += staged.cut_times
             self.staged[model.table.id] = staged
         in_backup = list(self.staged)
-        kept = self._kept_seeds(in_backup)
+        kept = kept_seeds(self.models, self.staged, self.seeds)
         for table in kept:
             model = next((model for model in self.models.values() if model.table.id == table), None)
             if model is not None:
                 self.staged[table] = stage_seeds(self.cursor, model, self.seeds[table], self._path("seeds"))
         keys = self.keys
-        if CONTENT_TYPES in in_backup and any(CONTENT_TYPES in self._targets(table) for table in kept):
+        if CONTENT_TYPES in in_backup and any(CONTENT_TYPES in targets(self.models, table) for table in kept):
             self.silent[CONTENT_TYPES] = combine_content_types(
                 keys, self.staged[CONTENT_TYPES], self.seeds, self._path("types")
             )
@@ -131,6 +115,7 @@ class _Placing:
             self._duplicates(table)
             self._unfit(table)
         self._leave_out_dependents(in_backup)
+        self._leave_out_refused(in_backup)
         for table in in_backup:
             self.made.findings += unresolved_references(keys, self.models, table, self._left)
             self.made.findings += lost_soft_ids(keys, table)
@@ -153,25 +138,6 @@ class _Placing:
         return f"read_parquet({literal(str(path))})"
 
     # -- rows of migrations --------------------------------------------------------------------------------------------
-
-    def _kept_seeds(self, in_backup: Sequence[str]) -> list[str]:
-        """The tables whose rows from migrations stay: the backup has none, and they refer to no table whose rows are replaced."""
-        through = {many.table.id for table in in_backup for many in self.staged[table].model.many.values()}
-        kept = {
-            table for table, raw in self.seeds.items() if raw.rows and table not in in_backup and table not in through
-        }
-        while True:
-            replaced = set(in_backup) - {CONTENT_TYPES}
-            gone = {
-                table for table in kept if self._targets(table) & (replaced | (set(self.seeds) - kept - set(in_backup)))
-            }
-            if not gone:
-                return sorted(kept)
-            kept -= gone
-
-    def _targets(self, table: str) -> set[str]:
-        model = next((model for model in self.models.values() if model.table.id == table), None)
-        return {reference.target for reference in model.references.values()} if model is not None else set()
 
     def _keep(self, kept: Sequence[str], in_backup: Sequence[str]) -> None:
         tables = {model.table.id: model.table for model in self.models.values()}
@@ -262,6 +228,22 @@ class _Placing:
             if not changed:
                 return
 
+    def _leave_out_refused(self, in_backup: Sequence[str]) -> None:
+        """Leave out what the database refused, of rows that it does not allow together all but the last, and what depends on them."""
+        if self.refused is None:
+            return
+        for table in in_backup:
+            for constraint in self.refused.constraints(self.cursor, table):
+                key = self.staged[table].model.table.primary_key
+                values, _, source = self._stored(table)
+                stored = ", ".join(f"CAST({values[column]} AS VARCHAR)" for column in key)
+                query = self.refused.query(table, constraint, f"SELECT s.n, [{stored}] AS key {source}")
+                why = (
+                    f"The database does not accept them: {constraint} forbids them, or forbids them beside later rows."
+                )
+                self._report_left(self.staged[table], self._leave(table, query), why)
+        self._leave_out_dependents(in_backup)
+
     def _highest_object_id(self, in_backup: Sequence[str]) -> int:
         """The highest number in any generic or soft reference: assigned keys begin above it, so that none leads to a wrong row."""
         found = 0
@@ -280,9 +262,23 @@ class _Placing:
     # -- the tables ----------------------------------------------------------------------------------------------------
 
     def _write(self, table: str) -> None:
+        model = self.staged[table].model
+        values, encodings, source = self._stored(table)
+        for column in model.table.stored_columns:  # columns that no field has
+            if column.name not in values:
+                values[column.name], encodings[column.name] = "CAST(NULL AS VARCHAR)", next(iter(encodings.values()))
+        if model.table.row_ids:
+            values[ROW_ID], encodings[ROW_ID] = "row_number() OVER (ORDER BY s.n)", "native"
+        selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
+        self._add(model.table, f"SELECT {selected} {source}", encodings, model.key_name)
+
+    def _stored(self, table: str) -> tuple[dict[str, str], dict[str, Encoding], str]:
+        """Of the rows that are in the snapshot: column -> SQL of its stored form; the encodings; FROM and WHERE, with the rows as `s`."""
         staged = self.staged[table]
         model, references = staged.model, staged.model.references
-        joins, values, encodings = [], {}, {}
+        joins: list[str] = []
+        values: dict[str, str] = {}
+        encodings: dict[str, Encoding] = {}
         if model.key_column is not None:
             key = stored_form(self.engine, model.key_column, "to_json(i.id)")
             values[model.key_name], encodings[model.key_name] = key.expression, key.encoding
@@ -296,20 +292,11 @@ class _Placing:
                 new = stored_form(self.engine, column, f"to_json(t{k}.id)")
                 joins.append(f"LEFT JOIN {self._target_ids(table, column.name)} t{k} ON t{k}.n = s.n")
                 values[column.name] = new.expression
-        for column in model.table.stored_columns:  # columns that no field has
-            if column.name not in values:
-                values[column.name], encodings[column.name] = "CAST(NULL AS VARCHAR)", next(iter(encodings.values()))
-        if model.table.row_ids:
-            values[ROW_ID], encodings[ROW_ID] = "row_number() OVER (ORDER BY s.n)", "native"
-        selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
         excluded = f"SELECT n FROM {self._left(table)}"
         if table in self.silent:
             excluded += f" UNION ALL SELECT n FROM {self.silent[table]}"
-        query = (
-            f"SELECT {selected} FROM {staged.relation} s JOIN {self.keys.keys(table)} i ON i.n = s.n {' '.join(joins)} "
-            f"WHERE s.n NOT IN ({excluded})"
-        )
-        self._add(model.table, query, encodings, model.key_name)
+        source = f"FROM {staged.relation} s JOIN {self.keys.keys(table)} i ON i.n = s.n {' '.join(joins)} WHERE s.n NOT IN ({excluded})"
+        return values, encodings, source
 
     def _add(self, table: Table, query: str, encodings: dict[str, Encoding], key: str) -> None:
         path = self._path("table")

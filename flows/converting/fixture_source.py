@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.inventory.probe_report import ProbeReport
 from edms_tasks.inventory.run_probe import run_probe_on
 from edms_tasks.legacy.code_models import code_models, models_without_place
+from edms_tasks.legacy.not_accepted import RefusedRows
 from edms_tasks.legacy.old_backup import OldBackup
-from edms_tasks.legacy.placed_rows import PlacedRows, PlacedTable, place_rows
+from edms_tasks.legacy.placed_rows import place_rows
+from edms_tasks.legacy.placed_tables import PlacedRows, PlacedTable
 from edms_tasks.manifest import SequencePosition, TableEntry, TableState
 from edms_tasks.scratch.raw_table import RawTable
 from flows.requests import SchemaSource
@@ -32,6 +35,7 @@ from flows.tasks.inspect_tasks import inspect_edms, require_reachable
 from flows.tasks.restore_tasks import create_staging_database
 
 _SUFFIX = "_edms_convert"
+_ATTEMPTS = 5  # without a row, others may refer to none, and be forbidden for that
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,43 @@ def loaded_rows(run: Run, old: OldBackup, made_by: SchemaSource, folder: Path) -
     into = _name(database, folder)
     with database.lock(into, "work", shared=False, purpose="convert an old backup"):
         schema = _empty_schema(run, database, into, made_by, folder)
-        placed = run.call(place_old_rows, run, old, report, schema, database.address.engine, folder / "placed")
-        staging = run.call(create_staging_database, database, schema.captured, into, run.settings.restore.jobs)
+        placed, staging = _accepted(run, old, report, schema, into, folder)
         try:
-            _load(run, staging, schema, placed)
             loaded_report = run.call(inspect_loaded, run, staging.address)
             findings = (*placed.findings, *_broken(staging))
             yield LoadedRows(staging.address, loaded_report, findings, tuple(placed.left_out))
         finally:
             staging.drop()
+
+
+def _accepted(
+    run: Run, old: OldBackup, report: ProbeReport, schema: _EmptySchema, into: str, folder: Path
+) -> tuple[PlacedRows, StagingDatabase]:
+    """The rows that the database accepts, and the database with them."""
+    database = open_database(DatabaseAddress.from_probe(report.databases[0]))
+    refused = RefusedRows(folder / "refused.jsonl")
+    attempt = 0
+    while True:
+        attempt += 1
+        placed = run.call(place_old_rows, run, old, report, schema, database.address.engine, folder, refused)
+        staging = run.call(create_staging_database, database, schema.captured, into, run.settings.restore.jobs)
+        try:
+            _load(run, staging, schema, placed)
+        except BaseException as error:
+            try:
+                if attempt == _ATTEMPTS or not isinstance(error, CheckFailed):
+                    raise
+                known = refused.rows
+                for one in placed.tables:
+                    refused.add(
+                        one.table.id, open_database(staging.address).refused_rows(_entry(one), one.files), attempt
+                    )
+                if refused.rows == known:
+                    raise
+            finally:
+                staging.drop()
+        else:
+            return placed, staging
 
 
 def _name(database: Database, folder: Path) -> str:
@@ -116,9 +148,17 @@ def _empty_schema(run: Run, database: Database, into: str, made_by: SchemaSource
 
 @task(name="place rows", tags=["convert"])
 def place_old_rows(
-    run: Run, old: OldBackup, report: ProbeReport, schema: _EmptySchema, engine: str, folder: Path
+    run: Run,
+    old: OldBackup,
+    report: ProbeReport,
+    schema: _EmptySchema,
+    engine: str,
+    scratch: Path,
+    refused: RefusedRows,
 ) -> PlacedRows:
-    """Place the rows in the tables of the schema."""
+    """Place the rows in the tables of the schema, without those that the database has refused."""
+    folder = scratch / "placed"
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     inventory = build_inventory(report, schema.tables, run.settings, engine)
     # One thread: each further one holds rows of its own, and a million rows of texts and JSON then exceed the default limit.
@@ -128,7 +168,7 @@ def place_old_rows(
         workspace.cursor() as cursor,
     ):
         models, placeless = code_models(report, inventory.tables), models_without_place(report, inventory.tables)
-        placed = place_rows(cursor, engine, models, old.rows, schema.seeds, folder, placeless)
+        placed = place_rows(cursor, engine, models, old.rows, schema.seeds, folder, placeless, refused)
     if old.cut_times and placed.cut_times:
         placed.findings.append(make_finding("old-milliseconds", "times", count=placed.cut_times))
     known = {one.table.id for one in placed.tables}
@@ -149,9 +189,7 @@ def _load(run: Run, staging: StagingDatabase, schema: _EmptySchema, placed: Plac
     entries = []
     with run.progress("rows placed", sum(one.rows for one in placed.tables)) as advance:
         for one in placed.tables:
-            entry = TableEntry(
-                table=one.table, natural_key=None, encodings=one.encodings, state=TableState(rows=one.rows), chunks=()
-            )
+            entry = _entry(one)
             loaded = _loaded(staging, entry, one)
             if loaded != one.rows:
                 raise CheckFailed(
@@ -164,6 +202,11 @@ def _load(run: Run, staging: StagingDatabase, schema: _EmptySchema, placed: Plac
     _finish(staging, entries, _positions(schema, placed))
     build_indexes_in_the_edms(run, staging)
     staging.gather_statistics()
+
+
+def _entry(placed: PlacedTable) -> TableEntry:
+    state = TableState(rows=placed.rows)
+    return TableEntry(table=placed.table, natural_key=None, encodings=placed.encodings, state=state, chunks=())
 
 
 def _finish(staging: StagingDatabase, entries: Sequence[TableEntry], positions: Sequence[SequencePosition]) -> None:

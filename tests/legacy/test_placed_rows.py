@@ -12,11 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from edms_tasks.conversion.serialized_values import serialized_functions
+from edms_tasks.databases.refused_together import RefusedRow
 from edms_tasks.inventory.model import Column, ForeignReference, Table
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel
 from edms_tasks.legacy.code_models import code_model
+from edms_tasks.legacy.not_accepted import RefusedRows
 from edms_tasks.legacy.old_backup import ModelRows
-from edms_tasks.legacy.placed_rows import PlacedRows, place_rows
+from edms_tasks.legacy.placed_rows import place_rows
+from edms_tasks.legacy.placed_tables import PlacedRows
 
 
 def _reference(column: str, target: str, target_column: str = "id") -> ForeignReference:
@@ -79,7 +82,7 @@ def _model(label: str) -> ProbeModel:
     )
 
 
-def place(folder: Path, rows: Sequence[dict[str, Any]]) -> PlacedRows:
+def place(folder: Path, rows: Sequence[dict[str, Any]], refused: RefusedRows | None = None) -> PlacedRows:
     by_model: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_model.setdefault(row["model"], []).append(row)
@@ -93,7 +96,7 @@ def place(folder: Path, rows: Sequence[dict[str, Any]]) -> PlacedRows:
         files.append(ModelRows(model, len(its), path))
     models = {label.lower(): code_model(_model(label), table) for label, table in TABLES.items()}
     with duckdb.connect() as engine, serialized_functions(engine), engine.cursor() as cursor:
-        return place_rows(cursor, "sqlite", models, files, {}, folder)
+        return place_rows(cursor, "sqlite", models, files, {}, folder, refused=refused)
 
 
 def rows_of(placed: PlacedRows, table: str) -> list[dict[str, Any]]:
@@ -192,3 +195,27 @@ def test_a_field_that_is_made_of_others_is_no_loss(tmp_path: Path) -> None:
 
     assert [one.code for one in placed.findings if one.subject == "zoo.Dossier.sheet"] == ["old-field-computed"]
     assert not losses(placed)
+
+
+def test_of_rows_that_the_database_does_not_allow_together_the_last_one_counts(tmp_path: Path) -> None:
+    refused = RefusedRows(tmp_path / "refused.jsonl")
+    refused.add("dossier", [RefusedRow("one_open", "1", ("7",)), RefusedRow("one_open", "1", ("5",))], 1)
+    refused.add("sheet", [RefusedRow("it's small", "", ("5", "1"))], 1)
+    rows = [
+        dossier(7, "D1"),
+        dossier(5, "D1"),
+        sheet([7, 1], dossier=7, page=1, text="of the first"),
+        sheet([5, 1], dossier=5, page=1, text="too large"),
+        sheet([5, 2], dossier=5, page=2, text="right"),
+    ]
+
+    placed = place(tmp_path, rows, refused)
+
+    assert [row["id"] for row in rows_of(placed, "dossier")] == [5]
+    assert [row["text"] for row in rows_of(placed, "sheet")] == ["right"]
+    listed = [json.loads(line) for path in placed.left_out for line in path.read_text().splitlines()]
+    assert {(row["pk"] if row["model"] == "zoo.Dossier" else row["fields"]["text"]): row["why"] for row in listed} == {
+        7: "one_open forbids it beside a later row",
+        "of the first": "dossier_id refers to a row that is not there",
+        "too large": "it's small forbids it",
+    }

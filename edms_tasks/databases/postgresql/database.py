@@ -29,12 +29,14 @@ from edms_tasks.databases.postgresql.pg_dump import required_programs
 from edms_tasks.databases.postgresql.promotion_comment import note, noted
 from edms_tasks.databases.postgresql.properties import closing_statements
 from edms_tasks.databases.postgresql.restore_preflight import preflight
+from edms_tasks.databases.postgresql.rows_alone import refused_rows
 from edms_tasks.databases.postgresql.staging import PostgresStaging
 from edms_tasks.databases.postgresql.staging_comment import closing_of, target_of
 from edms_tasks.databases.postgresql.staging_properties import StagingProperties
 from edms_tasks.databases.postgresql.subscriptions import drop_made
 from edms_tasks.databases.postgresql.view import PostgresView, open_view
 from edms_tasks.databases.protocol import CapturedSchema, Confirmed, RestorePreflight, ServerFacts
+from edms_tasks.databases.refused_together import RefusedRow
 from edms_tasks.databases.set_aside import require_set_aside
 from edms_tasks.errors import (
     DatabaseRefused,
@@ -47,6 +49,7 @@ from edms_tasks.errors import (
 )
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import Wait, give_up
+from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier
 
 _MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
@@ -177,6 +180,9 @@ class PostgresDatabase:
 
     def remove_leftovers(self, target: str) -> tuple[str, ...]:
         return remove_leftovers(self._maintenance_address(), self.address.name, target, (STAGING, _MIGRATED, _REPLAYED))
+
+    def refused_rows(self, entry: TableEntry, chunks: Sequence[Path]) -> Iterator[RefusedRow]:
+        return refused_rows(self.address, entry, chunks)
 
     def exists(self, name: str) -> bool:
         with self._maintenance() as connection:

@@ -15,11 +15,13 @@ from pathlib import Path
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.database_locks import SUFFIXES, LockKind
 from edms_tasks.databases.protocol import CapturedSchema, Confirmed, RestorePreflight, ServerFacts
+from edms_tasks.databases.refused_together import RefusedRow
 from edms_tasks.databases.set_aside import require_set_aside
 from edms_tasks.databases.sqlite.file_identity import beside, identity, require_same
 from edms_tasks.databases.sqlite.merging import SqliteMerge, merging
 from edms_tasks.databases.sqlite.restore_preflight import preflight
 from edms_tasks.databases.sqlite.retired_file import opened
+from edms_tasks.databases.sqlite.rows_alone import refused_rows
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.using_processes import describe_users, users
 from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
@@ -27,6 +29,7 @@ from edms_tasks.durable import flush_folder, write_durably
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
+from edms_tasks.manifest import TableEntry
 from edms_tasks.scratch.disk_space import require_space
 
 _IF_IT_IS_LOST = "If it held the EDMS's data: `edms-backup restore latest` brings them back."
@@ -166,6 +169,9 @@ class SqliteDatabase:
 
     def identity(self, name: str) -> str:
         return identity(Path(name))
+
+    def refused_rows(self, entry: TableEntry, chunks: Sequence[Path]) -> Iterator[RefusedRow]:
+        return refused_rows(self._path, entry, chunks)
 
     def exists(self, name: str) -> bool:
         return Path(name).exists()
