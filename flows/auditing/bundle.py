@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from edms_tasks.durable import keep_private, private_folder
+from edms_tasks.durable import NewFile, keep_private, private_folder
 from edms_tasks.errors import CommandError, DamagedRepository
 from edms_tasks.evidence.run_report import report_in
 from edms_tasks.lineage.find_snapshot import state_of
@@ -71,7 +72,8 @@ def bundle_evidence(settings: Settings, first: str, last: str, out: Path, *, pdf
         RepositorySealed: the reports are encrypted, and the recovery key is not here.
         ToolMissing: PDFs are asked for, and the library for them is not installed.
     """
-    period = period_from(first, last, settings.retention.timezone, datetime.now(UTC).date())
+    zone = settings.retention.timezone
+    period = period_from(first, last, zone, datetime.now(ZoneInfo(zone)).date())
     _require_new(out)
     if pdf:
         from edms_tasks.report.pdf import require_pdf
@@ -237,15 +239,17 @@ def _hand_over(folder: Path, out: Path) -> None:
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         if out.suffix != ".zip":
+            keep_private(private_folder(out))
             shutil.copytree(folder, out, dirs_exist_ok=True)
             keep_private(out)
             return
-        partial = out.with_name(f".{out.name}.part")
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
+        whole = folder.with_name(f"{folder.name}.zip")
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
             for path in sorted(folder.rglob("*")):
                 packed.write(path, Path(out.stem) / path.relative_to(folder))
-        partial.chmod(0o600)
-        partial.replace(out)
+        with whole.open("rb") as source, NewFile(out) as file:
+            shutil.copyfileobj(source, file)
+            file.put_in_place()
     except OSError as error:
         raise CommandError(
             "The evidence cannot be written.",

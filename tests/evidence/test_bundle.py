@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import re
@@ -241,6 +242,18 @@ def test_a_zip_has_the_same(signed: Protected, bundle: Path, tmp_path: Path) -> 
         names = {name.partition("/")[2] for name in packed.namelist() if not name.endswith("/")}
     assert names == {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
     assert CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "q1.zip")]).exit_code == 2
+
+
+def test_a_zip_that_does_not_fit_leaves_nothing(
+    signed: Protected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("flows.auditing.bundle.shutil.copyfileobj", full)
+    with pytest.raises(CommandError, match="The evidence cannot be written"):
+        bundle_evidence(signed.settings, *DAYS, tmp_path / "out" / "q1.zip")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_one_report_is_shown_and_written_as_page_and_pdf(signed: Protected, tmp_path: Path) -> None:
