@@ -27,12 +27,12 @@ from edms_tasks.errors import TerminalError
 from edms_tasks.periods import seconds_of
 from flows.running.event_names import resource_of
 from flows.running.prefect_api import PrefectApi, ask_api, unusable
-from flows.scheduling.prefect_deployments import DeployedEdms
+from flows.scheduling.prefect_deployments import TAG, DeployedEdms
 from flows.scheduling.scheduled_jobs import ScheduledJob, scheduled_jobs
 
 Change = Literal["made", "changed", "unchanged", "removed"]
 
-_OURS, _DEFINITION = "edms-backup", "definition-"
+_DEFINITION = "definition-"
 _PAGE = 200
 _TRIES = 10
 _RUNS_LOOKED_AT = 60
@@ -56,7 +56,7 @@ def register_alarms(api: PrefectApi, systems: Sequence[DeployedEdms]) -> list[Al
         TransientError: the API cannot be used.
         TerminalError: the server does not know a deployment or a block, or refuses an alarm.
     """
-    existing = [one for one in _automations(api) if _OURS in one.get("tags", ())]
+    existing = [one for one in _automations(api) if TAG in one.get("tags", ())]
     return [alarm for edms in systems for alarm in _register(api, edms, existing)]
 
 
@@ -75,7 +75,7 @@ def what_became_of(alarms: Sequence[Alarm], systems: Sequence[DeployedEdms]) -> 
 
 
 def _register(api: PrefectApi, edms: DeployedEdms, existing: Sequence[Mapping[str, Any]]) -> Iterator[Alarm]:
-    theirs = [one for one in existing if edms.name in one["tags"]]
+    theirs = [one for one in existing if _is_of(one["tags"], edms)]
     wanted = alarms_of(edms, _teller(api, edms))
     for one in wanted:
         same = [found for found in theirs if found["name"] == one["name"]]
@@ -95,6 +95,12 @@ def _register(api: PrefectApi, edms: DeployedEdms, existing: Sequence[Mapping[st
         if old["name"] not in names:
             _ask(api, f"/automations/{old['id']}", method="DELETE")
             yield Alarm(edms.name, old["name"], "removed")
+
+
+def _is_of(tags: Sequence[str], edms: DeployedEdms) -> bool:
+    """Whether an alarm with these tags is of that EDMS."""
+    from_earlier = edms.name == TAG and all(tag == TAG or tag.startswith(_DEFINITION) for tag in tags)
+    return edms.tag in tags or from_earlier  # earlier releases gave those of `edms-backup` the tag of all
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def _made(edms: DeployedEdms, alarm: dict[str, Any], teller: Teller) -> dict[str
         identity = edms.settings.edms.id
         trigger["match"] = {"prefect.resource.id": resource_of(identity) if identity else "edms-backup.edms.*"}
         if not identity:
-            tag = f"prefect.tag.{edms.name}"
+            tag = f"prefect.tag.{edms.tag}"
             trigger["match_related"] = {"prefect.resource.role": "tag", "prefect.resource.id": tag}
     made = {
         "name": alarm["name"],
@@ -162,7 +168,7 @@ def _made(edms: DeployedEdms, alarm: dict[str, Any], teller: Teller) -> dict[str
         "actions": [teller.action(alarm)],
     }
     digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-    return made | {"tags": [_OURS, edms.name, f"{_DEFINITION}{digest[:16]}"]}
+    return made | {"tags": [TAG, edms.tag, f"{_DEFINITION}{digest[:16]}"]}
 
 
 def _facts(edms: DeployedEdms) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edms_tasks.errors import TerminalError
+from edms_tasks.errors import TerminalError, TransientError
 from edms_tasks.settings import load_settings
 from flows.running.prefect_api import PrefectApi, configured_api, unusable, why_unusable
 from flows.scheduling.automations import Alarm, register_alarms
@@ -79,15 +79,22 @@ def _require_api(environ: Mapping[str, str]) -> PrefectApi:
 
 
 def _prefect(arguments: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
-        env={**environ, "NO_COLOR": "1", "COLUMNS": "300"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_SECONDS,
-    )
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            env={**environ, "NO_COLOR": "1", "COLUMNS": "300"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise TransientError(
+            "Prefect's server takes too long.",
+            why=f"`prefect {arguments[0]}` did not end within {_SECONDS / 60:.0f} minutes.",
+            fix="Deploy again when the server is less busy: what is registered already stays as it is.",
+        ) from None
 
 
 def _require_success(done: subprocess.CompletedProcess[str], what: str) -> None:

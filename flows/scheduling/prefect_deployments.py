@@ -15,6 +15,9 @@ from edms_tasks.errors import CommandError
 from edms_tasks.settings import Settings
 from flows.scheduling.scheduled_jobs import ScheduledJob, scheduled_jobs
 
+TAG = "edms-backup"
+"""The tag of all deployments and alarms, whichever EDMS they are of."""
+
 
 @dataclass(frozen=True)
 class DeployedEdms:
@@ -23,6 +26,11 @@ class DeployedEdms:
     name: str
     config: Path
     settings: Settings
+
+    @property
+    def tag(self) -> str:
+        """The tag of its deployments and alarms: its name, unless that is the tag of all of them, as edms-backup.toml would make it."""
+        return self.name if self.name != TAG else f"{self.name}.toml"
 
 
 def name_of(settings: Settings, config: Path) -> str:
@@ -64,7 +72,7 @@ def _deployment(base: Mapping[str, Any], job: ScheduledJob | None, edms: Deploye
     made = {
         **base,
         "name": f"{base['name']}-{edms.name}",
-        "tags": [*base["tags"], edms.name],
+        "tags": [*base["tags"], edms.tag],
         "parameters": {**base["parameters"], **(job.parameters if job else {}), "config": str(edms.config)},
         "work_pool": {**base["work_pool"], "name": pool},
         "schedules": [],

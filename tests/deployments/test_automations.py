@@ -15,6 +15,8 @@ from edms_tasks.settings import load_settings
 from edms_tasks.signal_settings import Level
 from edms_tasks.signalling.told_runs import note_told, take_told
 from flows.running.event_names import STORAGE_FILLING
+from flows.running.prefect_api import PrefectApi
+from flows.scheduling import automations
 from flows.scheduling.automations import Teller, alarms_of
 from flows.scheduling.prefect_deployments import DeployedEdms, prefect_file
 
@@ -30,10 +32,10 @@ url = "repository"
 """
 
 
-def deployed(folder: Path, edms: str = 'id = "plant"', more: str = "") -> DeployedEdms:
-    config = folder / "plant.toml"
+def deployed(folder: Path, edms: str = 'id = "plant"', more: str = "", name: str = "plant") -> DeployedEdms:
+    config = folder / f"{name}.toml"
     config.write_text(SETTINGS.format(edms=edms) + more)
-    return DeployedEdms("plant", config, load_settings(config))
+    return DeployedEdms(name, config, load_settings(config))
 
 
 def triggers(alarms: list[dict[str, Any]]) -> dict[str, EventTrigger]:
@@ -102,6 +104,32 @@ def test_an_edms_without_an_id_is_known_by_the_tag_of_its_deployments(tmp_path: 
     found = triggers(alarms_of(deployed(tmp_path, edms=""), Teller()))["plant: findings grew"]
 
     assert "prefect.tag.plant" in str(found.match_related)
+
+
+def test_one_whose_settings_file_is_named_like_the_program_is_not_taken_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All deployments have the tag `edms-backup`: its alarms must neither hear of the backups of others nor replace theirs."""
+    plant, named_like_all = deployed(tmp_path), deployed(tmp_path, edms="", name="edms-backup")
+    alarms = [
+        *alarms_of(plant, Teller()),
+        *({**one, "tags": ["edms-backup"]} for one in alarms_of(named_like_all, Teller())),
+    ]
+    there = [{**one, "id": one["name"]} for one in alarms]
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(automations, "_automations", lambda api: there)
+    monkeypatch.setattr(
+        automations, "_ask", lambda api, path, request=None, *, method="POST": asked.append((method, path))
+    )
+
+    made = automations.register_alarms(PrefectApi("http://nowhere"), [named_like_all, plant])
+
+    assert {(one.edms, one.change) for one in made} == {("edms-backup", "changed"), ("plant", "unchanged")}
+    assert {method for method, _ in asked} == {"PUT"}
+    waits = triggers(alarms_of(named_like_all, Teller()))["edms-backup: findings grew"]
+    (deployment, *_) = YAML(typ="safe").load(prefect_file([named_like_all], "pool"))["deployments"]
+    assert deployment["tags"] == ["edms-backup", "edms-backup.toml"]
+    assert "prefect.tag.edms-backup.toml" in str(waits.match_related)
 
 
 def test_another_definition_has_another_tag(tmp_path: Path) -> None:
