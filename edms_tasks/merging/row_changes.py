@@ -10,7 +10,7 @@ from edms_tasks.databases.protocol import TableChange
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.row_rewriting import ACTION, Rewritten
-from edms_tasks.merging.update_order import in_turns
+from edms_tasks.merging.update_order import write_updates
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 
@@ -24,26 +24,28 @@ def table_change(
     others: Path | None = None,
     *,
     target: Identified,
+    plain: bool,
 ) -> TableChange | None:
     """Write the rows to insert and to update into `folder`, which is created; returns None if there are none.
 
     `others` is a file with further rows of the target to update: nodes of a tree whose numbers change. `target`: the target's rows.
+    `plain`: whether these are as they are in the database, and not without positions in a tree or derived columns.
     """
     folder.mkdir(parents=True, exist_ok=True)
     columns = ", ".join(identifier(column.name) for column in source.table.stored_columns)
-    files: dict[str, list[Path]] = {"insert": [], "update": []}
-    wanted = [("insert", f"r.\"{ACTION}\" = 'insert'")] if rows.inserts else []
-    if rows.updates and policy == "overwrite":
-        wanted += [("update", condition) for condition in in_turns(cursor, source, target, rows)]
-    for number, (action, condition) in enumerate(wanted):
-        path = folder / f"{action}-{number}.parquet"
+    inserts: list[Path] = []
+    updates: list[Path] = []
+    if rows.inserts:
+        inserts.append(folder / "insert.parquet")
         cursor.execute(
-            f"COPY (SELECT {columns} FROM {rows.relation} r WHERE {condition}) TO {literal(str(path))} {AS_PARQUET}"
+            f"COPY (SELECT {columns} FROM {rows.relation} r WHERE r.\"{ACTION}\" = 'insert') "
+            f"TO {literal(str(inserts[0]))} {AS_PARQUET}"
         )
-        files[action].append(path)
+    if rows.updates and policy == "overwrite":
+        updates += write_updates(cursor, source, target, rows, folder, plain=plain)
     if others is not None:
-        files["update"].append(others)
-    if not files["insert"] and not files["update"]:
+        updates.append(others)
+    if not inserts and not updates:
         return None
     encodings = dict(source.side.raws[source.table.id].encodings)
-    return TableChange(source.table, encodings, files["insert"], files["update"])
+    return TableChange(source.table, encodings, inserts, updates)

@@ -274,7 +274,16 @@ class MergeStages:
                         cursor, source, rows, others, before, columns, folder / "derived"
                     )
                 found.append(
-                    table_change(cursor, source, rows, policy, folder, others, target=matched.targets[table.id])
+                    table_change(
+                        cursor,
+                        source,
+                        rows,
+                        policy,
+                        folder,
+                        others,
+                        target=matched.targets[table.id],
+                        plain=self._is_plain(table),
+                    )
                 )
         return [change for change in found if change]
 
@@ -328,7 +337,7 @@ class MergeStages:
         with self._workspace.cursor() as cursor:
             plan, conflicts = plan_table(cursor, source, target, rows, ids, policy, pairs=pairs)
             shared, said = unique_conflicts(cursor, source, target, rows, policy)
-            conflicts += [*shared, *order_conflicts(cursor, source, target, rows, policy)]
+            conflicts += [*shared, *order_conflicts(cursor, source, target, rows, policy, plain=self._is_plain(table))]
             self._notes += said
             conflicts += value_reference_conflicts(
                 cursor, matched, table, self._its.policies, own_edms=self._its.own_edms
@@ -336,6 +345,9 @@ class MergeStages:
             if table.id in self._trees:
                 conflicts += tree_conflicts(cursor, self._tree_merge(matched, table))
             return plan, conflicts
+
+    def _is_plain(self, table: Table) -> bool:
+        return table.id not in self._trees and table.id not in self._its.derived
 
     def _tree_merge(self, matched: Matched, table: Table) -> TreeMerge:
         return TreeMerge(

@@ -24,7 +24,6 @@ REFUSED = {
     "traits.caseless_names": ("unique", "meeting.Town"),
     "traits.codes_that_find_rows": ("reference-by-value", "meeting.Trip"),
     "traits.codes_that_move": ("reference-by-value", "meeting.Errand"),
-    "traits.exchanged_positions": ("unique", "meeting.Stage"),
     "traits.partial_uniques": ("unique", "meeting.Record"),
     "traits.singletons": ("singleton", "meeting.Preferences"),
     "traits.unique_expressions": ("unique", "meeting.Village"),

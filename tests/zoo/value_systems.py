@@ -1,7 +1,7 @@
 """Two systems to merge that refer by codes and by several columns, and keep computed and partial values unique: random rows by name.
 
 What must come of a merge is computed from the names alone: the rows that there will be, or that there can be none, because a code would
-lead elsewhere, rows would share a unique value, or would have to exchange theirs.
+lead elsewhere, rows would share a unique value, or would have to exchange codes.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def together(mine: ValueSystem, theirs: ValueSystem, *, overwrites: bool) -> dic
         values = [value for row in merged[what].values() for value in held(row)]
         if len(values) != len(set(values)):
             return None
-        if overwrites and _exchange(says(mine)[what], says(theirs)[what], held):
+        # Others refer to an office's code, so none can give it up for a moment.
+        if what == "offices" and overwrites and _exchange(says(mine)[what], says(theirs)[what], held):
             return None
     return merged
 
