@@ -329,10 +329,17 @@ def _said(error: Exception) -> str:
 
 def _require_migrated(run: Run, report: ProbeReport) -> None:
     if report.migrations_unapplied and run.settings.edms.unapplied_migrations == "refuse":
+        where = DatabaseAddress.from_probe(report.databases[0]).display
+        if not report.migrations_applied:
+            raise UnappliedMigrations(
+                "The database is empty: none of the EDMS's migrations is applied.",
+                where=where,
+                fix="If it held data: `edms-backup restore latest` brings them back. For a new EDMS, run `manage.py migrate` first.",
+            )
         names = ", ".join(f"{app}.{name}" for app, name in report.migrations_unapplied[:5])
         raise UnappliedMigrations(
             f"{len(report.migrations_unapplied)} migrations of the EDMS are not applied.",
-            where=DatabaseAddress.from_probe(report.databases[0]).display,
+            where=where,
             why=names,
             fix='Run `manage.py migrate` first, or set [edms] unapplied_migrations = "record" to back up the database as it is.',
         )

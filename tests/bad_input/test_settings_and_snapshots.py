@@ -103,6 +103,16 @@ def test_a_backup_is_refused_while_migrations_are_unapplied(
     assert not protected.repository.exists()
 
 
+def test_an_empty_database_is_named_with_the_way_back(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
+    protected = protect(edms_factory("sqlite"), tmp_path)
+    Path(protected.edms.database_url.removeprefix("sqlite:///")).write_bytes(b"")
+
+    error = refused(errors.UnappliedMigrations, protected.backup)
+
+    assert "empty" in error.what
+    assert "restore latest" in error.fix
+
+
 def test_an_unknown_snapshot_is_refused_with_the_closest_name(system: BackedUp) -> None:
     known = next(path.stem for path in (system.protected.repository / "snapshots").iterdir())
     almost = known[:11] + ("0" if known[11] != "0" else "1")

@@ -190,7 +190,12 @@ _FIXES = (
         "and nobody else may read the key.",
     ),
     (
-        'definition of service|service file|database "[^"]*" does not exist',
+        'database "[^"]*" does not exist',
+        "If it was lost: `edms-backup restore latest` brings it back. Otherwise correct its name in the EDMS's settings, in "
+        "[edms] database_url or in EDMS_BACKUP__RESTORE__DATABASE.",
+    ),
+    (
+        "definition of service|service file",
         "Correct the name of the database or service in the EDMS's settings, in [edms] database_url or in "
         "EDMS_BACKUP__RESTORE__DATABASE.",
     ),
