@@ -10,6 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from edms_tasks.errors import EdmsBackupError
+
 _FRESH_SECONDS = 30.0
 
 
@@ -29,10 +31,14 @@ def live_server(folder: Path, port: int, make: Callable[[], object]) -> Threadin
                 self.send_error(HTTPStatus.FORBIDDEN)
                 return
             if self.path in ("/", "/index.html"):
-                with making:
-                    if time.monotonic() - made[0] > _FRESH_SECONDS:
-                        make()
-                        made[0] = time.monotonic()
+                try:
+                    with making:
+                        if time.monotonic() - made[0] > _FRESH_SECONDS:
+                            make()
+                            made[0] = time.monotonic()
+                except EdmsBackupError as error:  # such as settings that are being edited, or a store that is away
+                    self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, explain=f"{error.what} {error.why} {error.fix}")
+                    return
             super().do_GET()
 
         def list_directory(self, path: Any) -> None:

@@ -12,10 +12,11 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edms_tasks.durable import private_folder
+from edms_tasks.errors import TerminalError
 
 _PREFIX = "edms-drill-"
 _MARK = ".made-by-an-edms-backup-drill"
@@ -36,8 +37,13 @@ def drill_folder(parent: Path) -> Iterator[Path]:
             if other != folder:
                 _remove_if_left(other)
         yield folder
-    finally:
+    except BaseException:
+        with suppress(TerminalError):  # the drill's own error is the one to tell; the next drill removes the folder
+            _remove(folder)
+        raise
+    else:
         _remove(folder)
+    finally:
         os.close(held)
 
 
@@ -60,9 +66,17 @@ def _remove_if_left(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a folder, also with folders in it that their modes, as they were in the EDMS, close to their owner."""
-    for path, names, _ in os.walk(folder):
-        for name in names:
-            inner = Path(path, name)
-            if not inner.is_symlink() and stat.S_IMODE(inner.stat().st_mode) & 0o700 != 0o700:
-                inner.chmod(0o700)
-    shutil.rmtree(folder)
+    try:
+        for path, names, _ in os.walk(folder):
+            for name in names:
+                inner = Path(path, name)
+                if not inner.is_symlink() and stat.S_IMODE(inner.stat().st_mode) & 0o700 != 0o700:
+                    inner.chmod(0o700)
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise TerminalError(
+            "The copy that a drill made could not be removed.",
+            where=str(folder),
+            why=error.strerror or str(error),
+            fix="Remove the folder: it may hold rows and files of the EDMS. The next drill tries it, too.",
+        ) from error

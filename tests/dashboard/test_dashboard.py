@@ -145,7 +145,7 @@ def test_live_it_is_seen_on_this_machine_only(
 
     write_site(Collected(sample_history(7), {}), tmp_path / "site")
     with live_server(tmp_path / "site", 0, make) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         assert server.server_address[0] == "127.0.0.1"
         assert "Backups" in httpx.get(f"{url}/").text
@@ -154,6 +154,24 @@ def test_live_it_is_seen_on_this_machine_only(
         assert httpx.get(f"{url}/../../etc/passwd").status_code == 404
         server.shutdown()
     assert len(made) == (0 if fresh_seconds > 0 else 1)
+
+
+def test_live_it_says_why_it_cannot_be_made_anew_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_FRESH_SECONDS", -1.0)
+    wrong = [CommandError("The settings are <being> edited.", why="Line 3.", fix="Correct it.")]
+
+    def make() -> None:
+        if wrong:
+            raise wrong.pop()
+
+    write_site(Collected(sample_history(7), {}), tmp_path / "site")
+    with live_server(tmp_path / "site", 0, make) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        refused = httpx.get(url)
+        assert (refused.status_code, "are &lt;being&gt; edited. Line 3. Correct it." in refused.text) == (503, True)
+        assert httpx.get(url).status_code == 200
+        server.shutdown()
 
 
 def test_the_library_is_the_one_that_was_released() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from edms_tasks.drill_settings import DrillSettings, words_of
-from edms_tasks.errors import CommandError, SettingsError, UnknownSnapshot
+from edms_tasks.errors import CommandError, SettingsError, TerminalError, UnknownSnapshot
 from edms_tasks.periods import seconds_of
 from edms_tasks.report.drill_facts import CommandOutcome, DrillFacts, Measured
 from edms_tasks.settings import Settings, settings_from
@@ -234,3 +235,18 @@ def test_only_folders_with_our_mark_and_without_a_lock_are_swept(tmp_path: Path)
         assert not second.exists()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["edms-drill-file", "edms-drill-link", "edms-drill-mine"]
+
+
+def test_a_folder_that_cannot_be_removed_is_said_and_hides_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(folder: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr("flows.drilling.drill_folder.shutil.rmtree", busy)
+    with pytest.raises(TerminalError, match="could not be removed") as said, drill_folder(tmp_path):
+        pass
+    assert "edms-drill-" in said.value.where
+    monkeypatch.setattr("flows.drilling.drill_folder._remove_if_left", lambda folder: None)
+    with pytest.raises(CommandError, match="The first error"), drill_folder(tmp_path):
+        raise CommandError("The first error.")
