@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,7 +107,10 @@ def test_a_backup_is_refused_while_migrations_are_unapplied(
 
 def test_an_empty_database_is_named_with_the_way_back(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     protected = protect(edms_factory("sqlite"), tmp_path)
-    Path(protected.edms.database_url.removeprefix("sqlite:///")).write_bytes(b"")
+    path = Path(protected.edms.database_url.removeprefix("sqlite:///"))
+    path.unlink()
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE of_something_else (a)")
 
     error = refused(errors.UnappliedMigrations, protected.backup)
 

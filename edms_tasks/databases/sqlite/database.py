@@ -49,13 +49,13 @@ class SqliteDatabase:
             raise DatabaseRefused(
                 "The database file does not exist.",
                 where=str(self._path),
-                fix=f"Fix the EDMS's DATABASES setting, or run its migrations first. {_IF_IT_IS_LOST}",
+                fix=f"{_IF_IT_IS_LOST} Otherwise fix its DATABASES setting, or run its migrations first.",
             )
         if not self._path.stat().st_size:
             raise DatabaseRefused(
                 "The database file is empty.",
                 where=str(self._path),
-                fix=f"For a new EDMS, run its migrations first. {_IF_IT_IS_LOST}",
+                fix=f"{_IF_IT_IS_LOST} For a new EDMS, run its migrations first.",
             )
         try:
             with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
