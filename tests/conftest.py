@@ -56,9 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Take no memory after the run. What a failed one leaves can be looked at until the next."""
+    gc.unfreeze()  # DuckDB's library would say that it leaks
     folder = session.config.stash.get(_in_memory, None)
     if folder is not None and exitstatus == pytest.ExitCode.OK:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """Have later searches for unused cycles pass over what was made until here: modules and tests, which stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

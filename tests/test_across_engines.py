@@ -114,6 +114,7 @@ def test_respelled_values_and_dangling_references_are_noted(moved: Callable[[Eng
     assert "foreign keys were restored NOT VALID" in notes
 
 
+@pytest.mark.long  # of a document, the same is asked in conversion/test_schema_from_models
 @pytest.mark.slow
 def test_a_value_that_changed_in_the_other_engine_fails_the_validation_and_is_named(
     moved: Callable[[Engine], Moved], tmp_path: Path

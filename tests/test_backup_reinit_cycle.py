@@ -55,6 +55,7 @@ def test_rollback_brings_back_what_was_live_before_the_restore(engine: Engine, b
     assert differences(reinitialised, picture(edms)) == []
 
 
+@pytest.mark.long  # restores into other databases are in test_across_engines and tests/bad_input
 @pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_restoring_into_another_name_leaves_the_live_system_alone(
     engine: Engine, backed_up: BackedUpSystems, tmp_path: Path

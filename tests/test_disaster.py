@@ -97,6 +97,7 @@ def test_a_restore_needs_no_code_of_the_edms(
     assert differences(with_code_of_its_own.before, picture(edms)) == []
 
 
+@pytest.mark.long  # one without a role of the EDMS, in databases/test_postgresql_new_server
 def test_another_postgresql_server_takes_it_all(
     backed_up: BackedUpSystems,
     another_server: PostgresServer,

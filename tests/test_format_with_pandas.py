@@ -48,7 +48,7 @@ def snapshot(
     engine: Engine = request.param
     tmp_path = tmp_path_factory.mktemp(f"format_{engine}")
     name = f"format_{engine}"
-    edms = _edms_templates.copy(_edms_templates.get(engine, 8, 1), tmp_path / "edms", name)
+    edms = _edms_templates.copy(_edms_templates.get(engine, 5, 1), tmp_path / "edms", name)
     if engine == "sqlite":
         with closing(sqlite3.connect(edms.database_path)) as database:
             database.execute("CREATE TABLE mixed (id INTEGER PRIMARY KEY, anything)")

@@ -139,6 +139,7 @@ def test_a_list_of_superseded_rows_that_does_not_match_is_refused(backed_up: Bac
     assert [p for p in problems if COMMENTS in p and f"It has {rows} rows, the manifest says {rows - 1}." in p]
 
 
+@pytest.mark.long  # of a block in many pieces, the same is asked in test_block_changes
 def test_a_block_of_which_little_is_left_is_stored_anew(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite", documents=20)
     protected = protect(edms, tmp_path, extra="[validate]\ndjango_check = false")

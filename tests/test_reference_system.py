@@ -16,7 +16,7 @@ COUNT_DOCUMENTS = "SELECT count(*) FROM documents_document"
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_an_installation_is_populated_and_its_own(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
-    first, second = edms_factory(engine, documents=10), edms_factory(engine, documents=10)
+    first, second = edms_factory(engine, documents=5), edms_factory(engine, documents=5)
     files = _files(second.media)
 
     _execute(first, "DELETE FROM documents_documentdependency")
@@ -29,12 +29,12 @@ def test_an_installation_is_populated_and_its_own(engine: Engine, edms_factory: 
     assert first.database_url != second.database_url
     assert _number(first, "SELECT count(*) FROM documents_documentdependency") == 0
     assert _number(second, "SELECT count(*) FROM documents_documentdependency") > 0
-    assert _number(second, COUNT_DOCUMENTS) >= 10
+    assert _number(second, COUNT_DOCUMENTS) >= 5
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_commands_reach_the_installation(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
-    edms = edms_factory(engine, documents=10)
+    edms = edms_factory(engine, documents=5)
 
     edms.manage("reinit")
 

@@ -104,6 +104,7 @@ def test_the_newest_snapshot_is_the_last_one_made_and_no_prune_takes_it(
     assert differences(live, picture(protected.edms)) == []
 
 
+@pytest.mark.long  # leases with a wrong clock are in repository/test_leases_and_clocks
 def test_status_does_not_call_a_snapshot_of_tomorrow_young(at: Command, protected: Protected) -> None:
     at(AHEAD, "backup", "--no-flow")
     assert any("in the future" in one for one in read_status(protected.settings).problems)

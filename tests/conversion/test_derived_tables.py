@@ -199,6 +199,7 @@ def test_from_sqlite_to_postgresql_derived_tables_are_made_again_by_the_edms(mov
 COLUMNS = ("small.Entry.words", "small_entry.vector", "small.Entry.weights")
 
 
+@pytest.mark.long  # of tables, from SQLite to PostgreSQL
 def test_derived_columns_without_an_equal_there_are_left_out_by_name(movable: Movable, target: str) -> None:
     settings = movable.on("sqlite", ("found",), columns=COLUMNS)
     with closing(sqlite3.connect(movable.database)) as lite, lite:
@@ -242,12 +243,14 @@ def test_a_derived_column_that_must_not_be_empty_there_is_named(movable: Movable
     assert line.startswith("small.Entry") and "'words'" in line and "cannot be empty" in line
 
 
+@pytest.mark.long  # of a merge, in merging/test_derived_tables
 def test_a_column_of_no_table_and_a_reference_are_refused(movable: Movable, target: str) -> None:
     for column, why in (("small.Enty.words", "no model or table 'small.Enty'"), ("small.Entry.document", "cannot be")):
         with pytest.raises(SettingsError, match=why):
             run_restore(movable.on("sqlite", columns=(column,)), into=target)
 
 
+@pytest.mark.long  # with a command, below
 def test_without_a_command_the_finding_says_what_to_run(movable: Movable, target: str) -> None:
     plan = run_restore_plan(movable.on("sqlite", ("small_entry",)), snapshot="latest", into=target)
     result = run_restore(movable.on("sqlite", ("small_entry",)), into=target)

@@ -70,13 +70,12 @@ def test_an_error_of_the_server_is_no_lost_connection(drivers: list[Execute]) ->
     [
         ("backup", "extract table"),
         ("restore", "load table"),
-        ("merge", "write rows"),
         *(
             pytest.param(verb, task, marks=pytest.mark.long)
             for verb, tasks in {
                 "backup": ["read catalogue", "capture schema", "read sequences"],
                 "restore": ["build indexes", "gather statistics", "check structure", "extract table", "validate"],
-                "merge": ["extract table", "match rows", "commit"],
+                "merge": ["extract table", "match rows", "write rows", "commit"],
             }.items()
             for task in tasks
         ),

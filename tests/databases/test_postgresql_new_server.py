@@ -61,6 +61,7 @@ def test_the_archive_says_which_version_of_pg_dump_wrote_it(postgres_database: s
     assert f"Dumped by pg_dump version: {read_archive(captured.schema.path).dumped_by}." in listing.stdout
 
 
+@pytest.mark.long  # other differences of servers are asked here
 def test_a_policys_roles_may_stand_in_another_order_on_another_server(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def earlier_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPa
     yield monkeypatch
 
 
+@pytest.mark.long  # with tables in one schema, in versions/test_earlier_releases
 def test_a_snapshot_of_an_earlier_release_is_compared_and_restored(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, earlier_release: pytest.MonkeyPatch
 ) -> None:

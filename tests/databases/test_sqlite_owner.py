@@ -14,7 +14,7 @@ from tests.running import protect
 
 @pytest.mark.parametrize("mode", [0o660, *(pytest.param(mode, marks=pytest.mark.long) for mode in (0o600, 0o644))])
 def test_a_restore_keeps_permissions_and_owner(mode: int, edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
-    edms = edms_factory("sqlite", documents=3)
+    edms = edms_factory("sqlite", documents=5)
     protected = protect(edms, tmp_path)
     protected.backup()
     edms.database_path.chmod(mode)

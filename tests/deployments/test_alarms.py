@@ -47,7 +47,7 @@ def test_alarms_are_made_once_and_told_once(
     tmp_path: Path, _edms_templates: EdmsTemplates, told: tuple[str, list[dict[str, Any]]]
 ) -> None:
     url, posted = told
-    edms = ReferenceEdmsFactory(_edms_templates, tmp_path / "installations", "alarmed")("sqlite", documents=2)
+    edms = ReferenceEdmsFactory(_edms_templates, tmp_path / "installations", "alarmed")("sqlite", documents=5)
     config = edms.settings_file(
         tmp_path / "plant.toml",
         tmp_path / "repository",

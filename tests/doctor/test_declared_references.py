@@ -42,6 +42,7 @@ def test_each_fix_ends_in_the_section_that_declares_it(ailing: Ailing) -> None:
     assert {"column": "small.Slip.watched", "target": "small.Document", "separator": ","} in printed
 
 
+@pytest.mark.long  # of what doctor wrote itself, in test_writing
 def test_declared_references_are_not_suspected_again(declared: Diagnosis) -> None:
     assert {
         one.subject for one in declared.assessments if one.code in ("soft-reference", "generic-look-alike")

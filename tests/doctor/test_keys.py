@@ -48,6 +48,7 @@ def _said(diagnosis: Diagnosis, subject: str) -> dict[str, tuple[str, int]]:
     return {one.code: (one.severity, one.count) for one in diagnosis.assessments if one.subject == subject}
 
 
+@pytest.mark.long  # suggestions that are written are asked in test_writing
 def test_a_suggested_key_is_accepted_by_a_backup(project: Settings, tmp_path: Path) -> None:
     before = _examined(project, tmp_path)
     suggested = tomllib.loads(before.settings)

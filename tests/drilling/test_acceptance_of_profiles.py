@@ -35,6 +35,7 @@ def test_every_profile_brings_a_check_a_login_and_files_that_are_opened(profile:
         compile(words_of(command)[1], name_of(command), "exec")
 
 
+@pytest.mark.long  # other acceptance commands are run in test_drill
 def test_those_of_the_reference_edms_pass_on_its_snapshot(backed_up: BackedUpSystems) -> None:
     protected = backed_up("sqlite").protected
     settings = protected.settings.model_copy(update={"drill": REFERENCE})

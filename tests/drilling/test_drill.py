@@ -121,6 +121,7 @@ def test_a_drill_leaves_a_report_an_entry_and_a_proof(backed_up: BackedUpSystems
     assert status.proved.snapshot == snapshot
 
 
+@pytest.mark.long  # of a restore, in inventory/test_remote_edms
 def test_an_edms_elsewhere_sees_the_copy_under_the_paths_that_it_has_there(
     backed_up: BackedUpSystems, tmp_path: Path
 ) -> None:

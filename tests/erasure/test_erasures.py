@@ -355,6 +355,7 @@ def test_a_snapshot_in_which_an_erased_column_has_another_name_is_refused(
             _restored(protected, tmp_path)
 
 
+@pytest.mark.long  # of other rows, above
 def test_the_row_of_an_inherited_model_is_deleted_with_its_child(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ OLD = ConvertedFrom(format="dumpdata", name="old.json", bytes=1, exact=False, lo
 @pytest.fixture
 def person(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> Protected:
     """A system with a snapshot of a user to whom nothing refers."""
-    edms = edms_factory("sqlite", documents=1, seed=1)
+    edms = edms_factory("sqlite", documents=5, seed=1)
     execute(
         edms,
         "INSERT INTO users_user (id, password, is_superuser, username, first_name, last_name, email, is_staff, is_active,"
@@ -42,6 +42,7 @@ def _is_in(copy: Path) -> bool:
         return bool(connection.execute("SELECT count(*) FROM users_user WHERE id = 900").fetchone()[0])
 
 
+@pytest.mark.long  # a row that is there again is asked below
 def test_more_than_one_row_and_an_empty_value_are_no_slip(person: Protected) -> None:
     execute(person.edms, "UPDATE users_user SET department = 'QA'")
     person.backup()
@@ -98,6 +99,7 @@ def test_a_row_that_is_there_again_later_is_said(
     assert any("request 25" in note and "is restored" in note and "olga" not in note for note in result.notes)
 
 
+@pytest.mark.long  # a planned restore and a prune say the same, in test_erasures
 def test_a_rollback_says_what_was_erased_since(person: Protected) -> None:
     assert person.restore().promoted
     record(person.settings, "users.User:olga", [], reason="request 26", by=None)

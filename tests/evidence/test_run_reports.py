@@ -186,7 +186,7 @@ def test_a_missing_report_is_missed_unless_a_prune_removed_it(protected: Protect
 def test_an_encrypted_repository_has_no_report_in_clear_and_a_machine_that_only_writes_leaves_one(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
-    protected = encrypt(protect(edms_factory("sqlite", documents=2), tmp_path))
+    protected = encrypt(protect(edms_factory("sqlite", documents=5), tmp_path))
     whole = protected.settings
     writes = whole.model_copy(update={"repository": whole.repository.model_copy(update={"identity": None})})
     run_backup(writes, reason="CHG-9")

@@ -139,8 +139,10 @@ def lose(data: Path) -> None:
     "point",
     [
         "entries set aside",
-        "entry in place",
-        *(pytest.param(one, marks=pytest.mark.long) for one in ("before swap", "between renames", "after swap")),
+        *(
+            pytest.param(one, marks=pytest.mark.long)
+            for one in ("entry in place", "before swap", "between renames", "after swap")
+        ),
     ],
 )
 def test_a_restore_killed_around_the_database_is_finished_or_undone(point: str, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def noted(index: FileIndex, bucket: Bucket, folder: Path) -> set[bytes]:
     return set(pq.read_table(path)["path"].to_pylist())
 
 
+@pytest.mark.long  # in place, below
 def test_objects_come_back_with_their_headers_into_an_empty_place(bucket: Bucket, tmp_path: Path) -> None:
     put(bucket, {**OWN, **BY_NAME})
 
@@ -158,6 +159,7 @@ def test_a_part_of_the_files_under_other_names_has_their_headers(bucket: Bucket,
     assert headers(bucket, wanted, "new/") == wanted
 
 
+@pytest.mark.long  # of other content, below
 def test_an_object_of_equal_content_with_other_headers_is_swapped_too(system: SystemInAStore) -> None:
     staged = system.fill()
     kept = {"ContentType": "application/pdf", "Metadata": {"scanner": "7"}}

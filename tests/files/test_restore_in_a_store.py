@@ -116,6 +116,7 @@ def test_a_staged_object_that_is_not_as_in_the_snapshot_is_named_and_nothing_liv
     assert objects(bucket, "media.") == {}
 
 
+@pytest.mark.long  # a whole bucket is refused in the same place
 def test_a_store_that_may_not_be_written_to_is_named_before_anything_is_staged(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_store_that_may_not_be_written_to_is_named_before_anything_is_staged(
     assert (objects(bucket), rows(settings)) == (FILES, 3)
 
 
+@pytest.mark.long  # a killed promotion is in promotion/test_swap_in_a_store
 def test_what_killed_restores_staged_is_removed_by_the_next_one(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:
@@ -239,6 +241,7 @@ def test_content_types_of_early_snapshots_are_those_of_live_objects_or_those_tha
     assert found["d"]["ContentType"] == "application/octet-stream"
 
 
+@pytest.mark.long  # from a store into a store, above
 def test_files_of_a_folder_move_into_a_store_with_their_empty_folders(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:

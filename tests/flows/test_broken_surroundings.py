@@ -119,7 +119,7 @@ def test_init_of_an_edms_that_does_not_load_leaves_nothing_behind(tmp_path: Path
 def test_init_refuses_a_repository_among_the_files_that_it_is_to_hold(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edms = edms_factory("sqlite", documents=1)
+    edms = edms_factory("sqlite", documents=5)
     for name, value in edms.env.items():
         monkeypatch.setenv(f"EDMS_BACKUP__EDMS__ENV__{name}", value)
     inside = edms.media / "backups"

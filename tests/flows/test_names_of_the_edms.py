@@ -131,6 +131,7 @@ def test_a_backup_asks_the_edms_for_what_it_registers(tmp_path: Path) -> None:
     assert "unknown-to-the-edms" in found
 
 
+@pytest.mark.long  # of a collation, below
 def test_the_plan_reports_functions_as_the_restore_does(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_odd ON small_note (ODD(number))")

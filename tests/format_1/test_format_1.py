@@ -88,6 +88,7 @@ def test_the_next_backup_is_of_format_2_and_the_one_after_it_stores_no_row(
     assert hashes(protected.edms) == _expected(engine)[-1]["picture"]
 
 
+@pytest.mark.long  # of the present format, in test_damaged_repository and tests/salvage
 def test_a_damaged_old_snapshot_fails_its_verification_and_is_salvaged(old: Callable[[Engine], Protected]) -> None:
     protected = old("sqlite")
     newest = _expected("sqlite")[-1]["snapshot"]

@@ -116,6 +116,7 @@ def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems,
     assert compared.equal
 
 
+@pytest.mark.long  # of references by id, the same is asked below
 def test_declared_ids_of_rows_that_got_others_are_losses_and_lead_to_no_row(
     backed_up: BackedUpSystems, tmp_path: Path
 ) -> None:

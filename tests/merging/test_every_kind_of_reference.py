@@ -65,6 +65,7 @@ GENERATED = settings(
 )
 
 
+@pytest.mark.long  # of systems with more kinds of rows, the same is asked in the zoo's test_merges
 @GENERATED
 @given(systems=two_systems())
 def test_every_kind_of_reference_leads_to_the_same_row_after_a_merge(

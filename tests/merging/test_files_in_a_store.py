@@ -188,6 +188,7 @@ def test_what_cannot_be_taken_back_is_named_with_the_place_of_what_was_replaced(
     assert set(archive.papers()) == {"b", "c"}, "the database is unchanged"
 
 
+@pytest.mark.long  # of a promotion, the same is asked in promotion/test_swap_in_a_store
 def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.lose("a.pdf", "deep/b.pdf")
     move_in = MergedStore.move_in
@@ -203,6 +204,7 @@ def test_an_object_that_appears_meanwhile_is_not_replaced(archive: Archive, monk
     assert set(archive.papers()) == {"c"} and is_clean(archive)
 
 
+@pytest.mark.long  # what was written is taken back after a refused copy, too
 def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was_written_is_taken_back(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +225,7 @@ def test_an_object_that_is_replaced_while_it_is_kept_ends_the_merge_and_what_was
     assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
+@pytest.mark.long  # of a restore, the same is asked in files/test_restore_in_a_store
 def test_a_staged_object_that_is_not_as_in_the_snapshot_ends_the_merge(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +257,7 @@ def test_a_failed_commit_takes_the_objects_back(archive: Archive, monkeypatch: p
     assert (objects(archive.bucket), is_clean(archive)) == (before, True)
 
 
+@pytest.mark.long  # so is it after the kill below
 def test_what_a_killed_merge_staged_is_removed_by_the_next_one(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("a.pdf", b"left", prefix="media.edms-staging-0123abcd/new/")

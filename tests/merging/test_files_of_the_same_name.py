@@ -124,6 +124,7 @@ def test_a_file_that_only_the_target_mentions_in_another_spelling_is_not_replace
     assert [one.examples for one in only_a_log.plan.conflicts if one.code == "file"] == [("papers/a.pdf",)]
 
 
+@pytest.mark.long  # of objects in a store, in test_files_in_a_store
 def test_with_rename_files_both_files_are_kept_and_a_second_merge_writes_nothing(two: Two) -> None:
     result = run_merge(two.settings, snapshot=two.snapshot, rename_files=True)
 

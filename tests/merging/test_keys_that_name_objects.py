@@ -78,6 +78,7 @@ def test_permissions_still_refer_to_their_objects_after_a_merge(office: Settings
     assert [one for one in difference.tables if one.natural_key and (one.changed or one.removed)] == []
 
 
+@pytest.mark.long  # of rows with equal values, in test_rows_without_keys
 def test_rows_without_a_key_are_not_paired_by_equal_ids(office: Settings, tmp_path: Path) -> None:
     fill(tmp_path, users="ann", documents="A", folders="", kinds=(50, 51))
     snapshot = run_backup(office).snapshot_id

@@ -211,6 +211,7 @@ def test_a_selected_row_brings_the_rows_that_its_documents_refer_to(site: Site) 
     assert stored(site)[rule] == as_kept(site, {rule: written(known, "here")[rule]})[rule]
 
 
+@pytest.mark.long  # of a backup, in soft/test_backup_and_restore
 def test_ids_without_a_row_are_reported_in_every_form_of_reference(site: Site) -> None:
     fill(site, HERE, "here")
     site.execute("DELETE FROM small_image WHERE id = 2")

@@ -180,6 +180,7 @@ class Bookmark(models.Model):
     assert [one.model for one in result.plan.conflicts] == ["small.Bookmark.document_ref"]
 
 
+@pytest.mark.long  # other undeclared ids are asked above
 @pytest.mark.parametrize(
     "places",
     [

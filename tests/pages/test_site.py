@@ -60,6 +60,7 @@ class _Page(HTMLParser):
         self.loads += re.findall(r"url\(([^)]+)\)", found.get("style", ""))
 
 
+@pytest.mark.long  # links of the pages themselves are asked in test_docs
 def test_every_page_is_in_it(site: Path) -> None:
     pages = [page for page in (ROOT / "docs").rglob("*.md") if "unreleased" not in page.parts]
 
@@ -73,6 +74,7 @@ def test_every_page_is_in_it(site: Path) -> None:
     assert not missing
 
 
+@pytest.mark.long  # links of the pages themselves are asked in test_docs
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     foreign = [(path.name, one) for path, page in _pages(site) for one in page.loads if _is_foreign(one)]
     styles = [
@@ -92,6 +94,7 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     assert foreign == styles == scripts == []
 
 
+@pytest.mark.long  # links of the pages themselves are asked in test_docs
 def test_no_link_within_it_is_dead(site: Path) -> None:
     pages = dict(_pages(site))
     dead = []
@@ -111,6 +114,7 @@ def test_no_link_within_it_is_dead(site: Path) -> None:
     assert dead == []
 
 
+@pytest.mark.long  # links of the pages themselves are asked in test_docs
 def test_the_search_finds_pages_without_a_server(site: Path) -> None:
     text = (site / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
@@ -122,6 +126,7 @@ def test_the_search_finds_pages_without_a_server(site: Path) -> None:
     assert "searchindex.js" in " ".join(_Page((site / "search.html").read_text(encoding="utf-8")).loads)
 
 
+@pytest.mark.long  # links of the pages themselves are asked in test_docs
 def test_the_drawing_of_the_house_is_a_table_of_its_arrows(site: Path) -> None:
     page = (site / "docs" / "architecture.html").read_text(encoding="utf-8")
 
@@ -129,6 +134,7 @@ def test_the_drawing_of_the_house_is_a_table_of_its_arrows(site: Path) -> None:
     assert re.search(r"<p>cli</p></td>\s*<td><p>[^<]*dashboard", page)
 
 
+@pytest.mark.long  # links of the pages themselves are asked in test_docs
 def test_unreleased_changes_are_on_the_page_of_changes(site: Path) -> None:
     page = " ".join(
         html.unescape(re.sub(r"<[^>]+>", "", (site / "CHANGELOG.html").read_text(encoding="utf-8"))).split()

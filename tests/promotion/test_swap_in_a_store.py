@@ -156,6 +156,7 @@ def test_objects_are_swapped_and_swapped_back(system: SystemInAStore) -> None:
     assert system.keys("elsewhere") == ["elsewhere.txt"]
 
 
+@pytest.mark.long  # of a whole restore, in files/test_headers_of_objects
 def test_content_types_and_metadata_stay_with_the_objects(system: SystemInAStore) -> None:
     staged = system.fill()
     headers = {"ContentType": "application/pdf", "Metadata": {"scanner": "7"}}
@@ -356,6 +357,7 @@ def test_a_rollback_to_objects_of_which_one_is_lost_is_refused(system: SystemInA
     assert (system.word(), system.objects("media")) == ("new", NEW)
 
 
+@pytest.mark.long  # of objects in one part, above
 def test_objects_that_were_written_in_parts_are_compared_by_reading_them(system: SystemInAStore) -> None:
     staged = system.fill()
     for at, fill in (("media", b"o"), (system.prefix(staged), b"n")):

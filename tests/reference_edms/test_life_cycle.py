@@ -45,6 +45,7 @@ assert draft.status == "effective" and draft.workflow.transitions.count() == 4
 """
 
 
+@pytest.mark.long  # of a restored system, in test_post_restore_functionality
 def test_a_document_is_drafted_reviewed_signed_effective_and_superseded(fresh_edms: Edms) -> None:
     fresh_edms.python(
         PEOPLE_AND_DRAFT
@@ -109,6 +110,7 @@ def test_populated_signatures_are_valid(populated_edms: Edms) -> None:
     )
 
 
+@pytest.mark.long  # of a restored system, in test_post_restore_functionality
 def test_the_admin_lets_in_and_files_come_and_go(populated_edms: Edms) -> None:
     populated_edms.python(
         """

@@ -79,6 +79,7 @@ def _month(folder: Path, repack_above: int | None) -> Month:
     return month
 
 
+@pytest.mark.long  # one pack, below
 def test_packs_that_are_mostly_unneeded_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Packs of at most 400,000 bytes, so that the folder has several."""
     monkeypatch.setattr("edms_tasks.files.pack_writer.PACK_BYTES", 400_000)

@@ -62,6 +62,7 @@ def _names(system: System, pieces: list[Json], kind: str = "file") -> set[str]:
     return {row["path"].decode() for rows in tables for row in rows if row["kind"] == kind}
 
 
+@pytest.mark.long  # of one file, below
 @pytest.mark.parametrize("lost", [(0,), (1,), (PIECES - 1,), (0, 2), tuple(range(PIECES))])
 def test_files_of_the_other_pieces_are_back_in_their_folders(
     lost: tuple[int, ...], system: System, tmp_path: Path

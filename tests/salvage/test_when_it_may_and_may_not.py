@@ -22,6 +22,7 @@ def system(systems: Callable[[Engine], System]) -> System:
     return systems("sqlite")
 
 
+@pytest.mark.long  # a damaged one, below
 def test_an_undamaged_snapshot_is_restored_and_proved_as_always(system: System, tmp_path: Path) -> None:
     salvaged = system.salvage(tmp_path)
 

@@ -150,6 +150,7 @@ def test_a_damaged_soft_reference_fails_the_validation_and_is_named(backed: Back
         assert any(named in failure for failure in result.failures), (name, result.failures)
 
 
+@pytest.mark.long  # of one table, in test_nested_documents
 def test_an_installation_with_other_ids_has_the_same_content_digests(tmp_path: Path) -> None:
     others = {"SOP-3": 7, "SOP-1": 1000, "SOP-4": 20, "SOP-2": 21}
     here = paper_archive(tmp_path / "here", IDS).backup()

@@ -147,6 +147,7 @@ def test_snapshots_of_earlier_releases_verify_and_restore_exactly(
     assert {str(p.relative_to(media)): p.read_text() for p in media.rglob("*.txt")} == earlier_release.FILES
 
 
+@pytest.mark.long  # a snapshot of this release, in bad_input/test_databases_and_disks
 def test_a_role_without_createdb_restores_them_into_an_empty_database(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path
 ) -> None:
@@ -206,6 +207,7 @@ def test_against_the_live_system_only_what_changed_since_is_a_difference(
     } == {"small.Document": (0, 0, 1)}
 
 
+@pytest.mark.long  # they are restored above
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_merge_brings_back_what_is_missing_and_writes_nothing_else(
     engine: Engine, offices: Callable[[Engine], Office]

@@ -95,7 +95,10 @@ def _refused(engine: str) -> list[str]:
 @pytest.mark.parametrize(
     ("engine", "traits"),
     [
-        *(pytest.param(engine, _refused(engine), id=engine) for engine in ENGINES),
+        *(
+            pytest.param(engine, _refused(engine), id=engine, marks=[pytest.mark.long] if engine == "sqlite" else [])
+            for engine in ENGINES
+        ),
         *(
             pytest.param(engine, [trait], id=f"{engine}-{trait}", marks=pytest.mark.long)
             for engine in ENGINES
