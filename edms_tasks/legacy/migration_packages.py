@@ -19,6 +19,7 @@ from edms_tasks.legacy.archives import first_names, members
 from edms_tasks.legacy.backup_metadata import facts_in, metadata_object, number_in, read_metadata, rows_differ
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
+from edms_tasks.legacy.common_folder import common_folder
 from edms_tasks.legacy.fixture_reader import read_rows
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
@@ -33,6 +34,7 @@ _FILES_MANIFEST = "storage/manifest.json"
 _CHECKSUMS = "database/checksum.txt"
 _FOLDERS = ("storage", "media", "documents", "static", "certificates")
 _CONFIGURATION = "configuration/"
+_OWN = (*_FOLDERS, "database", "configuration", "scripts")
 _LARGEST = 64 << 20
 _LARGEST_SETTINGS = 4 << 20
 _EXAMPLES = 5
@@ -58,7 +60,7 @@ class MigrationPackageReader:
         """By the names of its members, and of the file for those without rows."""
         if not source.is_folder and not source.size:
             return None
-        names = first_names(source)
+        names = _names(source)[1]
         rows = next((name for name in names if _ROWS.fullmatch(name)), None)
         job = _JOB.fullmatch(source.path.name.lower())
         others = [name for name in names if name == "metadata.json" or name.split("/")[0] in _FOLDERS]
@@ -75,8 +77,9 @@ class MigrationPackageReader:
         found, _ = check_beside(source)
         trouble = ArchiveTrouble(source.path.name)
         parts = _Parts(RowFiles(scratch), UnpackedFolders(scratch), trouble)
+        around, _ = _names(source)
         for member in members(source, trouble):
-            parts.take(member)
+            parts.take(member, member.name.removeprefix(around))
         job = _JOB.fullmatch(source.path.name.lower())
         kind = job["kind"] if job else ""
         found += [*trouble.findings(), *parts.conclude(kind)]
@@ -111,12 +114,11 @@ class _Parts:
     _found: list[Finding] = field(default_factory=list)
     _has_rows_file: bool = False
 
-    def take(self, member: ArchiveMember) -> None:
-        """Keep what a member is for."""
-        name = member.name
+    def take(self, member: ArchiveMember, name: str) -> None:
+        """Keep what a member is for; `name` is without the folder around the backup."""
         top, _, below = name.partition("/")
         if _ROWS.fullmatch(name):
-            self._take_rows(member)
+            self._take_rows(member, name)
         elif _ABOUT.fullmatch(name):
             self._about(name, member.text(_LARGEST))
         elif name == _FILES_MANIFEST:
@@ -131,6 +133,8 @@ class _Parts:
         else:
             member.skip()
             self._others.append(name)
+        if member.sha256 and member.is_whole:
+            self._hashes[name] = (member.size, member.sha256)
 
     def conclude(self, kind: str) -> list[Finding]:
         """What is wrong with the parts. `kind` is that of the job, from its name."""
@@ -145,20 +149,17 @@ class _Parts:
         self._found += not_converted(self._others)
         return [*self._found, *self._secrets.findings()]
 
-    def _take_rows(self, member: ArchiveMember) -> None:
+    def _take_rows(self, member: ArchiveMember, name: str) -> None:
         self._has_rows_file = True
         with opened(member) as stream:
-            self._found += read_rows(stream, "JSON", member.name, self.rows, checked=self.trouble.is_checked)
+            self._found += read_rows(stream, "JSON", name, self.rows, checked=self.trouble.is_checked)
         member.skip()  # what is left of it, for its checksum
-        if member.is_whole:
-            self._hashes[member.name] = (member.size, member.sha256)
 
     def _take_file(self, member: ArchiveMember, top: str, below: str) -> None:
         # storage/media/… of a package is the folder media.
         inner, _, rest = below.partition("/")
         folder, name = (inner, rest) if top == "storage" and rest else (top, below)
-        if self.files.keep(member, folder, name) and member.is_whole:
-            self._hashes[member.name] = (member.size, member.sha256)
+        self.files.keep(member, folder, name)
 
     def _about(self, name: str, text: bytes) -> None:
         said, unreadable = read_metadata(text, name)
@@ -212,6 +213,13 @@ class _Parts:
         if changed:
             shown = tuple(changed[:_EXAMPLES])
             self._found.append(make_finding("old-checksum-differs", "files", count=len(changed), examples=shown))
+
+
+def _names(source: Source) -> tuple[str, list[str]]:
+    """The folder around the backup, and the names of its first members without it."""
+    names = first_names(source)
+    around = common_folder(names, _OWN)
+    return around, [name.removeprefix(around) for name in names]
 
 
 def _time(text: str) -> datetime | None:

@@ -12,7 +12,7 @@ _EXAMPLES = 5
 _KNOWN = re.compile(
     r"(?:config|configuration|scripts|logs)(?:_[\d_]+)?/.+"
     r"|(?:.*/)?(?:[^/]+\.(?:env|conf|cfg|ini|toml|log|md|sh|py|service|sha\d+|md5)|\.env[^/]*|[^/]*(?:Dockerfile|compose)[^/]*"
-    r"|(?:readme|version|checksums?|requirements|[^/]*(?:manifest|metadata|summary|report))(?:\.(?:txt|json))?)",
+    r"|(?:readme|version|checksums?|requirements|schema_info|[^/]*(?:manifest|metadata|summary|report))(?:\.(?:txt|json))?)",
     re.IGNORECASE,
 )
 

@@ -19,6 +19,7 @@ from edms_tasks.legacy.archives import first_names, members
 from edms_tasks.legacy.backup_metadata import facts_in, number_in, read_metadata
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.clear_secrets import ClearSecrets
+from edms_tasks.legacy.common_folder import common_folder
 from edms_tasks.legacy.engine_dump_reader import read_dump
 from edms_tasks.legacy.not_converted import not_converted
 from edms_tasks.legacy.old_backup import OldBackup, Recognised, Scratch
@@ -32,6 +33,7 @@ _FILES = re.compile(r"(?:storage|media|documents)(?:_\d{8}_\d{6})?\.(?:tar|tar\.
 _CONFIGURATION = re.compile(r"config(?:uration)?(?:_\d{8}_\d{6})?\.(?:tar|tar\.gz|tgz)$")
 _TOP = re.compile(r"(?:tmp_\d{8}_\d{6}|backup_\d{8}_\d{6}|[\w.-]*\d{8}_\d{6}[\w.-]*)/")
 _FOLDERS = ("storage", "media", "documents")
+_OWN = (*_FOLDERS, "config", "configuration")
 _LONGEST_TEXT = 4 << 20
 # What is said of a backup to people; everything else in its metadata may be anything.
 _FACTS = (
@@ -51,7 +53,8 @@ class PackedDumpReader:
         """By the names of its members."""
         if not source.is_folder and not source.size:
             return None
-        names = [_without_top(name) for name in first_names(source)]
+        around, names = _names(source)
+        names = [_without_top(name, around) for name in names]
         dump = next((name for name in names if _DUMP.fullmatch(name)), None)
         if dump is None:
             return None
@@ -73,8 +76,9 @@ class PackedDumpReader:
         parts = _Parts(scratch, UnpackedFolders(scratch))
         trouble = ArchiveTrouble(source.path.name)
         found, checked = check_beside(source)
+        around, _ = _names(source)
         for member in members(source, trouble):
-            parts.take(member)
+            parts.take(member, _without_top(member.name, around))
         found += trouble.findings()
         found += parts.conclude()
         dump, of_dump = None, tuple[Finding, ...]()
@@ -109,9 +113,8 @@ class _Parts:
     _nested: int = 0
     _has_files: bool = False
 
-    def take(self, member: ArchiveMember) -> None:
-        """Keep what a member is for."""
-        name = _without_top(member.name)
+    def take(self, member: ArchiveMember, name: str) -> None:
+        """Keep what a member is for; `name` is without the folders around the backup."""
         if name in _ABOUT:
             self._about(member.text(_LONGEST_TEXT))
         elif _DUMP.fullmatch(name) and self.dump is None:
@@ -200,7 +203,14 @@ class _Parts:
         return Source(path) if path is not None else None
 
 
-def _without_top(name: str) -> str:
-    """The name without the folder of the run that some scripts pack."""
+def _names(source: Source) -> tuple[str, list[str]]:
+    """The folder around the backup, and the names of its first members."""
+    names = first_names(source)
+    return common_folder(names, _OWN), names
+
+
+def _without_top(name: str, around: str) -> str:
+    """The name without the folder around the backup, and without that of the run, which some scripts pack."""
+    name = name.removeprefix(around)
     found = _TOP.match(name)
     return name[found.end() :] if found else name

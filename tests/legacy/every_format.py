@@ -48,11 +48,17 @@ _FILES = {f"media/doc/{n}.pdf": bytes([n]) * 700 for n in range(3)}
 
 def _package() -> dict[str, bytes]:
     listed = {name: {"size": len(data), "checksum": hashlib.sha256(data).hexdigest()} for name, data in _FILES.items()}
+    database = {
+        "database_backup.json": JSON,
+        "backup_metadata.json": json.dumps({"total_records": len(_ROWS)}).encode(),
+        "schema_info.txt": b"Tables: 1",
+        "restore_instructions.sh": b"#!/bin/sh",
+    }
+    checksums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in database.items())
     return {
         "metadata.json": b'{"export_type": "migration_package", "export_timestamp": "2024-01-02T03:04:05"}',
-        "database/database_backup.json": JSON,
-        "database/backup_metadata.json": json.dumps({"total_records": len(_ROWS)}).encode(),
-        "database/checksum.txt": f"{hashlib.sha256(JSON).hexdigest()}  database_backup.json\n".encode(),
+        **{f"database/{name}": data for name, data in database.items()},
+        "database/checksum.txt": checksums.encode(),
         "storage/manifest.json": json.dumps({"files": listed}).encode(),
         **{f"storage/{name}": data for name, data in _FILES.items()},
     }
