@@ -9,9 +9,10 @@ import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.databases.protocol import CapturedSchema, StagingDatabase
-from edms_tasks.errors import CheckFailed, DatabaseRefused, EdmsBackupError
+from edms_tasks.errors import CheckFailed, DamagedRepository, DatabaseRefused, EdmsBackupError
 from edms_tasks.promotion import Journal
 from flows.restoring.staging_area import StagedCleanup
+from tests.postgres_server import PostgresServer
 
 
 class Unreachable:
@@ -63,3 +64,17 @@ def test_no_file_is_left_of_tables_that_sqlite_cannot_create(tmp_path: Path) -> 
         live.stage(CapturedSchema(schema, "sqlite-schema-json", "3", {}, ()), None, 1)
 
     assert [path.name for path in tmp_path.iterdir()] == ["schema"]
+
+
+def test_no_database_is_created_for_a_schema_that_cannot_be_read(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    schema = tmp_path / "schema"
+    schema.write_bytes(b"no archive of pg_dump")
+    live = DatabaseAddress.from_url(postgres_server.url("unread"))
+    settings = {"encoding": "UTF8", "collate": "C", "ctype": "C"}
+
+    with pytest.raises(DamagedRepository):
+        open_database(live).stage(CapturedSchema(schema, "pg-dump-custom", "16", settings, ()), None, 1)
+
+    assert not [name for name in postgres_server.databases() if "unread" in name]

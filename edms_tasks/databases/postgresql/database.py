@@ -115,13 +115,14 @@ class PostgresDatabase:
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> PostgresStaging:
         with self._maintenance() as connection:
-            if into is not None and exists(connection, into):
-                name, whole = into, StagingProperties(schema, into, created=False)
-            else:
-                name = unique_name(into or self.address.name, STAGING)
-                whole = StagingProperties(schema, into or self.address.name, created=True)
+            there = into is not None and exists(connection, into)
+            final = into or self.address.name
+            name = final if there else unique_name(final, STAGING)
+            whole = StagingProperties(schema, final, created=not there)
+            # Reads the schema: before a database is created for it.
+            staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, whole)
+            if not there:
                 whole.create(connection, name, self.address.name)
-        staging = PostgresStaging(self.address.renamed(name), self._maintenance_address(), schema, jobs, whole)
         try:
             staging.create_tables()
         except BaseException:
