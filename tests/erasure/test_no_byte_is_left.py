@@ -20,8 +20,8 @@ from flows.drill import drill
 from flows.erasures import record
 from flows.requests import ConvertRequest, DrillRequest
 from flows.running.run import Run
+from tests.byte_search import found_in
 from tests.direct_access import execute, query
-from tests.erasure.byte_search import found_in
 from tests.postgres_programs import find_bin_dir
 from tests.postgres_server import PostgresServer
 from tests.reference_system import ReferenceEdmsFactory
