@@ -27,6 +27,7 @@ from flows.running.run import Run
 
 _BESIDE = (*SUFFIXES_OF_CHECKSUMS, "_metadata.json", ".metadata")
 _PASSED_OVER = "passed over"
+_DONE = ("converted", "inspected")
 # A file that is named like a backup and is none is one that is damaged, or of a tool that is not known.
 _LIKE_A_BACKUP = re.compile(
     r"\.(json|jsonl|xml|ya?ml|p?sql|dump|bin|sqlite3?|db|backup|bak|tar|t[gbx]z|zip|gz|bz2|xz|zst|lzma|7z|gpg|pgdump)(\.|$)|backup|dump|export",
@@ -42,12 +43,16 @@ class OneConversion:
     name: str  # below the folder
     state: str  # size and time of the file, by which a later run knows it again
     format: str = ""
-    # converted, converted with losses, inspected, passed over, …; "failed": a later run tries it again
-    outcome: str = ""
+    outcome: str = ""  # converted, converted with losses, inspected, passed over, unreadable, failed, …
     rows: int = 0
     losses: int = 0
     snapshot: str = ""
     why: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a later run leaves it as it is. It tries the others: it may know more formats, or the EDMS's code be mended."""
+        return self.outcome.startswith(_DONE)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def convert_all(run: Run, request: ConvertRequest) -> ConvertAllResult:
             made[name] = OneConversion(name, "", outcome=_PASSED_OVER, why=why)
             continue
         before = known.get(name)
-        if before is not None and before.state == _state(path) and before.outcome != "failed":
+        if before is not None and before.is_done and before.state == _state(path):
             made[name], earlier = before, earlier + 1
             continue
         run.say(f"{name}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from edms_tasks.errors import CheckFailed
 from edms_tasks.legacy.formats import recognise
 from edms_tasks.legacy.old_backup import OldBackup, Reader, Recognised
-from flows.convert import ConvertResult
+from flows.convert import ConvertResult, convert
 from flows.convert_all import convert_all
 from flows.requests import ConvertRequest
 from flows.running.run import Run
@@ -40,6 +42,31 @@ def test_a_stopped_run_over_many_backups_forgets_none_that_an_earlier_one_has_do
 
     # The first of the two was looked at by the stopped run, the last is by this one.
     assert convert_all.fn(Run(settings), request).known == 4
+
+
+def test_what_was_not_converted_is_tried_again(
+    backed_up: BackedUpSystems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later release may know its format, and what was wrong may have been the EDMS's code."""
+    settings = backed_up("sqlite").protected.settings
+    for name in ("2019.json", "2020.json", "2021.json"):
+        (tmp_path / name).write_text(json.dumps(ROWS))
+    request = ConvertRequest(path=str(tmp_path), inspect=True)
+
+    def refusing(run: Run, one: ConvertRequest) -> ConvertResult:
+        if one.path is not None and one.path.endswith("2020.json"):
+            raise CheckFailed("The EDMS's migrations fail.")
+        return convert.fn(run, one)
+
+    with monkeypatch.context() as before:
+        before.setattr("flows.convert_all.recognise", lambda path: recognise(path) if "2019" not in path.name else [])
+        before.setattr("flows.convert_all.convert", SimpleNamespace(fn=refusing))
+        first = convert_all.fn(Run(settings), request)
+    second = convert_all.fn(Run(settings), request)
+
+    assert [one.outcome for one in first.made] == ["no known format", "unreadable", "inspected"]
+    assert [one.outcome for one in second.made] == ["inspected"] * 3
+    assert second.known == 1
 
 
 def test_one_that_cannot_be_read_does_not_end_the_run_over_the_others(
