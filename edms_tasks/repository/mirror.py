@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsError
+from edms_tasks.errors import AnotherRepository, DamagedRepository, SettingsError, UnknownSnapshot
 from edms_tasks.json_text import parsed_json
 from edms_tasks.repository.backend import Backend
 from edms_tasks.repository.config import CONFIG, OWN_NAMES
@@ -31,6 +31,7 @@ _REPORTS = "reports"
 """Before the log, whose entries name them. No snapshot needs one."""
 _SMALL = 16 * 1024 * 1024
 _REPLACED = "replaced"
+_ATTEMPTS = 5
 
 Count = Callable[[int, int], None]
 """Told of files and bytes."""
@@ -78,15 +79,14 @@ def mirror(
     """
     made = Mirrored()
     config = source.read(CONFIG, _SMALL)
-    # Manifests are listed before objects: a backup that ends meanwhile may have objects that are not listed yet.
-    snapshots = [name for name, _ in source.names("snapshots")]
-    ids = [PurePosixPath(name).stem for name in snapshots]
     if "encryption" in parsed_json(config) and not any(True for _ in source.names("keys")):
         made.problems.append("keys/: the source has no keys any more, so nobody can open it. Put them back first.")
         return made
     with ExitStack() as held:
         held.enter_context(hold(target, "copy"))
-        if why := held.enter_context(reading(source, ids, "copy")):
+        # Manifests are listed before objects: a backup that ends meanwhile may have objects that are not listed yet.
+        snapshots, why = _held_snapshots(source, held)
+        if why:
             made.notes.append(f"A prune of the source would not wait for this copy: {why}")
         anew = _keys_were_changed(target, config)
         if anew:
@@ -107,7 +107,7 @@ def mirror(
                 known = {} if anew else dict(target.names(folder))
                 names = [one for one in source.names(folder) if known.get(one[0]) != one[1]]
                 if folder == "snapshots":
-                    names = [one for one in names if one[0] in set(snapshots) and not made.problems]
+                    names = [one for one in names if one[0] in snapshots and not made.problems]
                     made.snapshots = [PurePosixPath(name).stem for name, _ in names]
                 list(threads.map(copying.file, names))
             complete = not made.problems
@@ -239,6 +239,20 @@ def _set_aside(target: Backend, folder: str) -> None:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     for name, _ in source_names(target, folder):
         target.write(f"{_REPLACED}/{stamp}/{name}", [target.read(name, _SMALL)])
+
+
+def _held_snapshots(source: Backend, held: ExitStack) -> tuple[set[str], str]:
+    """The names of the source's manifests, which no prune removes from now on; and why one would, or ""."""
+    attempt = 0
+    while True:
+        attempt += 1
+        names = {name for name, _ in source.names("snapshots")}
+        try:
+            ids = [PurePosixPath(name).stem for name in sorted(names)]
+            return names, held.enter_context(reading(source, ids, "copy"))
+        except UnknownSnapshot:  # a prune removed one between the two
+            if attempt == _ATTEMPTS:
+                raise
 
 
 def _copy_log(copying: _Copying, made: Mirrored) -> None:
