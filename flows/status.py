@@ -193,7 +193,7 @@ def status_of(
         verified = _read_since(repository, of_verifications, newest)
     proved = _proved(repository, of_proofs, state.proofs, own.key, now)
     problems = [*state.problems, *(f"The manifest {one[:12]} is damaged." for one in state.survey.damaged)]
-    if lost := later_than(repository, own.survey, newest, own.key, of_missing):
+    if lost := later_than(repository, own.survey, own.key, of_missing):
         problems.append(said_of(lost))
     problems += _of_age(created, limits, now)
     problems += _of_objects(settings, repository, newest or "", own.survey.intact.get(newest or ""))

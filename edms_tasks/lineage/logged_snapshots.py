@@ -13,6 +13,7 @@ from edms_tasks.repository import Repository, Survey
 from edms_tasks.repository.audit_log import LogEntry
 
 _MOST_ENTRIES = 100
+_MAKING = ("backup", "convert")
 
 
 def missing_by_log(repository: Repository, survey: Survey, entries: Iterable[LogEntry]) -> Iterator[LogEntry]:
@@ -24,20 +25,24 @@ def missing_by_log(repository: Repository, survey: Survey, entries: Iterable[Log
 
 
 def later_than(
-    repository: Repository,
-    survey: Survey,
-    newest: str | None,
-    edms: str | None,
-    log: Iterable[LogEntry] | None = None,
+    repository: Repository, survey: Survey, edms: str | None, log: Iterable[LogEntry] | None = None
 ) -> LogEntry | None:
-    """The log's entry of a missing snapshot of this EDMS that was made after the newest one that is there; None if there is none.
+    """The log's entry of a missing snapshot of this EDMS that was made after all that are there; None if there is none.
 
-    No more than a hundred entries are read: a snapshot of an earlier release has no entry. `log`: its entries, newest first.
+    Only the entry of a backup settles what came before it: others name the older snapshot too, such as that of a drill. No more than a
+    hundred entries are read: a snapshot of an earlier release has no entry. `log`: its entries, newest first.
     """
     recent = itertools.islice(log if log is not None else repository.log.backwards(), _MOST_ENTRIES)
-    since = itertools.takewhile(lambda entry: newest is None or entry.snapshot != newest, recent)
-    lost = missing_by_log(repository, survey, (entry for entry in since if entry.edms in (edms, None)))
-    return next(lost, None)
+    since = itertools.takewhile(lambda entry: not _is_there(repository, survey, edms, entry), recent)
+    lost = [*missing_by_log(repository, survey, (entry for entry in since if entry.edms in (edms, None)))]
+    # A backup may have ended between the survey and the log.
+    return next(missing_by_log(repository, repository.survey(), lost), None) if lost else None
+
+
+def _is_there(repository: Repository, survey: Survey, edms: str | None, entry: LogEntry) -> bool:
+    """Whether this EDMS made the snapshot that an entry names, which is there."""
+    made = entry.event in _MAKING and entry.snapshot in survey.links and entry.edms in (edms, None)
+    return made and repository.log.proves(entry)
 
 
 def said_of(entry: LogEntry) -> str:

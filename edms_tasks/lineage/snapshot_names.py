@@ -91,7 +91,7 @@ def _latest(repository: Repository, history: SnapshotHistory, passing_over: str)
             why="; ".join(one.message for one in history.findings() if one.code == "snapshots-forked"),
             fix=by_id,
         )
-    if unsaid := later_than(repository, history.survey, history.chain.heads[0], history.key):
+    if unsaid := later_than(repository, history.survey, history.key):
         raise UndeterminedSnapshot(
             f"A newer snapshot, {(unsaid.snapshot or '')[:12]}, is missing. `latest` would be an older one.",
             where=repository.display,

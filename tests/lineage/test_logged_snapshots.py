@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import UndeterminedSnapshot
+from edms_tasks.lineage.logged_snapshots import later_than
 from edms_tasks.lineage.snapshot_names import choose
 from edms_tasks.repository import Repository
 from edms_tasks.settings import EdmsSettings, RepositorySettings, Settings
@@ -62,6 +63,24 @@ def test_the_next_backup_settles_which_is_the_latest(set_back: SetBack) -> None:
     made = set_back._add(set_back.library, 2)
     assert choose(set_back.repository, "latest", this_edms("ours")).snapshot_id == made
     assert any(set_back.lost[:12] in one for one in read_audit_trail(set_back.settings).problems)
+
+
+@pytest.mark.parametrize("event", ["drill", "verify", "hold", "restore"])
+def test_what_is_done_with_the_older_one_hides_nothing(set_back: SetBack, event: str) -> None:
+    set_back.repository.log.append(event, "success", version="1", edms="ours", snapshot=set_back.first)
+    with pytest.raises(UndeterminedSnapshot, match=f"{set_back.lost[:12]}, is missing"):
+        choose(set_back.repository, "latest", this_edms("ours"))
+    assert any(set_back.lost[:12] in one for one in read_status(set_back.settings, now=NOON).problems)
+
+
+def test_a_backup_that_ended_since_the_manifests_were_read_is_not_missed(tmp_path: Path) -> None:
+    library = Library(RepositorySettings(url=str(tmp_path / "backups")), tmp_path / "work")
+    first = library.add(0)
+    library.repository.log.append("backup", "success", version="1", edms="ours", snapshot=first)
+    before = Repository.open(library.settings).survey()
+    second = library.add(1)
+    library.repository.log.append("backup", "success", version="1", edms="ours", snapshot=second)
+    assert later_than(Repository.open(library.settings), before, "ours") is None
 
 
 def test_a_pruned_one_or_one_of_another_edms_is_not_missed(set_back: SetBack) -> None:
