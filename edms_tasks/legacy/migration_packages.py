@@ -32,6 +32,7 @@ _ABOUT = re.compile(r"(?:metadata|database/backup_metadata|backup_metadata|datab
 _JOB = re.compile(r"(?P<kind>full|files|incremental|differential)_backup_(?P<at>\d{8}_\d{6})\.tar(?:\.gz)?")
 _FILES_MANIFEST = "storage/manifest.json"
 _CHECKSUMS = "database/checksum.txt"
+_OF_PACKAGES = (_CHECKSUMS, "database/backup_metadata.json", "database/schema_info.txt")
 _FOLDERS = ("storage", "media", "documents", "static", "certificates")
 _CONFIGURATION = "configuration/"
 _OWN = (*_FOLDERS, "database", "configuration", "scripts")
@@ -66,6 +67,9 @@ class MigrationPackageReader:
         others = [name for name in names if name == "metadata.json" or name.split("/")[0] in _FOLDERS]
         if rows is not None and (others or job or rows.startswith("database/")):
             return Recognised(self.format, self.title, "certain" if others else "likely", (rows, *others[:1]))
+        packages = [name for name in names if name in _OF_PACKAGES]
+        if packages and others:  # without its rows
+            return Recognised(self.format, self.title, "possible", (packages[0], others[0]))
         if job is not None and names:
             return Recognised(self.format, self.title, "likely", (f"the name of a job: {source.path.name}", names[0]))
         return None

@@ -52,3 +52,14 @@ def test_a_script_s_backup_is_recognised_below_any_folder(tmp_path: Path) -> Non
     ((_, found), *_) = recognise(tmp_path / "old.tar")
 
     assert (found.format, found.evidence) == ("packed-dump", ("database.dump", "manifest.json", "storage.tar.gz"))
+
+
+def test_a_package_without_its_rows_is_called_so(tmp_path: Path) -> None:
+    kept = {name: data for name, data in PACKAGE.items() if name != "database/database_backup.json"}
+    (tmp_path / "old.tar.gz").write_bytes(tar(kept))
+
+    old = read_backup(tmp_path / "old.tar.gz", tmp_path / "scratch")
+
+    assert old is not None
+    assert {"old-no-rows", "old-files-missing"} <= {one.code for one in old.losses}
+    assert sum(one.files for one in old.folders) == 3
