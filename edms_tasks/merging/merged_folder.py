@@ -107,7 +107,7 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> There:
     except NotADirectoryError:
         return "no file"
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
             return "no file"
         raise MergeRefused(
             "A file of the EDMS cannot be read.",
@@ -115,10 +115,11 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> There:
             why=error.strerror or str(error),
             fix="Fix its permissions, or run as the user that the EDMS runs as.",
         ) from error
+    held = os.fstat(descriptor)
+    if not stat.S_ISREG(held.st_mode):  # Python opens no folder as a file
+        os.close(descriptor)
+        return "no file"
     with os.fdopen(descriptor, "rb") as stream:
-        held = os.fstat(stream.fileno())
-        if not stat.S_ISREG(held.st_mode):
-            return "no file"
         if held.st_size != size:
             return "differs"
         return "same" if hashlib.file_digest(stream, "sha256").hexdigest() == sha256 else "differs"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -165,3 +167,20 @@ def test_a_deleted_row_gets_its_id_back_although_its_file_is_still_there(system:
 
     assert result.done
     assert system.thumbs() == {"both": None, "mine": "mine"}
+
+
+def test_a_folder_or_a_socket_in_place_of_a_file_is_a_conflict(system: System) -> None:
+    names = {"paper one": "papers/a.pdf", "paper two": "papers/b.pdf"}
+    system.fill(names, {"papers/a.pdf": "one", "papers/b.pdf": "two"})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({}, {})
+    (system.media / "papers" / "a.pdf").mkdir()
+    with socket.socket(socket.AF_UNIX) as other, contextlib.chdir(system.media / "papers"):
+        other.bind("b.pdf")
+
+    refused = run_merge(system.settings, snapshot=snapshot, dry_run=True)
+    renamed = run_merge(system.settings, snapshot=snapshot, rename_files=True)
+
+    assert [(one.code, one.examples) for one in refused.plan.conflicts] == [("file", ("papers/a.pdf", "papers/b.pdf"))]
+    assert renamed.done
+    assert system.shown() == {"paper one": "one", "paper two": "two"}
