@@ -109,7 +109,8 @@ def prefect_pages(browser: Browser, served: Served, run: str, backup: str, pictu
             except Exception as error:
                 wrong.append(f"Prefect{path}: no {text!r}: {type(error).__name__}")
 
-    shows("/deployments", "backup-plant", "restore-plant")
+    shows("/deployments", "backup-plant")  # the list has several pages
+    shows(f"/deployments/deployment/{served.deployments['restore-plant']}", "restore-plant")
     shows(f"/deployments/deployment/{served.deployments['restore-plant']}/run", "Confirm", "Snapshot", "Into")
     shows(f"/runs/flow-run/{backup}", "Completed")
     try:
