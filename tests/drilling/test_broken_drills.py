@@ -220,6 +220,7 @@ def test_what_a_killed_drill_left_is_removed_by_the_next_and_what_others_made_is
     assert differences(live, picture(protected.edms)) == []
 
 
+@pytest.mark.long  # of restores, in bad_input/test_databases_and_disks
 def test_a_role_that_may_not_create_databases_is_told_so(
     backed_up: BackedUpSystems, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

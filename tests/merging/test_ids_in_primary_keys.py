@@ -152,7 +152,13 @@ def test_the_doctor_suggests_the_declaration(form: str, archives: Archives) -> N
     assert found.settings_fix.as_toml == archive.declared
 
 
-@pytest.mark.parametrize("summaries", [set(), {"B3", "B4", "B5", "B6"}], ids=["none there", "some there"])
+@pytest.mark.parametrize(
+    "summaries",
+    [
+        pytest.param(set(), id="none there", marks=pytest.mark.long),
+        pytest.param({"B3", "B4", "B5", "B6"}, id="some there"),
+    ],
+)
 @pytest.mark.parametrize("form", SOME_FORMS)
 def test_a_declared_id_that_is_a_primary_key_follows_its_row(
     form: str, summaries: set[str], archives: Archives
