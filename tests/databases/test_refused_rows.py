@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.manifest import TableEntry, TableState
 from tests.postgres_server import PostgresServer
 
@@ -77,3 +78,32 @@ def test_the_rows_that_constraints_refuse_are_named(address: DatabaseAddress, tm
     # SQLite keeps rows that a CHECK refuses.
     alone = [ids for (_, group), ids in groups.items() if not group]
     assert alone == ([] if native else [{"7"}])
+
+
+_COMPUTED = """
+    CREATE TABLE doc (id integer PRIMARY KEY, name varchar(20) NOT NULL,
+                      code varchar(20) GENERATED ALWAYS AS (lower(name)) STORED CHECK (code IS NOT NULL))
+"""
+
+
+def test_no_row_is_refused_for_a_value_that_the_database_computes(address: DatabaseAddress, tmp_path: Path) -> None:
+    """In the table without constraints it must be there, too: else all rows seem to share its absence."""
+    database = open_database(address)
+    sql = ["DROP TABLE doc", _COMPUTED, "CREATE UNIQUE INDEX nameless ON doc (name) WHERE code IS NULL"]
+    if address.engine == "sqlite":
+        with closing(sqlite3.connect(address.name)) as connection:
+            for statement in sql:
+                connection.execute(statement)
+    else:
+        with connected(address, own_search_path=True) as server:
+            for statement in sql:
+                server.execute(statement.encode())
+    (tmp_path / "view").mkdir()
+    with database.view(tmp_path / "view", 1) as view:
+        (table,) = view.tables()
+    native = address.engine == "sqlite"
+    rows: dict[str, list[object]] = {"id": [1, 2] if native else ["1", "2"], "name": ["A", "A"]}
+    pq.write_table(pa.table(rows), tmp_path / "chunk.parquet")
+    encodings = dict.fromkeys(rows, "native" if native else "output")
+    entry = TableEntry(table=table, natural_key=None, encodings=encodings, state=TableState(rows=2), chunks=())
+    assert [*database.refused_rows(entry, [tmp_path / "chunk.parquet"])] == []

@@ -38,7 +38,7 @@ def refused_rows(address: DatabaseAddress, entry: TableEntry, chunks: Sequence[P
             # Dates and times in keys as texts, whatever the EDMS's sessions use.
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET DateStyle = 'ISO'")
-            connection.execute(f"CREATE TEMPORARY TABLE edms_refused_rows (LIKE {name})".encode())
+            connection.execute(f"CREATE TEMPORARY TABLE edms_refused_rows (LIKE {name} INCLUDING GENERATED)".encode())
             with connection.cursor() as cursor:
                 copy_table(cursor, table.stored_columns, _TWIN, entry.encodings, chunks, frozen=False)
             checks = connection.execute(_CHECKS.encode(), [name]).fetchall()

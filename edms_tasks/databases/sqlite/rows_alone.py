@@ -29,6 +29,8 @@ def refused_rows(path: Path, entry: TableEntry, chunks: Sequence[Path]) -> Itera
     """
     table = entry.table
     columns = [column.name for column in table.stored_columns]
+    # They are not computed here, so no constraint is asked that names one.
+    computed = [column.name.lower() for column in table.columns if column.generated]
     if not table.primary_key or not columns:
         return
     twin = path.with_name(f"{path.name}.{_TWIN}")
@@ -44,6 +46,8 @@ def refused_rows(path: Path, entry: TableEntry, chunks: Sequence[Path]) -> Itera
             cursor.execute("COMMIT")
         with closing(sqlite3.connect(twin)) as connection:
             for name, query in unique_queries(table, _TWIN):
+                if any(column in query.lower() for column in computed):
+                    continue
                 try:
                     for group, *key in connection.execute(query):
                         yield RefusedRow(name, group, tuple(key))
