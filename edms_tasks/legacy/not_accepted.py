@@ -32,10 +32,10 @@ class RefusedRows:
                 self._tables.add(table)
 
     def constraints(self, cursor: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-        """The names of the constraints that refused rows of a table."""
+        """The names of the constraints that refused rows of a table; those that refuse rows alone come first."""
         if table not in self._tables:
             return []
-        query = f'SELECT DISTINCT rule FROM {self._relation} WHERE "table" = {literal(table)} ORDER BY 1'
+        query = f'SELECT rule FROM {self._relation} WHERE "table" = {literal(table)} GROUP BY rule ORDER BY min(together), rule'
         return [str(name) for (name,) in cursor.execute(query).fetchall()]
 
     def query(self, table: str, constraint: str, numbered: str) -> str:

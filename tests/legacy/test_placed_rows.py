@@ -219,3 +219,13 @@ def test_of_rows_that_the_database_does_not_allow_together_the_last_one_counts(t
         "of the first": "dossier_id refers to a row that is not there",
         "too large": "it's small forbids it",
     }
+
+
+def test_a_row_that_is_refused_alone_does_not_cost_those_that_it_cannot_be_beside(tmp_path: Path) -> None:
+    refused = RefusedRows(tmp_path / "refused.jsonl")
+    refused.add("dossier", [RefusedRow("a_open", "1", ("7",)), RefusedRow("a_open", "1", ("5",))], 1)
+    refused.add("dossier", [RefusedRow("z_right", "", ("5",))], 1)
+
+    placed = place(tmp_path, [dossier(7, "D1"), dossier(5, "D1")], refused)
+
+    assert [row["id"] for row in rows_of(placed, "dossier")] == [7]

@@ -267,7 +267,8 @@ class PostgresDatabase:
         try:
             connection.execute(
                 "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-                "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()",
+                # The server itself ends a vacuum of its own for a rename; this role might not be allowed to.
+                "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'autovacuum worker'",
                 (name,),
             )
         except pg_errors.InsufficientPrivilege as error:
