@@ -163,23 +163,26 @@ class _Read:
 def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Collected:
     """The dashboard of these EDMSs. The log and the manifests of a repository are read once, however many EDMSs share it.
 
+    Of an EDMS whose repository cannot be read, it says that, and shows the others.
+
     Raises:
-        RepositoryUnreachable, …: a repository cannot be read.
+        RepositoryUnreachable, …: no repository can be read.
     """
     now = now or datetime.now(UTC)
     opened: dict[str, _Read] = {}
     systems = []
+    failures: list[EdmsBackupError] = []
     for settings in all_settings:
-        repository = Repository.open(settings.repository)
-        known = opened.get(repository.identity)
-        if known is not None and known.settings.repository == settings.repository:  # the same place, and the same keys
-            survey, checked = known.state.survey, known.checked
-        else:
-            survey, checked = repository.survey(), repository.log.check()
-        state = state_of(settings, repository, survey)  # whose snapshots are its own, the settings say
-        read = _Read(repository, state, settings, checked)
-        opened.setdefault(repository.identity, read)
-        systems.append(_system(settings, repository, state, read.log, now))
+        try:
+            read = _read(settings, opened)
+        except EdmsBackupError as error:
+            failures.append(error)
+            systems.append(_unread_system(settings, error))
+            continue
+        opened.setdefault(read.repository.identity, read)
+        systems.append(_system(settings, read.repository, read.state, read.log, now))
+    if failures and not opened:
+        raise failures[0]
     runs: list[RunFigures] = []
     snapshots: list[SnapshotFigures] = []
     findings: list[OpenFinding] = []
@@ -207,6 +210,30 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
     return Collected(dashboard, reports)
 
 
+def _read(settings: Settings, opened: Mapping[str, _Read]) -> _Read:
+    """Read an EDMS's repository, or take what was read of it for another EDMS."""
+    repository = Repository.open(settings.repository)
+    known = opened.get(repository.identity)
+    if known is not None and known.settings.repository == settings.repository:  # the same place, and the same keys
+        survey, checked = known.state.survey, known.checked
+    else:
+        survey, checked = repository.survey(), repository.log.check()
+    state = state_of(settings, repository, survey)  # whose snapshots are its own, the settings say
+    return _Read(repository, state, settings, checked)
+
+
+def _unread_system(settings: Settings, error: EdmsBackupError) -> SystemFigures:
+    return SystemFigures(
+        id=settings.edms.id or "",
+        name=settings.edms.id or settings.repository.url,
+        repository="",
+        status=None,
+        problem=f"{error.what} {error.why}".rstrip(),
+        rto_target=_target(settings.drill.rto),
+        rpo_target=_target(settings.drill.rpo),
+    )
+
+
 def _system(
     settings: Settings, repository: Repository, state: RepositoryState, log: Sequence[LogEntry], now: datetime
 ) -> SystemFigures:
@@ -222,9 +249,13 @@ def _system(
         repository=repository.identity,
         status=status,
         problem=problem,
-        rto_target=seconds_of(settings.drill.rto) if settings.drill.rto else None,
-        rpo_target=seconds_of(settings.drill.rpo) if settings.drill.rpo else None,
+        rto_target=_target(settings.drill.rto),
+        rpo_target=_target(settings.drill.rpo),
     )
+
+
+def _target(period: str | None) -> float | None:
+    return seconds_of(period) if period else None
 
 
 def _run(repository: Repository, entry: LogEntry, refs: ReportRefs | None, whose: str | None) -> RunFigures:

@@ -36,7 +36,8 @@ def write_site(collected: Collected, folder: Path, *, with_reports: bool = True)
         _require_ours(folder)
         private_folder(folder)
         (folder / _MARKER).touch(mode=0o600)
-        problems = list(_write_reports(collected, folder / "reports")) if with_reports else []
+        problems = [f"{one.name}: {one.problem}" for one in collected.dashboard.systems if one.problem]
+        problems += _write_reports(collected, folder / "reports") if with_reports else ()
         for name in _STATIC:
             write_durably(folder / name, resources.files("flows.dashboard").joinpath("static", name).read_bytes())
         data = {**collected.dashboard.as_json(), "reports": with_reports}

@@ -88,6 +88,26 @@ def test_each_edms_of_a_shared_repository_is_itself(protected: Protected, tmp_pa
     ]
 
 
+def test_a_repository_that_cannot_be_read_is_said_and_hides_no_other_edms(protected: Protected, tmp_path: Path) -> None:
+    protected.backup()
+    away = protected.settings.model_copy(
+        update={
+            "repository": protected.settings.repository.model_copy(update={"url": str(tmp_path / "not mounted")}),
+            "edms": protected.settings.edms.model_copy(update={"id": "the other"}),
+        }
+    )
+
+    (said,) = write_site(collect([away, protected.settings]), tmp_path / "site", with_reports=False)
+
+    shown = data_of(tmp_path / "site")
+    other, own = shown["systems"]
+    assert said.startswith("the other: There is no repository here.")
+    assert (other["id"], other["status"], other["ok"], own["ok"]) == ("the other", None, False, True)
+    assert "not known" in (tmp_path / "site" / "dashboard.js").read_text(encoding="utf-8")
+    with pytest.raises(EdmsBackupError):
+        collect([away])
+
+
 def test_a_report_that_is_missing_is_said_and_hides_nothing_else(protected: Protected, tmp_path: Path) -> None:
     collected = collect([protected.settings])
     repository = Repository.open(protected.settings.repository)

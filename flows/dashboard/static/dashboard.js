@@ -106,15 +106,15 @@
       const drill = drills.filter((run) => run.outcome === "success").pop();
       const age = status && status.created ? (now - time(status.created)) / 1000 : null;
       const facts = [
-        ["Newest snapshot", age === null ? "none" : `${span(age)} old`, one.rpo_target && age > one.rpo_target],
-        ["Last proved by a restore", status && status.proof_age_seconds !== null ? `${span(status.proof_age_seconds)} ago` : "never", false],
-        ["Last drill that passed", drill ? `${span((now - time(drill.at)) / 1000)} ago` : "never", false],
+        ["Newest snapshot", !status ? "not known" : age === null ? "none" : `${span(age)} old`, one.rpo_target && age > one.rpo_target],
+        ["Last proved by a restore", !status ? "not known" : status.proof_age_seconds !== null ? `${span(status.proof_age_seconds)} ago` : "never", false],
+        ["Last drill that passed", drill ? `${span((now - time(drill.at)) / 1000)} ago` : one.repository ? "never" : "not known", false],
         ["Time to restore (RTO)", drill && drill.rto !== null ? `${span(drill.rto)}${one.rto_target ? ` of ${span(one.rto_target)}` : ""}` : "not measured", drill && one.rto_target && drill.rto > one.rto_target],
         ["Data at risk (RPO)", one.rpo_target ? `target ${span(one.rpo_target)}` : "no target", false],
       ];
       const problems = status ? status.problems : [one.problem];
       return make("article", { className: one.ok ? "card" : "card bad" },
-        make("h3", {}, one.name), make("p", { className: "verdict" }, one.ok ? "✓ The backups are well" : "✗ The backups are not well"),
+        make("h3", {}, one.name), make("p", { className: "verdict" }, one.ok ? "✓ The backups are well" : status ? "✗ The backups are not well" : "✗ It is not known whether the backups are well"),
         ...problems.map((text) => make("p", { className: "problem" }, text)),
         make("dl", {}, ...facts.flatMap(([name, value, missed]) => [make("dt", {}, name), make("dd", { className: missed ? "missed" : "" }, missed ? `${value}, missed` : value)])));
     }));
