@@ -86,6 +86,8 @@ def test_a_role_that_may_not_create_subscriptions_is_told_at_the_backup(
     with roles(postgres_server.url(), "sub_owner LOGIN CREATEDB PASSWORD 'x'"):
         url = postgres_server.url(subscribed)
         schema = capture(url, tmp_path).schema
+        with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {subscribed} OWNER TO sub_owner".encode())
         login = DatabaseAddress.from_url(f"postgresql://sub_owner:x@{url.rpartition('@')[2]}")
 
         foreseen = open_database(login).preflight(schema, tmp_path, thorough=True)
@@ -100,6 +102,8 @@ def test_a_role_that_may_not_create_subscriptions_is_told_at_the_backup(
         script = write_script(staging.left_out, tmp_path)
         assert script is not None and "password=hidden" in script.read_text()
         staging.drop()
+        with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {subscribed} OWNER TO CURRENT_USER".encode())
 
 
 def _of(server: PostgresServer, database: str) -> list[tuple[object, ...]]:

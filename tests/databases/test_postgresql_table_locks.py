@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.postgresql import table_locks, table_readers
+from edms_tasks.databases.postgresql import table_locks, table_readers, view
 from edms_tasks.databases.postgresql.connection import connected
 from edms_tasks.databases.postgresql.table_locks import begin_with_locked_tables
 from edms_tasks.errors import TableLocked, TerminalError
@@ -31,6 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_locks, "_SECONDS_BETWEEN_LINES", 0.1)
     monkeypatch.setattr(table_locks, "PATIENCE", 0)
     monkeypatch.setattr(table_readers, "PATIENCE", 0.2)
+    monkeypatch.setattr(view, "PATIENCE", 0.2)
 
 
 def test_a_backup_names_the_locked_table_and_continues_when_it_is_free(

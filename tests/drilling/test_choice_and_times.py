@@ -40,7 +40,9 @@ class Known:
         self.log.sort(key=lambda one: one.at, reverse=True)
 
     def open(self, settings: object) -> Any:
-        return SimpleNamespace(display="the repository", log=SimpleNamespace(backwards=lambda: iter(self.log)))
+        return SimpleNamespace(
+            display="the repository", log=SimpleNamespace(backwards=lambda: iter(self.log), proves=lambda entry: True)
+        )
 
     def state(self, settings: object, repository: object) -> Any:
         order = sorted(self.snapshots, key=lambda one: -self.snapshots[one])

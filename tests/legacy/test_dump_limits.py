@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -131,8 +132,6 @@ _SQLITE = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t(n, x);\n
 _COUNT = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
 SQLITE_WITHOUT_END = {
     "an insert": f"INSERT INTO t SELECT count(*), 1 FROM ({_COUNT} SELECT n FROM c);\n",
-    "a trigger": f"CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM t WHERE n = (SELECT max(n) FROM ({_COUNT} SELECT n FROM c)); END;\n"
-    "INSERT INTO t VALUES(1, 2);\n",
 }
 SQLITE_TOO_LARGE = {
     "an insert": f"INSERT INTO t SELECT n, zeroblob(10000) FROM ({_COUNT} SELECT n FROM c);\n",
@@ -149,6 +148,22 @@ def test_a_text_of_sqlite_is_ended(what: str, tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["dump.sql"]
 
 
+def test_a_trigger_of_sqlite_is_made_and_never_fires(tmp_path: Path) -> None:
+    path = tmp_path / "dump.sql"
+    fired = f"DELETE FROM t WHERE n = (SELECT max(n) FROM ({_COUNT} SELECT n FROM c));"
+    path.write_text(
+        f"{_SQLITE}CREATE TRIGGER g AFTER INSERT ON t BEGIN {fired} END;\nINSERT INTO t VALUES(1, 2);\nCOMMIT;\n"
+    )
+    dump = replace(dump_of(path, "sqlite-text"), limits=DumpLimits(seconds=5))
+
+    with (
+        restored_dump(dump, None, tmp_path) as restored,
+        closing(sqlite3.connect(restored.address.name)) as connection,
+    ):
+        assert connection.execute("SELECT n, x FROM t").fetchall() == [(1, 2)]
+        assert connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall() == [("g",)]
+
+
 @pytest.mark.parametrize("what", SQLITE_TOO_LARGE)
 def test_a_text_of_sqlite_takes_no_more_room_than_it_may(what: str, tmp_path: Path) -> None:
     path = tmp_path / "dump.sql"
@@ -159,8 +174,6 @@ def test_a_text_of_sqlite_takes_no_more_room_than_it_may(what: str, tmp_path: Pa
 
 
 def test_a_file_of_sqlite_is_checked_within_its_time(tmp_path: Path) -> None:
-    import sqlite3
-
     path = tmp_path / "old.sqlite3"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE t (n, CHECK (length(hex(zeroblob(200000 + n))) > n))")

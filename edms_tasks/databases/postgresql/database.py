@@ -267,8 +267,8 @@ class PostgresDatabase:
         try:
             connection.execute(
                 "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-                # The server itself ends a vacuum of its own for a rename; this role might not be allowed to.
-                "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'autovacuum worker'",
+                # Not those of no role: the server itself ends its vacuums for a rename, and this role might not be allowed to.
+                "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL",
                 (name,),
             )
         except pg_errors.InsufficientPrivilege as error:

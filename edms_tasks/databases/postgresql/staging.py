@@ -136,7 +136,7 @@ class PostgresStaging:
         indexes, of_indexes = over_own_functions(self._plan.archived)
         later = apart | numbers([*told, *indexes, *of_indexes])
         bulk = [entry for entry in self._plan.archived if entry.number not in later]
-        self._pg_restore("post-data", bulk, f"--jobs={self._jobs}")
+        self._make_definitions(bulk)
         self._leave_out(build(self.address, self._archive, indexes, self._lent.of_builder(), self._jobs))
         self._leave_out(build(self.address, self._archive, of_indexes, {}, 1))
         with connected(self.address) as connection:
@@ -247,6 +247,20 @@ class PostgresStaging:
                 mark(connection, name, name)  # in the same transaction: it is never there without its mark
         self.address = self.address.renamed(name)
         return self.address
+
+    def _make_definitions(self, entries: Sequence[Entry]) -> None:
+        """Create what follows the rows, with several sessions.
+
+        The index of a partitioned table is valid once the last index of a partition is attached. Of several sessions that attach at the
+        same time none may see the others' work: the index stays invalid, and no foreign key can refer to it. So one session attaches.
+        """
+        attaching = [entry for entry in entries if entry.kind == "INDEX ATTACH"]
+        after = [entry for entry in entries if entry.kind == "FK CONSTRAINT"] if attaching else []
+        apart = numbers([*attaching, *after])
+        first = [entry for entry in entries if entry.number not in apart]
+        for part, jobs in ((first, self._jobs), (attaching, 1), (after, self._jobs)):
+            if part or part is first:
+                self._pg_restore("post-data", part, f"--jobs={jobs}")
 
     def _pg_restore(self, section: str, entries: Sequence[Entry], *flags: str) -> None:
         self._archive.write(self._fitted, entries)
