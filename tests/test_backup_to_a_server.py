@@ -114,6 +114,7 @@ def test_credentials_that_only_write_suffice_for_backups(
     assert 0 < len(new) < len(first.manifest.objects())  # unchanged objects are not written again
 
 
+@pytest.mark.long
 def test_a_server_that_often_fails_costs_time_and_what_it_keeps_comes_back_as_it_was(
     edms: ReferenceEdms, s3_account: S3Account, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_snapshot_with_superseded_rows_reads_as_the_format_says(engine: Engine
     assert any(chunk["superseded"] for chunk in entry["chunks"])
 
 
+@pytest.mark.long
 def test_values_of_another_class_are_stored_even_where_they_read_the_same(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_models_have_the_tables_that_their_sessions_find(edms_factory: Reference
     assert generics, "the reference EDMS has generic references, which need the content types"
 
 
+@pytest.mark.long
 def test_it_is_merged_and_restored(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     system = _system(edms_factory, tmp_path)
     before = picture(system.edms)

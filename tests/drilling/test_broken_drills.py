@@ -193,6 +193,7 @@ def test_rows_that_came_back_otherwise_fail_the_drill(broken: Broken) -> None:
     assert _everything_in(broken.protected) == beside
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_what_a_killed_drill_left_is_removed_by_the_next_and_what_others_made_is_not(

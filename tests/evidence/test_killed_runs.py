@@ -34,6 +34,7 @@ def unfinished(settings: Settings) -> list[Path]:
     return list((settings.workdir / "unfinished").glob("*.json"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_restore_killed_between_its_swap_and_its_report_is_in_the_log_after_the_next_run(
     backed_up: BackedUpSystems,

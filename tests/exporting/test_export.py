@@ -74,6 +74,7 @@ def lost(findings: tuple[Finding, ...]) -> list[list[str]]:
     return sorted(field.rsplit(".", 1) for field in fields)
 
 
+@pytest.mark.long
 def test_every_format_that_loaddata_reads_says_the_same(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     exported(protected, tmp_path / "first.jsonl", without_files=True)

@@ -134,6 +134,7 @@ def lose(data: Path) -> None:
     (data / "later" / "c.pdf").write_bytes(b"c")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "point",

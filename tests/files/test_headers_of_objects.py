@@ -177,6 +177,7 @@ def test_an_object_of_equal_content_with_other_headers_is_swapped_too(system: Sy
     assert (promoted, now()) == (kept, before)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("edms_asked_once")
 def test_a_restore_in_place_gives_them_back(bucket: Bucket, s3_account: S3Account, tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ def test_what_killed_restores_staged_is_removed_by_the_next_one(
     assert left == {"notes"}
 
 
+@pytest.mark.long
 def test_a_whole_bucket_is_restored_with_another_one_beside_it(
     s3_account: S3Account, bucket: Bucket, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from tests.running import run_backup
 LARGE = {"BinaryField": "os.urandom(120_000_000)", "TextField": "'a/b.pdf ' * 15_000_000"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytest.param("BinaryField", marks=pytest.mark.long), "TextField"])
 def test_a_value_that_is_larger_than_the_limit_names_its_table_and_a_limit_that_does(kind: str, tmp_path: Path) -> None:

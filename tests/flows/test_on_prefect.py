@@ -155,6 +155,7 @@ def test_a_run_asks_for_limits_once_and_a_loop_that_soon_ends_leaves_no_artifact
     assert not [path for path in counter.requests if "artifacts" in path]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_limit_on_a_stages_tag_holds_in_the_runs_that_begin_after_it_was_made(records: None) -> None:
     from prefect import flow

@@ -40,6 +40,7 @@ def test_a_flow_is_recorded_completely_and_nothing_else_is_printed(
     assert not servers(tmp_path)
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_start_is_an_error_with_a_way_round(tmp_path: Path) -> None:
     config = tmp_path / "edms-backup.toml"
     config.write_text('[edms]\nproject = "."\nsettings = "none"\n[repository]\nurl = "repository"\n')

@@ -77,6 +77,7 @@ class Migration(migrations.Migration):
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_database_file_is_backed_up_and_restored_through_the_command_and_migrated_by_its_name_there(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path, python: Path

@@ -138,6 +138,7 @@ def test_declared_ids_of_rows_that_got_others_are_losses_and_lead_to_no_row(
     assert min(row["pk"] for row in after) > 90_001
 
 
+@pytest.mark.long
 def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     rows = json.loads(protected.edms.manage("dumpdata", "-e", "contenttypes", "-e", "auth.permission", *NATURAL).stdout)
@@ -244,6 +245,7 @@ def _package(protected: Protected, path: Path, damage: str = "") -> Path:
     return path
 
 
+@pytest.mark.long
 def test_keys_that_are_texts_are_found_again_where_one_row_fits(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     rows = json.loads(protected.edms.manage("dumpdata", *NATURAL).stdout)
@@ -269,6 +271,7 @@ def test_keys_that_are_texts_are_found_again_where_one_row_fits(backed_up: Backe
     )
 
 
+@pytest.mark.long
 def test_references_by_id_to_rows_that_migrations_made_are_losses(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     path = tmp_path / "default-host-2024-02-29-123456.json"  # as django-dbbackup names it

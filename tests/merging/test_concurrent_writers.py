@@ -51,6 +51,7 @@ def protected(request: pytest.FixtureRequest, backed_up: BackedUpSystems) -> Pro
     return made
 
 
+@pytest.mark.long
 def test_another_writer_waits_for_the_merge_while_readers_continue(protected: Protected) -> None:
     refused: list[str] = []
     seen: list[int] = []

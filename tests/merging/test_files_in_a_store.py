@@ -140,6 +140,7 @@ def test_a_name_that_is_a_folder_of_other_objects_is_a_conflict(archive: Archive
 EACH_COPY, ANY_WRITE = (pytest.param(one, marks=pytest.mark.long) for one in ("each copy", "any write"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refused", ["the first copy", EACH_COPY, ANY_WRITE])
 def test_what_a_store_refuses_half_way_is_taken_back(archive: Archive, refused: str, s3_account: S3Account) -> None:
     archive.lose("a.pdf", "deep/b.pdf")
@@ -164,6 +165,7 @@ def test_what_a_store_refuses_half_way_is_taken_back(archive: Archive, refused: 
     assert (objects(archive.bucket), is_clean(archive)) == (FILES, True)
 
 
+@pytest.mark.long
 def test_what_cannot_be_taken_back_is_named_with_the_place_of_what_was_replaced(
     archive: Archive, s3_account: S3Account
 ) -> None:
@@ -276,6 +278,7 @@ def test_a_whole_bucket_needs_a_place_beside_it(archive: Archive) -> None:
     assert set(archive.papers()) == {"b", "c"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("step", [59, pytest.param(1, marks=pytest.mark.long)])
 def test_a_merge_that_is_killed_at_any_request_is_whole_or_is_finished_by_the_next_one(

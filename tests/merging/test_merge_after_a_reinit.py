@@ -160,6 +160,7 @@ def test_the_policy_keep_leaves_differing_rows_as_the_target_has_them(made: Cycl
     assert users.columns.keys() >= {"password"}
 
 
+@pytest.mark.long
 def test_the_policy_fail_and_numbers_used_on_both_sides_are_conflicts_and_nothing_is_written(made: Cycle) -> None:
     # Audit rows are numbered one after the other, in the snapshot and in the target.
     made.edms.manage("shell", "-c", "from users.models import Role; Role.objects.create(name='Audited')")

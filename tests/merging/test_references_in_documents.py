@@ -189,6 +189,7 @@ def test_a_second_merge_writes_nothing_and_a_diff_finds_the_same_rows_under_othe
     assert sum(one.other_ids for one in difference.tables) > 0
 
 
+@pytest.mark.long
 def test_a_selected_row_brings_the_rows_that_its_documents_refer_to(site: Site) -> None:
     fill(site, HERE, "here")
     snapshot = run_backup(site.settings).snapshot_id

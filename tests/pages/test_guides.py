@@ -38,6 +38,7 @@ def system(begun: tuple[GuidedSystem, KeptFolder, str]) -> Iterator[GuidedSystem
     yield begun[0]
 
 
+@pytest.mark.long
 def test_the_first_backup_is_verified_and_drilled(begun: tuple[GuidedSystem, KeptFolder, str]) -> None:
     printed = begun[2]
 
