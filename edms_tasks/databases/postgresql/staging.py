@@ -249,18 +249,13 @@ class PostgresStaging:
         return self.address
 
     def _make_definitions(self, entries: Sequence[Entry]) -> None:
-        """Create what follows the rows, with several sessions.
+        """Create what follows the rows, with several sessions, or with one where indexes of partitions are attached.
 
         The index of a partitioned table is valid once the last index of a partition is attached. Of several sessions that attach at the
-        same time none may see the others' work: the index stays invalid, and no foreign key can refer to it. So one session attaches.
+        same time none may see the others' work: the index stays invalid, and no foreign key can refer to it.
         """
-        attaching = [entry for entry in entries if entry.kind == "INDEX ATTACH"]
-        after = [entry for entry in entries if entry.kind == "FK CONSTRAINT"] if attaching else []
-        apart = numbers([*attaching, *after])
-        first = [entry for entry in entries if entry.number not in apart]
-        for part, jobs in ((first, self._jobs), (attaching, 1), (after, self._jobs)):
-            if part or part is first:
-                self._pg_restore("post-data", part, f"--jobs={jobs}")
+        attaches = any(entry.kind == "INDEX ATTACH" for entry in entries)
+        self._pg_restore("post-data", entries, f"--jobs={1 if attaches else self._jobs}")
 
     def _pg_restore(self, section: str, entries: Sequence[Entry], *flags: str) -> None:
         self._archive.write(self._fitted, entries)
