@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -18,3 +19,8 @@ def literal(text: str) -> str:
 def identifiers(names: Iterable[str]) -> str:
     """Names as a comma-separated list of quoted identifiers."""
     return ", ".join(identifier(name) for name in names)
+
+
+def mentions(expression: str, name: str) -> bool:
+    """Whether a name is among the words of an SQL expression. It may be in a text, or be that of something else."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None

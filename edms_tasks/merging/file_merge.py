@@ -87,9 +87,7 @@ class _Sorted:
     additions: list[str] = field(default_factory=list)
     replacements: list[str] = field(default_factory=list)
     disputed: list[tuple[bytes, bytes]] = field(default_factory=list)  # name, and name in the target
-    missing: list[str] = field(
-        default_factory=list
-    )  # the snapshot does not have them, and the target has others of the name
+    missing: list[str] = field(default_factory=list)  # not in the snapshot, and the target has others of the name
     unclaimed: list[str] = field(default_factory=list)  # belong to no row, and another file has the name
     ownerless: list[str] = field(default_factory=list)  # belong to no row, and are not in the target
 
@@ -167,9 +165,8 @@ def _sort(
         final = os.fsencode(text)
     policies |= how.owners.of_snapshot.get(text, frozenset())
     belongs_to_a_row = bool(policies)
-    policy = (
-        next(iter(policies or {how.policy})) if len(policies) < 2 else "fail"
-    )  # it belongs to rows of both policies
+    # A file that belongs to rows of both policies is a conflict.
+    policy = next(iter(policies or {how.policy})) if len(policies) < 2 else "fail"
     there = compare(final, size, sha256)
     found.counts["renamed"] += final != name
     if there == "same":

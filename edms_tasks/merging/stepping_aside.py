@@ -17,7 +17,7 @@ from edms_tasks.digests.table_state import members
 from edms_tasks.digests.value_equality import WHOLE
 from edms_tasks.inventory.model import Column, ForeignReference, UniqueKey, UniqueRule
 from edms_tasks.merging.identified_rows import NUMBER, Identified, paired
-from edms_tasks.quoting import identifier, identifiers, literal
+from edms_tasks.quoting import identifier, identifiers, literal, mentions
 from edms_tasks.scratch.workspace import AS_PARQUET
 
 _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**63 - 1}
@@ -81,14 +81,10 @@ def _columns(source: Identified, unique: UniqueKey | UniqueRule) -> list[tuple[C
     """The columns on which a unique value depends, and whether a column is part of the value as it is."""
     stored = {column.name: column for column in source.table.stored_columns}
     if isinstance(unique, UniqueRule):
-        return [(column, False) for column in stored.values() if _mentions(" ".join(unique.terms), column.name)]
+        return [(column, False) for column in stored.values() if mentions(" ".join(unique.terms), column.name)]
     plain = [(stored[name], True) for name in unique.columns if name in stored]
     terms = " ".join(expression for name, expression in source.table.computed if name in unique.columns)
-    return [*plain, *((column, False) for column in stored.values() if _mentions(terms, column.name))]
-
-
-def _mentions(terms: str, name: str) -> bool:
-    return re.search(rf"\b{re.escape(name)}\b", terms) is not None
+    return [*plain, *((column, False) for column in stored.values() if mentions(terms, column.name))]
 
 
 def _first_number(

@@ -174,7 +174,7 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
     failures: list[EdmsBackupError] = []
     for settings in all_settings:
         try:
-            read = _read(settings, opened)
+            read = _read_repository(settings, opened)
         except EdmsBackupError as error:
             failures.append(error)
             systems.append(_unread_system(settings, error))
@@ -210,7 +210,7 @@ def collect(all_settings: Sequence[Settings], now: datetime | None = None) -> Co
     return Collected(dashboard, reports)
 
 
-def _read(settings: Settings, opened: Mapping[str, _Read]) -> _Read:
+def _read_repository(settings: Settings, opened: Mapping[str, _Read]) -> _Read:
     """Read an EDMS's repository, or take what was read of it for another EDMS."""
     repository = Repository.open(settings.repository)
     known = opened.get(repository.identity)

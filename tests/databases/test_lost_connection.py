@@ -11,13 +11,12 @@ import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pytest
 
-from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.protocol import Part
 from edms_tasks.errors import DatabaseRefused, TerminalError, TransientError
 from flows.running.flow_decorators import Task
 from flows.running.known_failures import with_known_failures
 from flows.running.threads import ThreadRunner
 from tests.backed_up import BackedUpSystems
+from tests.databases.arriving_rows import arriving_rows
 from tests.running import Protected, run_backup, run_merge, run_restore
 
 ENDS = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -128,16 +127,10 @@ def test_a_connection_lost_while_rows_are_loaded_is_no_refusal_of_the_rows() -> 
 def test_a_connection_that_is_lost_while_rows_arrive_is_reported_as_lost(
     postgres_database: str, tmp_path: Path
 ) -> None:
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
-        # More than is under way between server and reader.
-        connection.execute("CREATE UNLOGGED TABLE t AS SELECT repeat('x', 1900) AS a FROM generate_series(1, 30000)")
-        with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
-            (table,) = view.tables()
-            pieces = view.batches(table, view.measure(table), Part("", 0), 100)
-            next(pieces)
-            connection.execute(OTHERS_END)
+    with arriving_rows(postgres_database, tmp_path) as (other, _, pieces):
+        other.execute(OTHERS_END)
 
-            with pytest.raises(DatabaseRefused) as refused:
-                with_known_failures(lambda: list(pieces), str)()
+        with pytest.raises(DatabaseRefused) as refused:
+            with_known_failures(lambda: list(pieces), str)()
 
     assert refused.value.transient and refused.value.why

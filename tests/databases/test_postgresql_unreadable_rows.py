@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from edms_tasks.databases import DatabaseAddress, open_database
-from edms_tasks.databases.protocol import Part, View
+from edms_tasks.databases.protocol import View
 from edms_tasks.errors import TerminalError, TransientError
 from edms_tasks.extract import extract_table
+from tests.databases.arriving_rows import ROWS, arriving_rows
 from tests.postgres_server import PostgresServer
 
 
@@ -63,16 +64,11 @@ def test_texts_that_are_in_no_encoding_are_named(postgres_server: PostgresServer
 
 
 def test_a_read_that_the_server_ends_may_be_made_again(postgres_database: str, tmp_path: Path) -> None:
-    with psycopg.connect(postgres_database, autocommit=True) as connection:
-        connection.execute("CREATE UNLOGGED TABLE t AS SELECT repeat('x', 1900) AS a FROM generate_series(1, 30000)")
-        with open_database(DatabaseAddress.from_url(postgres_database)).view(tmp_path, 1) as view:
-            (table,) = view.tables()
-            pieces = view.batches(table, view.measure(table), Part("", 0), 100)
-            next(pieces)
-            connection.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
+    with arriving_rows(postgres_database, tmp_path) as (other, view, pieces):
+        other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
 
-            with pytest.raises(TransientError) as raised:
-                list(pieces)
+        with pytest.raises(TransientError) as raised:
+            list(pieces)
 
-            assert extract(view, "t", tmp_path) == 30_000
+        assert extract(view, "t", tmp_path) == ROWS
     assert "standby" in raised.value.fix

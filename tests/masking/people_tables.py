@@ -44,7 +44,7 @@ _FORMS = {
         "computed": "folded tsvector GENERATED ALWAYS AS (to_tsvector('simple', name)) STORED",
     },
 }
-RULES = """
+RULES_OF_THE_EDMS = """
 empty = ["audit.SystemEvent"]
 
 [columns]
@@ -57,7 +57,10 @@ empty = ["audit.SystemEvent"]
 "audit.AuditTrail.object_label" = "text"
 "audit.AuditTrail.changes" = "keep"
 "documents.Document.title" = "keep"
-"contact.name" = "name"
+"""
+RULES = (
+    RULES_OF_THE_EDMS
+    + """"contact.name" = "name"
 "contact.mail" = "email"
 "contact.phone" = "phone"
 "contact.born" = { kind = "shift", days = 400, by = "name" }
@@ -79,6 +82,7 @@ media = "placeholder"
 not_personal = ["admin"]
 may_hold = ["users.Role.name", "users.Role.description"]
 """
+)
 
 
 def add_people(edms: ReferenceEdms) -> None:

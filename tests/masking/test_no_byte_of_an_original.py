@@ -16,25 +16,15 @@ from flows.requests import ConvertRequest, ExportRequest
 from flows.running.run import Run
 from tests.byte_search import found_in
 from tests.direct_access import execute
+from tests.masking.people_tables import RULES_OF_THE_EDMS
 from tests.reference_system import EdmsTemplates, ReferenceEdmsFactory
 from tests.running import Protected, encrypt, protect
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 PERSON = ("Zephyrine", "Quackenbush", "zq.private@", "ZQX-00777", "Rhododendron")
-RULES = """
-empty = ["audit.SystemEvent"]
-
-[columns]
-"users.User.username" = "hash"
-"users.User.first_name" = "name"
-"users.User.last_name" = "name"
-"users.User.email" = "email"
-"users.User.employee_id" = "hash"
-"audit.AuditTrail.username" = "hash"
-"audit.AuditTrail.object_label" = "text"
-"audit.AuditTrail.changes" = "keep"
-"documents.Document.title" = "keep"
-
+RULES = (
+    RULES_OF_THE_EDMS
+    + """
 [files]
 media = "placeholder"
 
@@ -42,6 +32,7 @@ media = "placeholder"
 not_personal = ["admin", "system"]
 may_hold = ["users.Role.name", "users.Role.description"]
 """
+)
 
 
 class Masking:

@@ -37,7 +37,7 @@ class OwnNames:
     search_path: str  # the setting, as SHOW gives it
     schemas: tuple[
         str, ...
-    ]  # those in which an unqualified name is looked for, in this order; new tables are made in the first
+    ]  # those in which an unqualified name is looked for, in this order; the first gets new tables
     settings: Mapping[str, str]  # OWN_SETTINGS; the search path resolved: without `$user` and missing schemas
 
 

@@ -6,7 +6,6 @@ asked before rows are written: its refusal names values, and not the rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import adbc_driver_manager
 
 from edms_tasks.databases.postgresql.catalogue import Connection
 from edms_tasks.inventory.model import Table
-from edms_tasks.quoting import identifier, literal
+from edms_tasks.quoting import identifier, literal, mentions
 
 _EXAMPLES = 3
 _LONGEST = 900
@@ -118,7 +117,7 @@ def rows_that_exclude_each_other(
 
 def _names_generated(table: Table, expressions: list[str]) -> bool:
     generated = [column.name for column in table.columns if column.generated]
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in generated for text in expressions)
+    return any(mentions(text, name) for name in generated for text in expressions)
 
 
 def _text(value: str | bytes) -> str:

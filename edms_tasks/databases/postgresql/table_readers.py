@@ -82,12 +82,16 @@ class TableReaders:
 
     def _opened(self) -> adbc.Connection:
         reader = adbc.connect(self._address.conninfo(), autocommit=False)
-        self._begin(reader)
-        with reader.cursor() as cursor:
-            for statement in SESSION:
-                cursor.execute(statement)
-            # A session that wants an exclusive lock waits for our first session; without a time-out, ours would wait for ever.
-            cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
+        try:
+            self._begin(reader)
+            with reader.cursor() as cursor:
+                for statement in SESSION:
+                    cursor.execute(statement)
+                # A session that wants an exclusive lock waits for our first session; without a time-out, ours would wait for ever.
+                cursor.execute(f"SET lock_timeout = '{PATIENCE}s'")
+        except BaseException:
+            reader.close()
+            raise
         return reader
 
     def _begin(self, reader: adbc.Connection) -> None:

@@ -24,15 +24,13 @@ from edms_tasks.databases.sqlite.retired_file import opened
 from edms_tasks.databases.sqlite.rows_alone import refused_rows
 from edms_tasks.databases.sqlite.staging import SqliteStaging, remove_with_companions
 from edms_tasks.databases.sqlite.using_processes import describe_users, users
-from edms_tasks.databases.sqlite.view import SqliteView, open_view, require_readable
+from edms_tasks.databases.sqlite.view import IF_IT_IS_LOST, SqliteView, missing_file, open_view, require_readable
 from edms_tasks.durable import flush_folder, write_durably
 from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, TargetInUse, TargetLocked, TerminalError
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
 from edms_tasks.manifest import TableEntry
 from edms_tasks.scratch.disk_space import require_space
-
-_IF_IT_IS_LOST = "If it held the EDMS's data: `edms-backup restore latest` brings them back."
 
 
 class SqliteDatabase:
@@ -46,23 +44,19 @@ class SqliteDatabase:
     def check(self) -> ServerFacts:
         require_readable(self._path)
         if not self._path.is_file():
-            raise DatabaseRefused(
-                "The database file does not exist.",
-                where=str(self._path),
-                fix=f"{_IF_IT_IS_LOST} Otherwise fix its DATABASES setting, or run its migrations first.",
-            )
+            raise missing_file(self._path)
         if not self._path.stat().st_size:
             raise DatabaseRefused(
                 "The database file is empty.",
                 where=str(self._path),
-                fix=f"{_IF_IT_IS_LOST} For a new EDMS, run its migrations first.",
+                fix=f"{IF_IT_IS_LOST} For a new EDMS, run its migrations first.",
             )
         try:
             with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as error:
             raise DatabaseRefused(
-                "The database file cannot be read.", where=str(self._path), why=str(error), fix=_IF_IT_IS_LOST
+                "The database file cannot be read.", where=str(self._path), why=str(error), fix=IF_IT_IS_LOST
             ) from error
         return ServerFacts(
             engine="sqlite", version=sqlite3.sqlite_version, may_create_databases=os.access(self._path.parent, os.W_OK)

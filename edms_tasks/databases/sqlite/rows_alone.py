@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.refused_together import RefusedRow, unique_queries
 from edms_tasks.databases.sqlite.staging import insert_rows
 from edms_tasks.manifest import TableEntry
-from edms_tasks.quoting import identifier
+from edms_tasks.quoting import identifier, mentions
 
 _TWIN = "edms_refused_rows"
 
@@ -46,7 +46,7 @@ def refused_rows(path: Path, entry: TableEntry, chunks: Sequence[Path]) -> Itera
             cursor.execute("COMMIT")
         with closing(sqlite3.connect(twin)) as connection:
             for name, query in unique_queries(table, _TWIN):
-                if any(column in query.lower() for column in computed):
+                if any(mentions(query.lower(), column) for column in computed):
                     continue
                 try:
                     for group, *key in connection.execute(query):

@@ -36,6 +36,9 @@ from edms_tasks.inventory.model import ROW_ID, Column, Finding, Table
 from edms_tasks.manifest import Encoding, SequencePosition, TableEntry
 from edms_tasks.quoting import identifier, identifiers, literal
 
+IF_IT_IS_LOST = "If it held the EDMS's data: `edms-backup restore latest` brings them back."
+"""What to do about a database file that is gone, empty or damaged, before anything that begins anew."""
+
 _SMALL_PIECES = 8  # the most data to read at once, in multiples of PIECE_BYTES
 
 
@@ -86,11 +89,7 @@ def copy_database(source: Path, destination: Path) -> None:
     """
     require_readable(source)
     if not source.is_file():
-        raise DatabaseRefused(
-            "The database file does not exist.",
-            where=str(source),
-            fix="Fix the EDMS's DATABASES setting, or run its migrations first. To restore it: `edms-backup restore latest`.",
-        )
+        raise missing_file(source)
     try:
         with (
             closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)) as live,
@@ -104,6 +103,15 @@ def copy_database(source: Path, destination: Path) -> None:
             why=str(error),
             fix="Check its permissions and `PRAGMA integrity_check`.",
         ) from error
+
+
+def missing_file(path: Path) -> DatabaseRefused:
+    """The error for a database file that does not exist."""
+    return DatabaseRefused(
+        "The database file does not exist.",
+        where=str(path),
+        fix=f"{IF_IT_IS_LOST} Otherwise fix its DATABASES setting, or run its migrations first.",
+    )
 
 
 def require_readable(source: Path) -> None:
