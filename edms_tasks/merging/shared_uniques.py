@@ -28,9 +28,8 @@ class SharedUnique:
     theirs: str  # the relation of `t`
     conditions: tuple[str, ...]  # they share a value
     shown: str  # the value
-    unknown: tuple[
-        str, ...
-    ] = ()  # generated columns that only the database computes; `ours` has no rows that the merge changes
+    # Generated columns that only the database computes: with such, `ours` has no rows that the merge changes.
+    unknown: tuple[str, ...] = ()
 
 
 def shared_key(

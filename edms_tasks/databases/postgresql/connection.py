@@ -35,9 +35,7 @@ class OwnNames:
     """The search path and other settings of the EDMS's own sessions, which decide what unqualified names mean."""
 
     search_path: str  # the setting, as SHOW gives it
-    schemas: tuple[
-        str, ...
-    ]  # those in which an unqualified name is looked for, in this order; the first gets new tables
+    schemas: tuple[str, ...]  # where an unqualified name is looked for, in this order; new tables go to the first
     settings: Mapping[str, str]  # OWN_SETTINGS; the search path resolved: without `$user` and missing schemas
 
 
