@@ -21,7 +21,7 @@ from edms_tasks.merging.declared_without_ids import Accepted
 from edms_tasks.merging.file_owners import Owners
 from edms_tasks.merging.file_renaming import other_names
 from edms_tasks.merging.files_named_after_files import named_after_files
-from edms_tasks.merging.final_file_names import final_names
+from edms_tasks.merging.final_file_names import NamedFile, final_names
 from edms_tasks.merging.id_map import IdMap
 from edms_tasks.merging.live_files import Compare, LiveFiles, Writes
 from edms_tasks.merging.planning import FilePlan, Policy
@@ -39,7 +39,7 @@ class RootMerge:
     live: LiveFiles
     plan: FilePlan
     writes: Writes
-    ownerless: Sequence[str] = ()  # names of files to add that belong to no row
+    undeclared: Sequence[str] = ()  # names of files to add that belong to no row and are not as a declaration says
     renames: Mapping[str, str] = field(default_factory=dict)  # new names for files whose names are taken
 
     def stage(self, repository: Repository, scratch: Path, progress: Progress | None = None) -> None:
@@ -90,6 +90,7 @@ class _Sorted:
     missing: list[str] = field(default_factory=list)  # not in the snapshot, and the target has others of the name
     unclaimed: list[str] = field(default_factory=list)  # belong to no row, and another file has the name
     ownerless: list[str] = field(default_factory=list)  # belong to no row, and are not in the target
+    undeclared: list[str] = field(default_factory=list)  # those of them whose names are not as a declaration says
 
     def add(self, name: bytes, final: bytes, size: int) -> None:
         """Plan to add a file that the target does not have."""
@@ -119,13 +120,13 @@ def plan_files(
     """
     found, meter, held = _Sorted(), Meter(progress), set(how.owners.arriving)
     with open_index(index, how.repository, scratch) as opened, how.live.looked_at(opened) as compare:
-        for name, final, size, sha256, ids in final_names(opened, how.names, how.id_maps):
-            meter.count(1, size)
-            if how.only is not None and not how.only(os.fsdecode(name), ids):
+        for file in final_names(opened, how.names, how.id_maps):
+            meter.count(1, file.size)
+            text = os.fsdecode(file.name)
+            if how.only is not None and not how.only(text, file.ids):
                 continue
-            held.discard(how.renames.get(os.fsdecode(name), os.fsdecode(name)))
-            policies = frozenset(how.policies[table_id] for table_id in ids)
-            _sort(found, index.root.name, how, compare, name, final, size, sha256, policies)
+            held.discard(how.renames.get(text, text))
+            _sort(found, index.root.name, how, compare, file)
         meter.tell()
         # A row must not come to show the file of another.
         found.missing = [
@@ -145,24 +146,16 @@ def plan_files(
         additions=tuple(sorted(found.additions)[:_EXAMPLES]),
         replacements=tuple(sorted(found.replacements)[:_EXAMPLES]),
     )
-    return RootMerge(index, how.live, plan, found.writes, tuple(found.ownerless), renames), conflicts
+    return RootMerge(index, how.live, plan, found.writes, tuple(found.undeclared), renames), conflicts
 
 
-def _sort(
-    found: _Sorted,
-    root: str,
-    how: RootToPlan,
-    compare: Compare,
-    name: bytes,
-    final: bytes,
-    size: int,
-    sha256: str,
-    policies: frozenset[Policy],
-) -> None:
-    """Decide on one file; `policies` are those for the rows whose ids are in its name."""
+def _sort(found: _Sorted, root: str, how: RootToPlan, compare: Compare, file: NamedFile) -> None:
+    """Decide on one file."""
+    name, final, size, sha256 = file.name, file.final, file.size, file.sha256
     text = how.renames.get(os.fsdecode(name), os.fsdecode(name))
     if text != os.fsdecode(name):
         final = os.fsencode(text)
+    policies = frozenset(how.policies[table_id] for table_id in file.ids)
     policies |= how.owners.of_snapshot.get(text, frozenset())
     belongs_to_a_row = bool(policies)
     # A file that belongs to rows of both policies is a conflict.
@@ -174,6 +167,8 @@ def _sort(
         return
     if not belongs_to_a_row and there == "missing":
         found.ownerless.append(text)
+        if not file.is_declared:
+            found.undeclared.append(text)
     here = os.fsdecode(final)
     if there == "missing" and here not in how.owners.of_target:
         found.add(name, final, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.value_equality import bare_uuid
@@ -13,14 +14,27 @@ from edms_tasks.quoting import literal
 from edms_tasks.soft.id_patterns import name_expression
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """A file of the snapshot, with the name it gets in the target."""
+
+    name: bytes
+    final: bytes
+    size: int
+    sha256: str
+    ids: Mapping[str, str]  # those in its name that rows have, by table id
+    is_declared: bool  # the name is as a declaration says, whether a row has the id or not
+
+
 def final_names(
     opened: OpenedIndex, names: Sequence[FileNameReference], id_maps: Mapping[str, IdMap]
-) -> Iterator[tuple[bytes, bytes, int, str, dict[str, str]]]:
-    """Every file: its name, the name it has in the target, its size, its SHA-256, and the ids in its name by table id."""
+) -> Iterator[NamedFile]:
+    """Every file of the folder."""
     if not opened.paths:  # the folder was not there
         return
     query = (
-        "SELECT path, size, sha256, try(decode(path)) AS text, try(decode(path)) AS now, CAST([] AS VARCHAR[]) AS ids "
+        "SELECT path, size, sha256, try(decode(path)) AS text, try(decode(path)) AS now, CAST([] AS VARCHAR[]) AS ids, "
+        "false AS is_declared "
         "FROM read_parquet($paths) WHERE kind = 'file'"
     )
     targets = []
@@ -29,13 +43,13 @@ def final_names(
         if id_map is not None and id_map.table.primary_key == (reference.target_column,):
             targets.append(reference.target)
             query = _with_final_id(query, reference, id_map)
-    query = f"SELECT path, CASE WHEN now <> text THEN encode(now) ELSE path END, size, sha256, ids FROM ({query})"
+    query = f"SELECT path, CASE WHEN now <> text THEN encode(now) ELSE path END, size, sha256, ids, is_declared FROM ({query})"
     with opened.workspace() as connection:
         found = connection.execute(query, {"paths": [str(path) for path in opened.paths]})
         while rows := found.fetchmany(4096):
-            for name, final, size, sha256, found_ids in rows:
+            for name, final, size, sha256, found_ids, is_declared in rows:
                 ids = {table: str(one) for table, one in zip(targets, found_ids, strict=True) if one is not None}
-                yield bytes(name), bytes(final), int(size), str(sha256), ids
+                yield NamedFile(bytes(name), bytes(final), int(size), str(sha256), ids, bool(is_declared))
 
 
 def _with_final_id(query: str, reference: FileNameReference, id_map: IdMap) -> str:
@@ -54,7 +68,8 @@ def _with_final_id(query: str, reference: FileNameReference, id_map: IdMap) -> s
         SELECT
             f.* REPLACE (
                 CASE WHEN {changes} THEN {now}.before || {final} || {now}.after ELSE f.now END AS now,
-                list_append(f.ids, CASE WHEN NOT n.is_orphan THEN {plain} END) AS ids
+                list_append(f.ids, CASE WHEN NOT n.is_orphan THEN {plain} END) AS ids,
+                f.is_declared OR coalesce({written}, '') <> '' AS is_declared
             )
         FROM ({query}) f
             LEFT JOIN {id_map.relation} n

@@ -59,7 +59,7 @@ def find_undeclared(
         policies: table id -> what happens to rows that are on both sides and differ.
         accepted: what the user declares to contain no ids.
         covered: table id -> columns that are known to contain no ids, because they name files or positions in a tree.
-        names: root -> the names of files to be added that belong to no row.
+        names: root -> the names of files to be added that belong to no row and are not as a declaration says.
     """
     tables = {table_id: source.table for table_id, source in matched.sources.items()}
     targets = _tabulate_ids(cursor, matched)

@@ -116,7 +116,7 @@ class MergeStages:
             for table in self._tables:
                 self._plans[table.id], found = self._plan_table(matched, table, pairs[table.id])
                 conflicts += found
-            names = {root.index.root.name: root.ownerless for root in self.files.roots}
+            names = {root.index.root.name: root.undeclared for root in self.files.roots}
             looked, found = self._run.call(
                 look_for_undeclared_ids,
                 matched,

@@ -158,6 +158,22 @@ def test_a_file_with_an_id_of_no_row_does_not_become_that_of_a_row_with_the_id(s
     assert run_merge(system.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
+def test_stray_files_under_a_declared_name_need_no_declaration(system: System) -> None:
+    """Their ids are no paper's, but scans have the same ids and get others."""
+    numbers = range(3, 9)
+    system.fill({f"scan mine{n} {n}": "" for n in numbers}, {f"thumbs/{n:04}.webp": f"stray {n}" for n in numbers})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({f"scan theirs{n} {n}": "" for n in numbers} | {"paper theirs 3": ""}, {})
+
+    result = run_merge(system.settings, snapshot=snapshot)
+
+    assert result.plan.conflicts == ()
+    assert result.done
+    assert system.thumbs() == {"theirs": None}
+    assert {path.read_text() for path in (system.media / "thumbs").iterdir()} == {f"stray {n}" for n in numbers}
+    assert run_merge(system.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
+
+
 def test_a_deleted_row_gets_its_id_back_although_its_file_is_still_there(system: System) -> None:
     system.fill({"paper both 1": "", "paper mine 5": ""}, {"thumbs/0005.webp": "mine"})
     snapshot = run_backup(system.settings).snapshot_id
