@@ -20,7 +20,8 @@ from tests.postgres_server import PostgresServer, as_role
 
 EXTENSION = "edms_rows_test"
 CONTROL = "default_version = '1'\nrelocatable = false\ntrusted = true\n"
-# Two tables that reference each other by name of the job, one with a trigger that refuses, a sequence, and one that is not the user's.
+# Two tables that reference each other by name of the job, one with a trigger that refuses, a sequence, one that is not the user's, and
+# an event trigger that forbids indexes.
 SCRIPT = """
 CREATE TABLE rows_jobs (name text PRIMARY KEY, every interval, own boolean DEFAULT true, number serial);
 CREATE TABLE rows_runs (job text REFERENCES rows_jobs (name), at timestamptz);
@@ -30,6 +31,8 @@ INSERT INTO rows_jobs VALUES ('shipped', '1 day', false), ('changed', '1 day', f
 INSERT INTO rows_empty VALUES (1);
 CREATE FUNCTION rows_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not by hand'; END $$;
 CREATE TRIGGER refuse BEFORE INSERT OR DELETE ON rows_jobs FOR EACH ROW EXECUTE FUNCTION rows_refuse();
+CREATE FUNCTION rows_watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '% is not allowed', tg_tag; END $$;
+CREATE EVENT TRIGGER rows_watch ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION rows_watch();
 SELECT pg_catalog.pg_extension_config_dump('rows_jobs', 'WHERE own');
 SELECT pg_catalog.pg_extension_config_dump('rows_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('rows_empty', '');
@@ -43,6 +46,10 @@ INSERT INTO rows_runs VALUES ('nightly', '2026-01-02 03:04:05.678+00'), ('shippe
 DELETE FROM rows_empty;
 INSERT INTO rows_log VALUES ('the extension''s own');
 ALTER TABLE rows_jobs ENABLE TRIGGER refuse;
+ALTER EVENT TRIGGER rows_watch DISABLE;
+CREATE TABLE rows_seen (number integer);
+CREATE INDEX rows_seen_number ON rows_seen (number);
+ALTER EVENT TRIGGER rows_watch ENABLE;
 """
 ROWS = {
     "SELECT name, every::text, own, number FROM rows_jobs ORDER BY 1": [
@@ -57,6 +64,10 @@ ROWS = {
     "SELECT count(*) FROM rows_empty": [(0,)],
     "SELECT last_value, is_called FROM rows_jobs_number_seq": [(4, True)],
     "SELECT count(*) FROM rows_log": [(0,)],
+    "SELECT indexdef FROM pg_indexes WHERE tablename = 'rows_seen'": [
+        ("CREATE INDEX rows_seen_number ON public.rows_seen USING btree (number)",)
+    ],
+    "SELECT evtname, evtenabled FROM pg_event_trigger": [("rows_watch", "O")],
 }
 
 
@@ -90,12 +101,14 @@ def test_rows_of_extensions_are_restored_with_changes_and_deletions(used: str, t
     copy = there_and_back(used, tmp_path)
 
     assert copy.before == copy.after
-    assert copy.before.keys() == {"rows_jobs", "rows_runs", "rows_empty"}
+    assert copy.before.keys() == {"rows_jobs", "rows_runs", "rows_empty", "rows_seen"}
     with psycopg.connect(copy.url) as connection:
         connection.execute("SET timezone = 'UTC'")
         assert {query: connection.execute(query.encode()).fetchall() for query in ROWS} == ROWS
-        with pytest.raises(psycopg.errors.RaiseException, match="not by hand"):
+        with pytest.raises(psycopg.errors.RaiseException, match="not by hand"), connection.transaction():
             connection.execute("DELETE FROM rows_jobs")
+        with pytest.raises(psycopg.errors.RaiseException, match="CREATE INDEX is not allowed"):
+            connection.execute("CREATE INDEX ON rows_seen (number)")
 
 
 @contextmanager
@@ -119,14 +132,14 @@ def test_a_backup_by_a_role_that_may_not_read_them_reports_it(
     used: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     rights = (
-        "GRANT SELECT ON rows_runs, rows_empty, rows_jobs_number_seq TO rows_reader",
+        "GRANT SELECT ON rows_runs, rows_empty, rows_seen, rows_jobs_number_seq TO rows_reader",
         "ALTER TABLE rows_empty ENABLE ROW LEVEL SECURITY",
     )
     with (
         as_a_role(postgres_server, used, "rows_reader", *rights) as url,
         open_database(DatabaseAddress.from_url(url)).view(tmp_path, 1) as view,
     ):
-        assert [table.id for table in view.tables()] == ["rows_runs"]
+        assert [table.id for table in view.tables()] == ["rows_runs", "rows_seen"]
         found = view.findings()
 
     assert [(one.code, one.subject) for one in found] == [

@@ -205,6 +205,19 @@ def test_a_role_that_may_not_swap_is_told_so_and_nothing_is_changed(server: Post
         assert {name, incoming} <= set(server.databases())
 
 
+def test_a_session_of_replication_is_named(server: PostgresServer) -> None:
+    """It keeps the database from being renamed, and so do background workers."""
+    with made(server, "SELECT 1") as url:
+        here = server.url(DatabaseAddress.from_url(url).name)
+        live = open_database(DatabaseAddress.from_url(here))
+        there = f"{here}?replication=database&application_name=mirror"
+        with psycopg.connect(there, autocommit=True), pytest.raises(TargetInUse) as refused:
+            live.check_target(None, promote=True, disconnect=False)
+
+    assert "1 connection is open" in refused.value.why
+    assert "mirror as" in refused.value.why and "(walsender)" in refused.value.why
+
+
 def swapped(live: Database, incoming: str, *, disconnect: bool) -> None:
     previous = f"{live.address.name}_previous"
     live.swap(incoming, previous, expected="", confirm=lambda: None, disconnect=disconnect)

@@ -54,6 +54,10 @@ from edms_tasks.quoting import identifier
 
 _MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
 
+_OF_A_ROLE = "usesysid IS NOT NULL"
+"""The sessions that keep a database from being renamed, those of replication and of background workers too. The server itself ends its
+vacuums, which have no role."""
+
 
 class PostgresDatabase:
     """A database on a PostgreSQL server. A restore also uses other databases of the server."""
@@ -267,8 +271,7 @@ class PostgresDatabase:
         try:
             connection.execute(
                 "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
-                # Not those of no role: the server itself ends its vacuums for a rename, and this role might not be allowed to.
-                "WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND usesysid IS NOT NULL",
+                f"WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND {_OF_A_ROLE}",
                 (name,),
             )
         except pg_errors.InsufficientPrivilege as error:
@@ -320,17 +323,20 @@ class PostgresDatabase:
         """Raise TargetInUse if sessions are connected. With `but_us`, our backups do not count: the lock makes the swap wait."""
         row = connection.execute(
             "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() "
-            "AND backend_type = 'client backend' AND NOT (%s AND application_name = 'edms-backup')",
+            f"AND {_OF_A_ROLE} AND NOT (%s AND application_name = 'edms-backup')",
             (name, but_us),
         ).fetchone()
         if row and row[0]:
-            raise self._in_use(connection, name, f"{row[0]} connections are open.")
+            raise self._in_use(
+                connection, name, f"{row[0]} {'connection is' if row[0] == 1 else 'connections are'} open."
+            )
 
     def _in_use(self, connection: psycopg.Connection[tuple[object, ...]], name: str, why: str) -> TargetInUse:
         rows = connection.execute(
             "SELECT DISTINCT coalesce(nullif(application_name, ''), 'unnamed') || ' as ' || usename "
+            "|| coalesce(' (' || nullif(backend_type, 'client backend') || ')', '') "
             "FROM pg_catalog.pg_stat_activity WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() "
-            "AND backend_type = 'client backend' ORDER BY 1 LIMIT 5",
+            f"AND {_OF_A_ROLE} ORDER BY 1 LIMIT 5",
             (name,),
         ).fetchall()
         who = ", ".join(str(row[0]) for row in rows)

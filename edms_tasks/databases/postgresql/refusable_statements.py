@@ -9,8 +9,9 @@ import psycopg
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-# Classes of SQLSTATE that refuse this statement: feature, grantor, grant, state of an object, syntax or access.
-_REFUSALS = ("0A", "0L", "0P", "22", "2B", "3F", "42", "55", "58P01")
+# Classes of SQLSTATE that refuse this statement: feature, grantor, grant, state of an object, syntax or access, and what an event
+# trigger raises.
+_REFUSALS = ("0A", "0L", "0P", "22", "2B", "3F", "42", "55", "58P01", "P0")
 # Classes with another cause than the statement: connection, transaction, resources, operator, system, internal.
 _CIRCUMSTANCES = ("08", "40", "53", "57", "58", "XX")
 _NOTHING_GRANTED = {"01007", "01006"}  # a GRANT or REVOKE that only warned

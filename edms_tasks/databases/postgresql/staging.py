@@ -23,6 +23,7 @@ from edms_tasks.databases.postgresql.dangling_foreign_keys import keys_of, make_
 from edms_tasks.databases.postgresql.definitions import contents_of
 from edms_tasks.databases.postgresql.dropping import broken_references, drop_parts
 from edms_tasks.databases.postgresql.edms_session_settings import LentSettings, choose
+from edms_tasks.databases.postgresql.event_triggers import disable_event_triggers
 from edms_tasks.databases.postgresql.function_indexes import build, over_own_functions
 from edms_tasks.databases.postgresql.generated_columns import GeneratedTables
 from edms_tasks.databases.postgresql.loading_sessions import LoadingSessions
@@ -72,6 +73,7 @@ class PostgresStaging:
         self._lent = LentSettings()
         self._as_written: GeneratedTables
         self._sessions = LoadingSessions(address)
+        self._enable_again: tuple[str, ...] = ()  # the event triggers of extensions
         self._checks: list[CheckConstraint] = []  # constraints that may refuse rows; they are added after the load
 
     def create_tables(self) -> None:
@@ -92,6 +94,8 @@ class PostgresStaging:
         self._pg_restore("pre-data", self._plan.archived)
         with connected(self.address) as connection:
             require_harmless(connection, self._plan.orphans, self._whole.owner, self.address.display)
+            if self._whole.created:
+                self._enable_again = disable_event_triggers(connection)
             self._checks = set_aside(connection)
             major = str(connection.info.server_version // 10000)
             other = major != self._schema.server_version.partition(".")[0]
@@ -163,6 +167,8 @@ class PostgresStaging:
             self._try(connection, functions)
             self._leave_out(remove_obstacles(connection, self._lent.of_session(), self._archive))
             # Event triggers come last: they would fire for everything above and may write rows.
+            for statement in self._enable_again:
+                connection.execute(statement.encode())
             self._try(connection, self._plan.last)
             self._leave_out(self._whole.apply(connection))
             # A synchronous commit also makes all earlier asynchronous ones durable.

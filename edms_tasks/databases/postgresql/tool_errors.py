@@ -66,6 +66,12 @@ _KINDS = (
         "of the server's version, and restore again.",
     ),
     _Kind(
+        r"can only create extension in database",
+        "pg_cron can be created only in the database that the server's setting cron.database_name names, and a staging database has "
+        "another name. Rename the lost database if it is still there (ALTER DATABASE … RENAME TO …), create an empty one of that name "
+        "with the extension (CREATE EXTENSION pg_cron), and restore with --into and its name.",
+    ),
+    _Kind(
         r'tablespace "[^"]*" does not exist',
         "Create the tablespace on this server, or move its tables to another one at the source, and restore again.",
     ),
