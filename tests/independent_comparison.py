@@ -66,7 +66,7 @@ def picture_of_postgres(url: str) -> dict[str, object]:
             block.append(line)
         elif line.startswith("SELECT pg_catalog.setval("):
             sequences.append(line)
-        else:
+        elif "SET (pg_attver=" not in line:  # the versions of columns, which a pg_dump older than the server writes
             schema.append(line)
     sequences.sort()
     return picture

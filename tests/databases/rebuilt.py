@@ -93,14 +93,19 @@ def differing(schema: CapturedSchema, staging: StagingDatabase, folder: Path) ->
 def said_by_pg_dump(url: str) -> list[str]:
     """Everything pg_dump says of a database and its schema, the database's name left out, the roles of a policy in one order.
 
-    pg_dump writes these roles in the order of the catalogue, where a role made again may take another's place.
+    pg_dump writes these roles in the order of the catalogue, where a role made again may take another's place. One that is older than
+    the server writes the versions of columns, which are others in each database.
     """
     done = subprocess.run(
         ["pg_dump", "--create", "--schema-only", "--dbname", url], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     name = url.rpartition("/")[2]
-    lines = [line for line in done.stdout.split("\n") if line and not line.startswith(("\\", "--"))]
+    lines = [
+        line
+        for line in done.stdout.split("\n")
+        if line and not line.startswith(("\\", "--")) and "SET (pg_attver=" not in line
+    ]
     lines = [re.sub(rf"\b{re.escape(name)}\b", "THE_DATABASE", line) for line in lines]
     return [
         re.sub(r"(?<= TO ).+?(?= USING | WITH |;$)", _sorted_roles, line) if "CREATE POLICY" in line else line

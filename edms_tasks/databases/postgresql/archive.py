@@ -3,7 +3,8 @@
 pg_restore's listings and scripts are ambiguous for names with spaces, quotes or line breaks. The archive itself has a length
 before each text. The layout is PostgreSQL's own (src/bin/pg_dump/pg_backup_archiver.c: WriteHead, WriteToc;
 pg_backup_custom.c: _WriteExtraToc). Every number and text must be written as PostgreSQL writes it, so that what was read is
-the same bytes when it is written again, and an unknown layout is an error and is never misread.
+the same bytes when it is written again, and an unknown layout is an error and is never misread. Left out are only the versions of
+columns, which are the server's own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from edms_tasks.databases.postgresql.column_versions import without_column_versions
 from edms_tasks.errors import DamagedRepository
 
 _MAGIC = b"PGDMP"
@@ -204,7 +206,10 @@ def _entry(reader: _Reader) -> Entry:
     values: list[tuple[str, int | bytes | None]] = []
     for name, kind, since in _FIELDS:
         if reader.layout.version >= since:
-            values.append((name, reader.number() if kind is int else reader.string()))
+            value = reader.number() if kind is int else reader.string()
+            if name == "definition" and isinstance(value, bytes):
+                value = without_column_versions(value)
+            values.append((name, value))
     needs: list[bytes] = []
     while (need := reader.string()) is not None:
         needs.append(need)

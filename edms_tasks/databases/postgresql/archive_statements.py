@@ -40,6 +40,16 @@ class FunctionText:
     settings: frozenset[str]  # names of its own settings (SET), in lower case
 
 
+def with_ends(script: bytes) -> Iterator[bytes]:
+    """The statements of a script as they are written, each with its semicolon and what stands before it; together they are the script."""
+    start = 0
+    for token in _TOKEN.finditer(script):
+        if token.group() == b";":
+            yield script[start : token.end()]
+            start = token.end()
+    yield script[start:]
+
+
 def split(script: bytes) -> Iterator[bytes]:
     """The statements of a privileges entry without semicolons; those between SET and RESET SESSION AUTHORIZATION stay together."""
     start, pending = 0, b""
