@@ -83,7 +83,7 @@ def moved(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_django_says_the_same_of_every_object_on_the_other_engine(
     moved: Callable[[Engine], Moved], engine: Engine
 ) -> None:
@@ -97,7 +97,7 @@ def test_django_says_the_same_of_every_object_on_the_other_engine(
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_the_converted_system_works(moved: Callable[[Engine], Moved], engine: Engine) -> None:
     there = moved(engine).there
     working.test_the_database_itself_refuses_to_change_the_audit_trail(there)

@@ -92,6 +92,7 @@ def test_the_package_says_what_it_is(distribution: Path) -> None:
     assert "edms-backup demo" in described.get_payload()
 
 
+@pytest.mark.long
 def test_each_package_is_the_installed_one(installed: Path, tmp_path: Path) -> None:
     script = f"import importlib; print(*(importlib.import_module(n).__file__ for n in {PACKAGES!r}), sep='\\n')"
 

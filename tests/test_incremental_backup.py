@@ -99,6 +99,7 @@ def test_values_of_another_class_are_stored_even_where_they_read_the_same(
             assert connection.execute("SELECT DISTINCT typeof(v) FROM legacy").fetchall() == [(kind,)]
 
 
+@pytest.mark.long
 def test_a_table_with_another_shape_is_stored_whole(backed_up: BackedUpSystems) -> None:
     system = backed_up("sqlite", documents=20)
     protected, first = system.protected, system.first

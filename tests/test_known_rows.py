@@ -60,6 +60,7 @@ DECLARED = {"kind": ["code", "rank"], "version": ["doc_id.number", "n"], "taggin
 ROUNDS = 3
 
 
+@pytest.mark.long
 def test_keys_are_those_of_a_whole_backup(tmp_path: Path) -> None:
     taken = sum((_backups_of_a_changing_database(seed, tmp_path / str(seed)) for seed in (0, 5)), Counter[str]())
 

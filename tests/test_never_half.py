@@ -123,7 +123,7 @@ def test_a_killed_restore_leaves_the_live_system_untouched(
 @pytest.mark.parametrize(
     ("point", "engine"),
     [
-        ("after swap", "sqlite"),
+        pytest.param("after swap", "sqlite", marks=pytest.mark.long),
         ("between renames", "postgresql"),
         pytest.param("after swap", "postgresql", marks=pytest.mark.long),
         pytest.param("between renames", "sqlite", marks=pytest.mark.long),

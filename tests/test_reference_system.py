@@ -14,7 +14,7 @@ from tests.reference_system import Engine, ReferenceEdms, ReferenceEdmsFactory
 COUNT_DOCUMENTS = "SELECT count(*) FROM documents_document"
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_an_installation_is_populated_and_its_own(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     first, second = edms_factory(engine, documents=5), edms_factory(engine, documents=5)
     files = _files(second.media)
@@ -32,7 +32,7 @@ def test_an_installation_is_populated_and_its_own(engine: Engine, edms_factory: 
     assert _number(second, COUNT_DOCUMENTS) >= 5
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_commands_reach_the_installation(engine: Engine, edms_factory: ReferenceEdmsFactory) -> None:
     edms = edms_factory(engine, documents=5)
 

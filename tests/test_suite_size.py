@@ -57,6 +57,7 @@ def test_a_test_that_takes_too_long_fails_and_one_that_waits_does_not(tmp_path: 
     assert "The suite may take" not in done.stdout
 
 
+@pytest.mark.long
 def test_a_suite_that_takes_too_long_fails_though_each_test_passes(tmp_path: Path) -> None:
     done = _run(tmp_path, "-n", "2", of_a_test=100, of_all=0.9)
 

@@ -50,6 +50,7 @@ def test_a_suite_that_is_not_met_keeps_the_restore_from_being_promoted(
     assert differences(before, picture(system.edms)) == []
 
 
+@pytest.mark.long
 def test_a_suite_that_cannot_be_used_is_found_by_backup_doctor_and_plan(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_four_times_the_rows_need_the_same_number_of_python_calls(
     assert 0 < (_stored(many) - _stored(few)) / database < STORED
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_each_further_chunk_adds_the_same_work(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     chunk_rows = 500

@@ -82,6 +82,7 @@ def role_without_createdb(postgres_server: PostgresServer, on_postgres: BackedUp
         connection.execute(f"DROP ROLE {name}".encode())
 
 
+@pytest.mark.long
 def test_a_role_without_createdb_is_told_the_statement_and_can_restore_into_an_empty_database(
     on_postgres: BackedUp,
     role_without_createdb: tuple[str, str],
@@ -149,7 +150,8 @@ def test_a_restore_is_refused_while_a_session_uses_the_postgresql_database(on_po
     assert "the web server" in error.why and "disconnect" in error.fix
 
 
-@pytest.mark.parametrize("begin", [pytest.param("BEGIN IMMEDIATE", marks=pytest.mark.long), "BEGIN"])
+@pytest.mark.long  # both wait; what is said is in databases/test_sqlite_swap
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN"])
 def test_a_restore_is_refused_during_a_transaction_on_sqlite(begin: str, on_sqlite: BackedUp) -> None:
     with closing(sqlite3.connect(on_sqlite.edms.database_path, isolation_level=None)) as somebody:
         somebody.execute(begin)

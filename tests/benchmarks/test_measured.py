@@ -25,6 +25,7 @@ def test_memory_is_that_of_the_command_and_its_children(tmp_path: Path) -> None:
     assert 250 * MEGABYTE < measured.peak_bytes < 310 * MEGABYTE
 
 
+@pytest.mark.long
 def test_starting_children_is_not_taken_for_memory(tmp_path: Path) -> None:
     many = (
         "import subprocess, time; held = b'x' * 100_000_000\n"

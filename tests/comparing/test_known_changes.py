@@ -44,6 +44,7 @@ def twice(
     return Twice(made, made.protected.backup().snapshot_id)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_all_changes_are_found_and_nothing_else(twice: Twice, tmp_path: Path) -> None:
     made = twice.made

@@ -93,6 +93,7 @@ def test_the_plan_for_an_empty_system_restores_everything(
     assert not edms.media.exists()
 
 
+@pytest.mark.long
 def test_a_live_file_that_is_damaged_or_has_a_log_is_left_as_it_is(backed_up: BackedUpSystems) -> None:
     protected = backed_up("sqlite", documents=5).protected
     edms = protected.edms
@@ -120,6 +121,7 @@ def seen_from_outside(edms: ReferenceEdms) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
+@pytest.mark.long
 def test_the_plan_names_what_would_stop_the_restore(
     backed_up: BackedUpSystems, postgres_server: PostgresServer
 ) -> None:

@@ -104,6 +104,7 @@ class Watched(ThreadRunner):
         yield Kept()
 
 
+@pytest.mark.long
 def test_diff_and_merge_show_how_their_files_advance(settings: Settings) -> None:
     scan = Path(str(settings.edms.project)) / "media" / "s.tif"
     scan.write_bytes(b"54321")

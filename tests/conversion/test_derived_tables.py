@@ -166,6 +166,7 @@ def target(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_databases("moved")
 
 
+@pytest.mark.long
 def test_what_is_not_declared_is_refused_but_an_index_over_another_table(movable: Movable, target: str) -> None:
     with pytest.raises(IncompatibleRows) as refused:
         run_restore(movable.on("sqlite"), into=target)

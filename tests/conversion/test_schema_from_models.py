@@ -93,6 +93,7 @@ def test_tables_made_from_models_get_every_row_and_constraint(backed_up_edms: Se
             connection.execute("DELETE FROM small_shelf; SET CONSTRAINTS ALL IMMEDIATE")
 
 
+@pytest.mark.long
 def test_a_document_that_means_something_else_after_the_load_fails_the_validation(
     backed_up_edms: Settings, target: str
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_decimal_with_an_exponent_is_its_column_s_where_it_fits(
     assert stored(duck, OTHERS) == [None] * len(OTHERS)
 
 
+@pytest.mark.long
 def test_every_decimal_that_django_writes_fits(duck: duckdb.DuckDBPyConnection) -> None:
     decimals = st.decimals(min_value=-99, max_value=99, places=10) | st.decimals(
         min_value="-1E-8", max_value="1E-8", places=10

@@ -183,6 +183,7 @@ def test_rows_that_belong_to_no_partition_any_more_refuse_a_restore_by_another_r
     assert "superuser" in found.message and "superuser" in refused.value.fix and "parts_a" in refused.value.what
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("whose", ["made", "made_by_a_role"])
 def test_columns_that_read_other_tables_are_computed_after_these_are_loaded(

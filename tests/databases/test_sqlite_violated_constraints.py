@@ -83,6 +83,7 @@ def test_what_only_the_edms_can_evaluate_is_left_to_it(tmp_path: Path) -> None:
     assert _found(path) == []
 
 
+@pytest.mark.long
 def test_a_check_that_cannot_be_evaluated_is_named_and_hides_no_other(tmp_path: Path) -> None:
     path = _made(
         tmp_path / "db",

@@ -80,6 +80,7 @@ def test_every_problem_of_the_reference_edms_is_found_and_nothing_is_changed(
     assert told["profile"]["answers"] == len(answered)
 
 
+@pytest.mark.long
 def test_rows_that_break_a_foreign_key_are_an_error(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     from tests.direct_access import execute
 

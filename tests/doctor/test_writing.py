@@ -148,6 +148,7 @@ def test_each_suggestion_is_asked_for(ailing: Ailing, tmp_path: Path, monkeypatc
     assert list(tomllib.loads(config.read_text(encoding="utf-8"))) == ["soft_references"]
 
 
+@pytest.mark.long
 def test_all_suggestions_written_are_suggested_no_more(ailing: Ailing, tmp_path: Path) -> None:
     config = tmp_path / "edms-backup.toml"
     config.write_text(

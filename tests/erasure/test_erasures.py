@@ -263,6 +263,7 @@ def test_records_without_a_body_are_signed_as_they_were_before_there_were_any() 
     assert b"body" not in Record.model_validate_json(old).to_json()
 
 
+@pytest.mark.long
 def test_a_merge_does_not_bring_deleted_rows_back(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("sqlite", documents=3, seed=1)
     protected = encrypt(protect(edms, tmp_path))
@@ -282,6 +283,7 @@ def test_a_merge_does_not_bring_deleted_rows_back(edms_factory: ReferenceEdmsFac
         run_merge(protected.settings, snapshot=first.snapshot_id)
 
 
+@pytest.mark.long
 def test_what_cannot_be_meant_is_refused(
     backed_up: BackedUpSystems, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

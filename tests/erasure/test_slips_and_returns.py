@@ -58,6 +58,7 @@ def test_more_than_one_row_and_an_empty_value_are_no_slip(person: Protected) -> 
     assert made.rows == count > 1
 
 
+@pytest.mark.long
 def test_an_erasure_that_was_withdrawn_is_not_applied(person: Protected, tmp_path: Path) -> None:
     made = record(person.settings, "users.User:olga", [], reason="request 22", by=None)
     assert person.restore(into=str(tmp_path / "without.sqlite3"), into_files=tmp_path / "1").success
@@ -86,6 +87,7 @@ def test_a_row_that_was_renamed_is_found_by_its_primary_key(person: Protected) -
     assert record(person.settings, "users.User:id=900", [], reason="request 24", by=None).warnings == ()
 
 
+@pytest.mark.long
 def test_a_row_that_is_there_again_later_is_said(
     person: Protected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

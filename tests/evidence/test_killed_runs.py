@@ -60,6 +60,7 @@ def test_a_restore_killed_between_its_swap_and_its_report_is_in_the_log_after_th
     assert not unfinished(protected.settings)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_promotion_cut_short_is_in_the_log_once_it_is_finished_and_not_before(backed_up: BackedUpSystems) -> None:
     protected = backed_up("sqlite", extra="[validate]\ndjango_check = false").protected

@@ -154,6 +154,7 @@ def test_a_webhook_gets_failures_as_json_and_successes_if_asked(protected: Prote
     assert SECRET not in good.decode() + bad.decode()
 
 
+@pytest.mark.long
 def test_new_findings_are_a_warning_once(protected: Protected, web: WebServer) -> None:
     settings = telling(protected, webhook=web.url)
     run_backup(settings)

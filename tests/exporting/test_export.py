@@ -120,6 +120,7 @@ def test_ids_are_left_out_only_where_natural_keys_find_the_rows_again(
         exported(protected, tmp_path / "m.jsonl", natural_primary=True)
 
 
+@pytest.mark.long
 def test_natural_keys_load_into_an_edms_with_content_types_of_its_own(
     backed_up: BackedUpSystems, edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:
@@ -239,6 +240,7 @@ def test_what_no_fixture_holds_is_listed(edms_factory: ReferenceEdmsFactory, tmp
     assert [row["model"] for row in rows if row["fields"].get("effective_date") == "soon"] == ["documents.document"]
 
 
+@pytest.mark.long
 def test_what_the_snapshot_lacks_and_links_of_rows_that_are_gone_are_listed(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

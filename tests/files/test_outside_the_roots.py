@@ -99,6 +99,7 @@ def test_files_that_rows_name_outside_every_root_are_an_error(convention: str, t
     assert {one.subject.split(".")[1] for one in found} == {"Page" if convention == "a list in JSON" else "Upload"}
 
 
+@pytest.mark.long
 def test_the_snapshot_has_the_finding_and_the_proposed_root_includes_the_files(tmp_path: Path) -> None:
     settings = edms(tmp_path, CONVENTIONS["below the project"])
 
@@ -173,6 +174,7 @@ Logo.objects.filter(template="small/detail.html").update(template="")
     assert outside(again.diagnosis.assessments) == []
 
 
+@pytest.mark.long
 def test_init_writes_the_roots_that_it_finds(tmp_path: Path) -> None:
     edms(tmp_path, CONVENTIONS["a list in JSON"] + CONVENTIONS["below the project"])
     project, config = tmp_path / "edms", tmp_path / "edms-backup.toml"

@@ -261,6 +261,7 @@ def test_a_merge_lets_the_edms_compute_columns_and_check_rows_with_its_own_funct
     assert run_merge(settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
+@pytest.mark.long
 def test_a_merge_is_refused_if_the_edms_does_not_accept_a_row(tmp_path: Path) -> None:
     settings = measured(tmp_path)
     assert settings.edms.project is not None

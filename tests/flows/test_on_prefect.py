@@ -134,6 +134,7 @@ def records(tmp_path_factory: pytest.TempPathFactory, prefect_homes: PrefectHome
             yield
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_asks_for_limits_once_and_a_loop_that_soon_ends_leaves_no_artifact(records: None) -> None:
     from prefect import flow

@@ -18,6 +18,7 @@ from tests.reference_system import ReferenceEdmsFactory
 pytestmark = [pytest.mark.slow, pytest.mark.prefect_server, pytest.mark.timeout(900)]
 
 
+@pytest.mark.long
 def test_a_flow_is_recorded_completely_and_nothing_else_is_printed(
     edms_factory: ReferenceEdmsFactory, prefect_homes: PrefectHomes, tmp_path: Path
 ) -> None:

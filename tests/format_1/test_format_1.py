@@ -58,6 +58,7 @@ def test_a_plain_reader_reads_old_snapshots(old: Callable[[Engine], Protected]) 
             assert content_digest(entry, frame) == entry["state"]["content_digest"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_the_next_backup_is_of_format_2_and_the_one_after_it_stores_no_row(
     engine: Engine, old: Callable[[Engine], Protected]

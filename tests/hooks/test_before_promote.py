@@ -51,6 +51,7 @@ def _titles(system: BackedUp) -> set[str]:
         return {title for (title,) in database.execute("SELECT title FROM documents_document")}
 
 
+@pytest.mark.long
 def test_an_edms_in_use_is_stopped_for_the_swap_alone_and_started_again(backed_up: BackedUpSystems) -> None:
     system = backed_up("sqlite")
     before, log = _titles(system), system.protected.config.parent / "hooks.log"

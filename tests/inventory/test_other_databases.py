@@ -125,6 +125,7 @@ def test_a_wrong_name_in_the_settings_is_refused(name: str, message: str, projec
         run_backup(project("default", name), create_repository=True)
 
 
+@pytest.mark.long
 def test_a_merge_from_another_edms_stops_at_ids_of_rows_in_another_database(project: Callable[..., Settings]) -> None:
     snapshot = run_backup(project(), create_repository=True).snapshot_id
     folder = Path(str(project().edms.project))

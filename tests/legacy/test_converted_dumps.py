@@ -34,6 +34,7 @@ def _losses(made: ConvertResult) -> list[str]:
     return [f"{one.code}: {one.message}" for one in made.losses]
 
 
+@pytest.mark.long
 def test_rows_and_files_of_a_script_s_archive_come_back(
     edms_factory: ReferenceEdmsFactory, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

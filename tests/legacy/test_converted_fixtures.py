@@ -77,6 +77,7 @@ def test_a_fixture_with_natural_keys_comes_back(backed_up: BackedUpSystems, engi
     assert {"old-noise", "old-milliseconds", "old-key-assigned"} <= {one.code for one in made.findings}
 
 
+@pytest.mark.long
 def test_a_fixture_with_ids_comes_back_with_every_id(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     listed = list_snapshots(protected.settings)

@@ -135,10 +135,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     "form",
-    [
-        pytest.param(form, marks=[] if form.startswith(("folder", "split folder")) else [pytest.mark.long])
-        for form in FORMS
-    ],
+    [pytest.param(form, marks=[] if form.startswith("folder") else [pytest.mark.long]) for form in FORMS],
 )
 def test_an_export_comes_back(
     small_paperless: SmallPaperless, older_paperless: SmallPaperless, form: str, tmp_path: Path
@@ -158,6 +155,7 @@ def test_an_export_comes_back(
     assert not made.made.manifest.converted.exact
 
 
+@pytest.mark.long
 def test_what_an_export_was_made_without_is_said_and_the_rest_comes_back(
     small_paperless: SmallPaperless, tmp_path: Path
 ) -> None:
@@ -186,6 +184,7 @@ def test_rows_alone_come_back_with_a_loss(small_paperless: SmallPaperless, tmp_p
     assert {name for name in expected if expected[name] != there[name]} == {"paperless_mail_mailaccount"}
 
 
+@pytest.mark.long
 def test_of_rows_that_a_constraint_of_some_rows_forbids_the_last_comes_back(
     small_paperless: SmallPaperless, tmp_path: Path
 ) -> None:
@@ -207,6 +206,7 @@ def test_of_rows_that_a_constraint_of_some_rows_forbids_the_last_comes_back(
     ]
 
 
+@pytest.mark.long
 def test_rows_with_a_key_of_several_columns_come_back(small_paperless: SmallPaperless, tmp_path: Path) -> None:
     path = small_paperless.export(tmp_path / "export", version="3.0.5")
     rows = json.loads((path / "manifest.json").read_text(encoding="utf-8"))

@@ -66,7 +66,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempla
     yield OnePerEngine("masked", _masked, tmp_path_factory, _edms_templates)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def made(request: pytest.FixtureRequest, masked: OnePerEngine[Masked]) -> Masked:
     return masked(request.param)
 

@@ -71,6 +71,7 @@ def test_without_a_key_rows_that_differ_are_inserted_as_new(edms: Settings, fold
     assert set(read(folder, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", ["in the settings", pytest.param("for the merge", marks=pytest.mark.long)])
 def test_rows_are_matched_by_the_declared_key(edms: Settings, folder: Path, given: str) -> None:
     key = {"small.Paper": ("number",)}

@@ -53,6 +53,7 @@ def _fill(lite: sqlite3.Connection, shifted: int, exchanged: int) -> None:
     lite.commit()
 
 
+@pytest.mark.long
 def test_rows_that_exchange_numbers_words_and_references_are_overwritten(system: tuple[Path, Settings]) -> None:
     path, settings = system
     with closing(sqlite3.connect(path)) as lite:

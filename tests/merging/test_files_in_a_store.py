@@ -107,6 +107,7 @@ def test_lost_rows_and_objects_come_back_beside_new_ones_and_a_second_merge_writ
     assert (again.success, again.plan.writes) == (True, 0)
 
 
+@pytest.mark.long
 def test_an_object_of_another_row_keeps_its_content_and_the_snapshots_gets_another_name(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.add("other", "a.pdf", b"another document")

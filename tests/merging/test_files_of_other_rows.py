@@ -158,6 +158,7 @@ def test_a_file_with_an_id_of_no_row_does_not_become_that_of_a_row_with_the_id(s
     assert run_merge(system.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
+@pytest.mark.long
 def test_stray_files_under_a_declared_name_need_no_declaration(system: System) -> None:
     """Their ids are no paper's, but scans have the same ids and get others."""
     numbers = range(3, 9)
@@ -185,6 +186,7 @@ def test_a_deleted_row_gets_its_id_back_although_its_file_is_still_there(system:
     assert system.thumbs() == {"both": None, "mine": "mine"}
 
 
+@pytest.mark.long
 def test_a_folder_or_a_socket_in_place_of_a_file_is_a_conflict(system: System) -> None:
     names = {"paper one": "papers/a.pdf", "paper two": "papers/b.pdf"}
     system.fill(names, {"papers/a.pdf": "one", "papers/b.pdf": "two"})

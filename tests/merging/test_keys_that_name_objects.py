@@ -62,6 +62,7 @@ def office(tmp_path: Path) -> Settings:
     )
 
 
+@pytest.mark.long
 def test_permissions_still_refer_to_their_objects_after_a_merge(office: Settings, tmp_path: Path) -> None:
     fill(tmp_path, users="ann bob", documents="A B C", folders="F", kinds=(50, 51))
     snapshot = run_backup(office).snapshot_id

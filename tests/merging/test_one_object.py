@@ -118,6 +118,7 @@ class AskedForOthersFirst(ThreadRunner):
         return super().call(task, *args, **kwargs)
 
 
+@pytest.mark.long
 def test_without_dependents_only_the_document_is_merged_and_unknown_objects_are_refused(
     deleted: Deleted,
 ) -> None:

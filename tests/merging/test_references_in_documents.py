@@ -170,6 +170,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Site(settings, address)
 
 
+@pytest.mark.long
 def test_references_in_json_tags_and_texts_lead_to_the_same_rows_after_a_merge(site: Site) -> None:
     merged(site)
 

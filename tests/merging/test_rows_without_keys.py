@@ -31,6 +31,7 @@ UPDATE small_rule SET kind = 8 WHERE id = 2;
 """
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("edms_asked_once")
 def test_equal_rows_that_refer_to_different_rows_are_not_paired(tmp_path: Path) -> None:
     settings = small_project(tmp_path, MODELS, ROWS)

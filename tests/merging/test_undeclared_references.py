@@ -214,6 +214,7 @@ class Branch(models.Model):
     assert [(one.code, one.model) for one in found] == [("undeclared-reference", "small.Branch.trail")]
 
 
+@pytest.mark.long
 def test_a_declared_id_in_another_spelling_is_a_conflict_until_its_width_is_declared(tmp_path: Path) -> None:
     models = """
 class Document(models.Model):

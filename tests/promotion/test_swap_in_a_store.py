@@ -173,10 +173,10 @@ def test_content_types_and_metadata_stay_with_the_objects(system: SystemInAStore
 @pytest.mark.parametrize(
     ("verb", "when", "every"),
     [
-        ("promote", "after", 9),
         *(
             pytest.param(verb, *point, marks=pytest.mark.long)
             for verb, *point in (
+                ("promote", "after", 9),
                 ("roll back", "after", 9),
                 ("roll back", "after", 13),  # the last of these removes the record
                 ("promote", "before", 1),
@@ -236,6 +236,7 @@ def _get(system: SystemInAStore, key: str) -> bytes:
     return data
 
 
+@pytest.mark.long
 def test_what_somebody_writes_in_between_is_kept(system: SystemInAStore) -> None:
     staged, journal = system.fill(), system.journal()
     with pytest.raises(Killed), killed_when_live_is_touched():

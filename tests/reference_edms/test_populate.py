@@ -18,6 +18,7 @@ def _content(edms: Edms, tables: Iterable[str]) -> dict[str, list[tuple[object, 
     return {table: edms.rows(f'SELECT * FROM "{table}" ORDER BY 1') for table in tables}
 
 
+@pytest.mark.long
 def test_a_document_brings_about_twenty_rows_and_more_than_one_file(populated_edms: Edms) -> None:
     (documents,) = populated_edms.rows("SELECT count(*) FROM documents_document")[0]
     rows = sum(populated_edms.rows(f'SELECT count(*) FROM "{t}"')[0][0] for t in populated_edms.tables())

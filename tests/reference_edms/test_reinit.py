@@ -7,6 +7,7 @@ import pytest
 from tests.reference_edms.conftest import Edms
 
 
+@pytest.mark.long
 def test_nothing_but_the_defaults_survives(populated_edms: Edms) -> None:
     populated_edms.run("reinit")
 

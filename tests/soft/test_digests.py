@@ -104,6 +104,7 @@ def test_an_id_without_a_row_is_counted_and_changes_the_digest(form: str, make: 
     assert whole.digest("note") != broken.digest("note")
 
 
+@pytest.mark.long
 def test_a_change_beside_the_ids_changes_the_digest(make: Callable[..., Archive]) -> None:
     ids = {"SOP-1": 9, "SOP-2": 10}
     values = {

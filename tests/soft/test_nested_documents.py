@@ -101,6 +101,7 @@ def content_says_what_is_meant(documents: list[Document], folder: Path) -> None:
         assert [None if text is None else [key for (key,) in json.loads(text)] for text in told] == expected
 
 
+@pytest.mark.long
 def test_long_documents_are_read_in_memory_that_grows_with_their_size(tmp_path: Path) -> None:
     # With a whole document for each of its members, this would take four gigabytes.
     url = f"sqlite:///{tmp_path / 'archive.sqlite3'}"

@@ -30,6 +30,7 @@ def chain(chains: Callable[[Engine], Chain]) -> Chain:
     return chains("sqlite")
 
 
+@pytest.mark.long
 def test_a_newer_snapshot_is_refused_with_the_migrations_and_all_that_the_code_does_not_know(
     chain: Chain, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def system(
     _lazy_postgres.server.drop_databases("on_a_worker")
 
 
+@pytest.mark.long
 def test_a_restore_on_workers_of_a_backup_on_workers_is_proved(system: SystemOnDask) -> None:
     before = picture(system.edms)
     made = run_backup(system.settings, create_repository=True)

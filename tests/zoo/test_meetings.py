@@ -92,6 +92,7 @@ def _refused(engine: str) -> list[str]:
     return [one for one in REFUSED if one in traits_of(engine) and (engine, one) not in REFUSED_BY_THE_DATABASE]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("engine", "traits"),
     [
@@ -119,6 +120,7 @@ def test_what_cannot_be_merged_is_a_conflict_of_the_plan(
     assert place.said() == theirs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("engine", "trait"),
     [
