@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import typer.main
+import typer.testing
 
 import expectations  # noqa: F401 - before any test imports Great Expectations itself, which then loads less
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -38,6 +41,8 @@ hypothesis.settings.load_profile("suite")
 
 # By default Python looks through all objects for unused cycles so often that it is a twentieth of the suite's time.
 gc.set_threshold(50_000, 20, 20)
+# Typer makes all the commands anew for each call of the command line, which was another twentieth.
+typer.testing._get_command = functools.cache(typer.main.get_command)
 
 _in_memory = pytest.StashKey[Path]()
 

@@ -106,6 +106,7 @@ def test_the_converted_system_works(moved: Callable[[Engine], Moved], engine: En
     working.test_a_new_and_a_restored_document_go_through_the_whole_workflow(there)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_respelled_values_and_dangling_references_are_noted(moved: Callable[[Engine], Moved]) -> None:
     notes = " ".join(moved("sqlite").result.notes)

@@ -47,6 +47,7 @@ def test_the_wheel_has_every_file_of_the_packages(distribution: Path) -> None:
     assert packed == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _package_files()}
 
 
+@pytest.mark.long
 def test_the_wheel_of_the_source_distribution_is_the_same(distribution: Path, tmp_path: Path) -> None:
     (source,) = distribution.glob("*.tar.gz")
     with tarfile.open(source) as packed:

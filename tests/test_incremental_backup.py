@@ -112,6 +112,7 @@ def test_a_table_with_another_shape_is_stored_whole(backed_up: BackedUpSystems) 
     assert all(chunk.superseded is None for chunk in _entry(second.manifest, COMMENTS).chunks)
 
 
+@pytest.mark.long
 def test_missing_objects_are_not_used_again(backed_up: BackedUpSystems) -> None:
     system = backed_up("sqlite", documents=20)
     protected = system.protected

@@ -38,6 +38,7 @@ def test_a_failure_after_the_manifest_is_a_note(protected: Protected) -> None:
     ).success
 
 
+@pytest.mark.long
 def test_indexes_of_rows_of_an_earlier_release_are_removed_and_nothing_else(protected: Protected) -> None:
     rows = protected.settings.workdir / "rows"
     rows.mkdir(parents=True)

@@ -248,5 +248,10 @@ def run_edms_command(purpose: str, settings: Settings, arguments: list[str], add
             where=address.display,
             why=(done.stderr or done.stdout).strip()[-1500:],
             fix="The live system is untouched. Fix the EDMS, or restore with --into to look at the data."
+            + (
+                " It connects to the server that its own settings name: they must name the one of [restore] database."
+                if settings.restore.database is not None
+                else ""
+            )
             + (" To restore without this check: [validate] django_check = false." if arguments[0] == "check" else ""),
         )

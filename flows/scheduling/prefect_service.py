@@ -69,7 +69,8 @@ class PrefectService:
     @property
     def url(self) -> str:
         """The address of the UI."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host  # an address of version 6
+        return f"http://{host}:{self.port}"
 
     @property
     def login_file(self) -> Path:

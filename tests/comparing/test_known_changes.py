@@ -78,6 +78,7 @@ def test_a_comparison_in_the_other_direction_is_the_mirror_image(twice: Twice) -
     }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_differences_of_sensitive_columns_are_reported_without_values(twice: Twice, tmp_path: Path) -> None:
     """Nor by keys made of them."""

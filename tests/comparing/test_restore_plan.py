@@ -36,6 +36,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_the_plan_is_what_the_restore_then_does(
     engine: Engine, edms_factory: ReferenceEdmsFactory, tmp_path: Path
@@ -121,7 +122,6 @@ def seen_from_outside(edms: ReferenceEdms) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
-@pytest.mark.long
 def test_the_plan_names_what_would_stop_the_restore(
     backed_up: BackedUpSystems, postgres_server: PostgresServer
 ) -> None:

@@ -63,6 +63,7 @@ def test_stored_rows_are_needed_as_soon_as_one_differs(system: BackedUp) -> None
         compared(system)
 
 
+@pytest.mark.long
 def test_rows_as_they_were_differ_if_what_they_refer_to_is_another(system: BackedUp) -> None:
     edms = system.protected.edms
     versions = number_of(edms, "DocumentVersion.objects.filter(document=Document.objects.order_by('pk')[0]).count()")

@@ -52,6 +52,7 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("anew", [False, True])
 def test_rows_without_a_key_are_matched_by_id_only_within_one_database(settings: Settings, anew: bool) -> None:
     if anew:

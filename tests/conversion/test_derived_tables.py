@@ -177,6 +177,7 @@ def test_what_is_not_declared_is_refused_but_an_index_over_another_table(movable
     assert "[derived] tables" in str(refused.value.fix)
 
 
+@pytest.mark.long
 def test_from_sqlite_to_postgresql_derived_tables_are_made_again_by_the_edms(movable: Movable, target: str) -> None:
     result = run_restore(movable.on("sqlite", ("small.Entry",), ("build_index new",)), into=target)
 

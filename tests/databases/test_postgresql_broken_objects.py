@@ -104,6 +104,7 @@ def test_a_check_that_rows_violate_is_restored_not_valid_and_named_at_the_backup
 GOOD_AGAIN = "CREATE OR REPLACE FUNCTION app.good(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "how"), cases(*LEFT_OUT))
 def test_an_index_that_cannot_be_built_now_is_left_out_and_named_at_the_backup(
     kind: str, how: str, made: str, tmp_path: Path
@@ -122,6 +123,7 @@ def test_an_index_that_cannot_be_built_now_is_left_out_and_named_at_the_backup(
     assert bool(copy.staging.left_out) != buildable
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "how"), cases(*AS_WRITTEN))
 def test_a_superuser_restores_computed_values_as_they_were_written(
     kind: str, how: str, made: str, tmp_path: Path
@@ -137,6 +139,7 @@ def test_a_superuser_restores_computed_values_as_they_were_written(
     assert _ask(copy.url, PAPERS) == computed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "how", [pytest.param(how, marks=[] if how in BREAKS_OF_EACH else [pytest.mark.long]) for how in BREAKS]
 )
@@ -294,6 +297,7 @@ def test_a_view_that_refuses_to_be_filled_is_left_empty_and_named(made: str, tmp
     assert [one.subject for one in copy.staging.left_out] == ["CONTENTS app shapes"]
 
 
+@pytest.mark.long
 def test_satisfied_checks_are_restored_exactly_without_a_note(made: str, tmp_path: Path) -> None:
     _run(made, TABLES, *(KINDS[kind] for kind in ("check with a comment", "check of a partitioned table", "domain")))
     _run(

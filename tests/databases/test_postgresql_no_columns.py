@@ -15,6 +15,7 @@ from tests.running import protect
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
 
+@pytest.mark.long
 def test_one_without_rows_comes_back(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     edms = edms_factory("postgresql", populate=False)
     execute(edms, "CREATE TABLE hollow ()")

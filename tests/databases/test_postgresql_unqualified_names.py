@@ -80,6 +80,7 @@ def test_the_functions_get_no_additional_settings(pair: Pair) -> None:
     assert _last(pair.copy, "SELECT proname FROM pg_proc WHERE proconfig IS NOT NULL AND oid >= 16384") == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whose", ["ROLE", "DATABASE", "OPTIONS"])
 def test_the_search_path_is_found_wherever_it_is_set(whose: str, usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
@@ -295,6 +296,7 @@ def test_a_role_with_another_path_restores_and_finds_what_the_edms_finds(usual: 
         usual.drop_database(DatabaseAddress.from_url(url).name)
 
 
+@pytest.mark.long
 def test_functions_of_extensions_find_what_they_name(usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     with psycopg.connect(url) as connection:

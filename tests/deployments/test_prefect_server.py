@@ -44,6 +44,7 @@ def deployed(
         yield Deployed(edms, config, folder / "repository", server, deployments)
 
 
+@pytest.mark.long
 def test_every_verb_is_deployed_with_a_form_and_the_backup_is_scheduled(deployed: Deployed) -> None:
     deployments = deployed.deployments
     assert set(deployments) == {

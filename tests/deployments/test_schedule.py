@@ -22,6 +22,7 @@ from edms_tasks.settings import Settings, settings_from
 from flows.cli.app import app
 from flows.scheduling.cron_lines import cron_lines
 from flows.scheduling.prefect_deployments import DeployedEdms, prefect_file
+from flows.scheduling.prefect_service import PrefectService
 from flows.scheduling.scheduled_jobs import scheduled_jobs
 from flows.scheduling.systemd_units import calendar, skipped_runs, units
 
@@ -212,3 +213,11 @@ def test_cron_runs_the_copy_after_the_backup_and_says_nothing_if_all_is_well() -
     assert f"0 2 * * * {program} backup && {program} copy" in lines
     assert f"0 4 * * * {program} verify --sample 5" in lines
     assert not any("status" in line or "prune" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:4200"), ("::1", "http://[::1]:4200"), ("edms", "http://edms:4200")],
+)
+def test_the_address_of_the_ui_is_one_that_programs_can_ask(host: str, url: str, tmp_path: Path) -> None:
+    assert PrefectService(tmp_path, [], host, 4200, print).url == url

@@ -6,6 +6,8 @@ import json
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from edms_tasks.doctor.settings_file import add_to_settings
 from edms_tasks.settings import settings_from
 from tests.inventory.small_project import small_project
@@ -68,6 +70,7 @@ def test_what_is_suggested_can_be_pasted_whatever_the_column_and_its_values_are_
     }
 
 
+@pytest.mark.long
 def test_ids_of_several_models_are_one_suggestion_that_can_be_written(tmp_path: Path) -> None:
     settings = small_project(tmp_path / "edms", MODELS, ROWS)
     config = tmp_path / "edms-backup.toml"

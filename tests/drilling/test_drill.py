@@ -75,6 +75,7 @@ def left_in(protected: Protected) -> list[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_command_that_writes_writes_to_the_copy_and_nothing_of_it_is_left(
     engine: Engine, backed_up: BackedUpSystems

@@ -74,6 +74,7 @@ def test_a_promotion_cut_short_is_in_the_log_once_it_is_finished_and_not_before(
     assert told == [("verify", "success", False), ("restore", "success", True), ("rollback", "success", False)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_backup_is_in_the_log_before_the_next_one(backed_up: BackedUpSystems) -> None:
     protected = backed_up("sqlite").protected

@@ -285,6 +285,7 @@ def test_a_signal_that_cannot_be_sent_fails_no_run_and_shows_in_status(
     assert read_status(settings).success
 
 
+@pytest.mark.long
 def test_a_way_that_is_not_in_the_settings_any_more_is_forgotten(protected: Protected) -> None:
     settings = telling(protected, webhook="http://127.0.0.1:1/x", timeout=1, on=["success"])
     run_backup(settings)

@@ -103,6 +103,7 @@ def test_references_by_natural_key_are_those_of_django(backed_up: BackedUpSystem
     assert not differing, "\n".join(differing)
 
 
+@pytest.mark.long
 def test_ids_are_left_out_only_where_natural_keys_find_the_rows_again(
     backed_up: BackedUpSystems, tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_an_encrypted_chain_of_snapshots_and_a_package_give_the_rows_of_the_last
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
+@pytest.mark.long
 def test_snapshots_of_format_1_are_exported(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     protected = protect(edms_factory("sqlite", populate=False), tmp_path)
     with tarfile.open(Path(__file__).parents[1] / "format_1" / "sqlite.tar.xz") as packed:
@@ -213,6 +215,7 @@ def test_a_fixture_is_converted_into_a_snapshot_with_the_same_rows(backed_up: Ba
     assert "old-milliseconds" not in {one.code for one in made.findings}
 
 
+@pytest.mark.long
 def test_what_no_fixture_holds_is_listed(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     protected = protect(edms_factory("sqlite", documents=5, seed=1), tmp_path)
     execute(
@@ -257,6 +260,7 @@ def test_what_the_snapshot_lacks_and_links_of_rows_that_are_gone_are_listed(
     assert any(subject.startswith("documents.Document_reviewers.") for subject in outside)
 
 
+@pytest.mark.long
 def test_targets_are_never_replaced_nor_left_in_part(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     (tmp_path / "there.json").write_text("the only copy")

@@ -210,6 +210,7 @@ def test_lists_of_paths_in_plain_text_are_searched(separator: str, tmp_path: Pat
     assert found["small.Upload.path"] == 12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("linked", ["the folder", "the root"])
 def test_files_behind_links_are_neither_missed_nor_reported_twice(linked: str, tmp_path: Path) -> None:
     elsewhere = tmp_path / "disk"

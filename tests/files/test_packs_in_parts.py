@@ -17,6 +17,7 @@ from edms_tasks.manifest import ObjectRef
 from edms_tasks.repository import Repository
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "damaged",
     [

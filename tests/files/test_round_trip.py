@@ -139,7 +139,7 @@ names = st.binary(min_size=1, max_size=12).filter(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=st.dictionaries(st.tuples(names, names) | st.tuples(names), st.binary(max_size=200), max_size=12))
 def test_random_names_and_contents_are_restored(tree: dict[tuple[bytes, ...], bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:

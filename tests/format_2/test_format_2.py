@@ -38,6 +38,7 @@ def _expected(engine: Engine) -> list[dict[str, Any]]:
     return recorded_snapshots(engine, FOLDER)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
 def test_old_snapshots_are_verified_and_come_back_exactly(engine: Engine, old: Callable[[Engine], Protected]) -> None:
     protected = old(engine)

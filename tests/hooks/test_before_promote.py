@@ -88,6 +88,7 @@ def test_a_failing_command_before_the_swap_leaves_the_live_system_as_it_is(backe
     assert sorted(folder.iterdir()) == beside
 
 
+@pytest.mark.long
 def test_what_hooks_said_is_in_the_json_of_a_command(backed_up: BackedUpSystems) -> None:
     system = backed_up("sqlite", extra="[hooks]\nbefore_verify = ['echo the disk is mounted']\n")
 

@@ -104,6 +104,7 @@ def test_rows_in_another_database_are_an_error_by_name_in_backup_and_doctor(
     assert set(of(made.findings, "dangling-reference")) == {"small.Comment.about"}
 
 
+@pytest.mark.long
 def test_what_is_left_out_on_purpose_is_said_and_its_own_backup_has_the_rows(project: Callable[..., Settings]) -> None:
     examined = run_doctor(project("default", "archive"))
     archive = run_backup(project("archive", "default", "reporting", "replica"), create_repository=True).manifest

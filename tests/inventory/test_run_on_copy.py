@@ -196,6 +196,7 @@ def test_a_copy_that_is_not_there_is_an_error_and_not_an_empty_database(edms: Ed
     assert edms.titles("live.sqlite3") == []
 
 
+@pytest.mark.long
 def test_a_command_that_takes_too_long_is_ended_with_what_it_said(edms: Edms) -> None:
     answer = _ended_late(edms)
 

@@ -59,6 +59,7 @@ def other(postgres_database: str) -> Iterator[psycopg.Connection[tuple[object, .
         connection.rollback()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("table", "lookups"),
     [

@@ -178,6 +178,7 @@ def test_what_has_no_place_is_named_and_listed(backed_up: BackedUpSystems, tmp_p
     assert held["documents.DocumentComment"] == len(comments) - 2
 
 
+@pytest.mark.long
 def test_a_migration_package_comes_back_with_its_files(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("sqlite").protected
     package = _package(protected, tmp_path / "edms_migration_package_20240102_030405.tar.gz")

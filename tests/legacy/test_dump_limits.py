@@ -173,6 +173,7 @@ def test_a_text_of_sqlite_takes_no_more_room_than_it_may(what: str, tmp_path: Pa
     assert [one.name for one in tmp_path.iterdir()] == ["dump.sql"]
 
 
+@pytest.mark.long
 def test_a_file_of_sqlite_is_checked_within_its_time(tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite3"
     with closing(sqlite3.connect(path)) as connection:
@@ -210,6 +211,7 @@ except Stopped as stopped:
 """
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize(
     ("form", "number"),

@@ -185,6 +185,7 @@ def test_a_column_that_was_forgotten_stops_the_copy(made: Masked, tmp_path: Path
             psycopg.connect(copy.database_url)
 
 
+@pytest.mark.long
 def test_a_refused_pseudonym_shows_no_row(masked: OnePerEngine[Masked], tmp_path: Path) -> None:
     rules = RULES.replace('"contact.phone" = "phone"', '"contact.phone" = "hash"')
     with pytest.raises(CheckFailed, match="refused rows of contact") as refused:

@@ -65,6 +65,7 @@ def folder(kept: tuple[Settings, KeptFolder]) -> Path:
     return kept[1].folder
 
 
+@pytest.mark.long
 def test_without_a_key_rows_that_differ_are_inserted_as_new(edms: Settings, folder: Path) -> None:
     assert merge(edms).success
 
@@ -92,6 +93,7 @@ def test_rows_are_matched_by_the_declared_key(edms: Settings, folder: Path, give
     assert sum(model.insert + model.update for model in again.plan.models) == 0
 
 
+@pytest.mark.long
 def test_the_key_option_takes_precedence_over_the_settings(edms: Settings, folder: Path) -> None:
     settings = declaring(edms, {"small.Paper": ("number",)})
 

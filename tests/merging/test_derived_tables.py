@@ -118,6 +118,7 @@ def test_a_merge_and_a_restore_rebuild_derived_tables_by_the_commands_in_the_set
     assert indexed.query("SELECT document_id, words FROM small_entry") == [(1, "new A")]
 
 
+@pytest.mark.long
 def test_a_failed_rebuild_is_reported_and_the_merge_stays_committed(indexed: Indexed) -> None:
     derived = DerivedSettings(tables=("small_entry",), rebuild=("build_index fail",))
 
@@ -175,6 +176,7 @@ class Command(BaseCommand):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [pytest.param((), marks=pytest.mark.long), ("update_tree",)])
 def test_derived_columns_are_kept_in_rows_that_stay_and_empty_in_new_ones_until_the_edms_computes_them(
     command: tuple[str, ...], tmp_path: Path

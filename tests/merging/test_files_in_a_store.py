@@ -268,6 +268,7 @@ def test_what_a_killed_merge_staged_is_removed_by_the_next_one(archive: Archive)
     assert is_clean(archive)
 
 
+@pytest.mark.long
 def test_a_whole_bucket_needs_a_place_beside_it(archive: Archive) -> None:
     archive.lose("a.pdf")
     files = archive.settings.files

@@ -110,6 +110,7 @@ def test_a_row_without_its_file_does_not_show_that_of_another(system: System) ->
     assert run_merge(system.settings, snapshot=snapshot, rename_files=True, dry_run=True).plan.writes == 0
 
 
+@pytest.mark.long
 def test_a_row_that_has_lost_its_file_in_the_snapshot_only_keeps_it(system: System) -> None:
     system.fill({"paper both": "papers/a.pdf"}, {})
     snapshot = run_backup(system.settings).snapshot_id
@@ -131,6 +132,7 @@ def test_the_policy_for_a_model_is_that_for_its_files(system: System) -> None:
     assert system.shown() == {"paper both": "mine", "scan both": "theirs"}
 
 
+@pytest.mark.long
 def test_a_file_of_rows_of_both_policies_is_a_conflict(system: System) -> None:
     rows = {"paper both": "papers/a.pdf", "scan both": "papers/a.pdf"}
     system.fill(rows, {"papers/a.pdf": "mine"})

@@ -129,6 +129,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     return get
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", SOME_FORMS)
 def test_an_undeclared_id_that_is_a_primary_key_is_a_conflict(form: str, archives: Archives) -> None:
     archive = archives(form, set())

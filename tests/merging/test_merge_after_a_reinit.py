@@ -89,7 +89,7 @@ class Kept:
     state: KeptSystem
 
 
-@pytest.fixture(scope="module", params=[pytest.param("sqlite", marks=pytest.mark.long), "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def kept(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -145,6 +145,7 @@ def test_nodes_are_added_below_their_parents_and_both_trees_are_sound(site: Site
     assert run_merge(site.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
+@pytest.mark.long
 def test_a_broken_tree_is_a_conflict(site: Site) -> None:
     snapshot = run_backup(site.settings).snapshot_id
     site.run("Paper.objects.filter(folder__name='deeper').delete(); Folder.objects.filter(name='deeper').delete()")

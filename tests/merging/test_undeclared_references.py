@@ -89,6 +89,7 @@ def test_a_column_is_accepted_by_name_and_an_unknown_name_is_refused(collided: C
         collided.merge(settings, dry_run=True, not_references=("small.Rule.documents",))
 
 
+@pytest.mark.long
 def test_files_named_by_undeclared_ids_never_replace_others(collided: Collided) -> None:
     result = collided.merge(collided.undeclared, dry_run=True)
 
@@ -153,6 +154,7 @@ def _meant_in_the_snapshot() -> dict[str, object]:
     }
 
 
+@pytest.mark.long
 def test_an_undeclared_id_in_a_natural_key_is_a_conflict_though_no_row_is_written(tmp_path: Path) -> None:
     models = """
 class Document(models.Model):

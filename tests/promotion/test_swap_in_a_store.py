@@ -336,6 +336,7 @@ def test_staged_objects_that_changed_after_the_validation_are_refused(
     assert (system.word(), system.objects("media")) == ("old", OLD)
 
 
+@pytest.mark.long
 def test_a_staged_object_that_is_lost_in_between_halts_and_removes_nothing(system: SystemInAStore) -> None:
     staged, journal = system.fill(), system.journal()
     with pytest.raises(Killed), killed_when_live_is_touched():
@@ -349,6 +350,7 @@ def test_a_staged_object_that_is_lost_in_between_halts_and_removes_nothing(syste
     assert system.objects("media") == NEW
 
 
+@pytest.mark.long
 def test_a_rollback_to_objects_of_which_one_is_lost_is_refused(system: SystemInAStore) -> None:
     done = system.promote(system.fill(), system.journal())
     key = f"{system.prefix(done.folders[0].previous)}/changed.txt"

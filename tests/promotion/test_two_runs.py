@@ -124,6 +124,7 @@ def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms)
     assert edms.restore(edms.first).snapshot_id == result.snapshot_id
 
 
+@pytest.mark.long
 @MOSTLY_SQLITE
 def test_two_work_folders_that_restore_in_the_same_second_set_aside_two_systems(
     edms: SmallEdms, monkeypatch: pytest.MonkeyPatch

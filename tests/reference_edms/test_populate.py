@@ -53,6 +53,7 @@ def test_a_second_run_adds_to_what_is_there(populated_edms: Edms) -> None:
     assert "intact" in populated_edms.run("verify_audit")
 
 
+@pytest.mark.long
 def test_hard_values_are_there(fresh_edms: Edms) -> None:
     fresh_edms.run("populate", "--documents", "300", "--seed", "7")
 
@@ -75,6 +76,7 @@ def test_hard_values_are_there(fresh_edms: Edms) -> None:
     assert fresh_edms.rows(circle)[0][0] >= 2
 
 
+@pytest.mark.long
 def test_some_generic_references_and_file_names_are_dangling(populated_edms: Edms) -> None:
     populated_edms.run("populate", "--documents", "300", "--seed", "9")
 

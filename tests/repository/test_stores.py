@@ -156,7 +156,7 @@ def test_many_objects_are_asked_for_by_listing_them_once() -> None:
     assert backend.size_when_listed("objects/8") is None
 
 
-FAULTS = ["down", "answer lost", "twice"]
+FAULTS = ["down", pytest.param("answer lost", marks=pytest.mark.long), pytest.param("twice", marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

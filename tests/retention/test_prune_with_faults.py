@@ -59,7 +59,7 @@ def _remove(settings: RepositorySettings) -> None:
     ("copies", "shift", "requests"),
     [
         pytest.param("local", 0, slice(0, None, 2), id="local-even"),
-        pytest.param("memory", 3, slice(1, None, 2), id="memory-odd"),
+        pytest.param("memory", 3, slice(1, None, 2), id="memory-odd", marks=pytest.mark.long),
         *(
             pytest.param(store, shift, slice(None), id=f"{store}-{shift}", marks=pytest.mark.long)
             for store in ("local", "memory")

@@ -126,6 +126,7 @@ def test_no_file_comes_back_by_an_index_that_is_not_what_the_manifest_says(
     assert (left.index.files, left.index.index, left.loss.lost) == (0, (), index.files)
 
 
+@pytest.mark.long
 def test_the_command_leaves_with_1_and_names_what_is_lost(system: System, tmp_path: Path) -> None:
     pieces = system.manifest["files"][0]["index"]
     gone = _names(system, [pieces[1]])

@@ -131,6 +131,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.long
 def test_a_damaged_soft_reference_fails_the_validation_and_is_named(backed: Backed) -> None:
     archive = backed.archive
     json_type = "jsonb" if archive.address.engine == "postgresql" else "text"

@@ -192,6 +192,7 @@ def test_a_wrong_level_is_refused(local: Library, arguments: list[str]) -> None:
     assert (found["error"], found["exit_code"]) == ("command", 2)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_backup_counts_as_read_and_the_default_reads_all(backed_up: BackedUpSystems) -> None:
     protected = backed_up("sqlite").protected

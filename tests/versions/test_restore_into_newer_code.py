@@ -125,6 +125,7 @@ def test_tables_of_a_removed_app_are_restored_and_named(
     assert "placeholders_documenttemplate_document_types (" in note
 
 
+@pytest.mark.long
 def test_migrations_that_break_references_leave_the_live_system_untouched(
     chains: Callable[[Engine], Chain], tmp_path: Path
 ) -> None:

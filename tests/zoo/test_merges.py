@@ -164,6 +164,7 @@ def test_what_is_declared_leads_to_the_same_rows(site: Site, pair: tuple[Rows, R
     _everything_declared(site, pair)
 
 
+@pytest.mark.long
 @as_many_as(1)
 @given(pair=FULL_CLOSED_PAIRS, undeclared=UNDECLARED, rename_files=st.booleans())
 def test_what_is_not_declared_is_a_conflict_or_right(

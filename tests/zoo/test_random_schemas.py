@@ -49,7 +49,7 @@ def postgres_urls(_lazy_postgres: LazyPostgres) -> Iterator[Callable[[], str]]:
     drop_all()
 
 
-@as_many_as(20)
+@as_many_as(8)
 @given(database=databases(SqliteDialect()))
 def test_a_random_sqlite_database_is_restored_exactly(database: RandomDatabase, new_folder: Callable[[], Path]) -> None:
     _sqlite_comes_back(database, new_folder)
