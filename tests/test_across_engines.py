@@ -168,6 +168,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_incompatible_rows_are_named_and_refused_before_anything_is_loaded(
     _edms_templates: EdmsTemplates, postgres_server: PostgresServer, postgres_database: str, tmp_path: Path

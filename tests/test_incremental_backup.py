@@ -59,6 +59,7 @@ def test_changed_rows_alone_are_stored_and_each_snapshot_comes_back_as_it_was(
     assert protected.verify().problems == ()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_a_snapshot_with_superseded_rows_reads_as_the_format_says(engine: Engine, backed_up: BackedUpSystems) -> None:
     protected = backed_up(engine, documents=20, top="chunk_rows = 40").protected

@@ -114,6 +114,7 @@ def test_a_package_is_not_overwritten_and_a_damaged_snapshot_leaves_none(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_a_machine_without_any_key_copies_an_encrypted_repository(
     edms_factory: ReferenceEdmsFactory, tmp_path: Path
 ) -> None:

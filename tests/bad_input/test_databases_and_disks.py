@@ -206,6 +206,7 @@ def test_a_backup_of_postgresql_is_refused_without_space_for_the_rows(
     assert "the rows of the database" in error.what and "1 are free" in error.why and error.fix
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_disk_that_fills_up_during_a_backup_leaves_nothing_half(on_sqlite: BackedUp, tmp_path: Path) -> None:
     small = tmp_path / "small"

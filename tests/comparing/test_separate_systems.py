@@ -68,6 +68,7 @@ def test_rows_without_a_key_are_matched_by_id_only_within_one_database(settings:
     assert all("small.Line, small.Log" in note for note in said)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["DROP TABLE django_migrations", "UPDATE django_migrations SET name = name || 'x'"])
 def test_where_it_cannot_be_told_the_result_says_that_ids_were_taken_for_the_same_rows(
     settings: Settings, change: str

@@ -268,6 +268,7 @@ def test_without_a_command_the_finding_says_what_to_run(movable: Movable, target
         assert connection.execute("SELECT count(*) FROM small_entry").fetchone() == (0,)
 
 
+@pytest.mark.long
 def test_a_rebuild_that_fails_fails_the_move(movable: Movable) -> None:
     moved = movable.folder / "not-rebuilt.sqlite3"
 
@@ -296,6 +297,7 @@ def test_from_postgresql_to_sqlite_the_index_of_the_migrations_is_filled_by_the_
         lite.execute("INSERT INTO numbers (numbers, rank) VALUES ('integrity-check', 1)")
 
 
+@pytest.mark.long
 def test_an_index_that_nobody_filled_is_named_with_the_statement_that_fills_it(movable: Movable) -> None:
     moved = movable.folder / "empty-index.sqlite3"
 

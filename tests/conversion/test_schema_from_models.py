@@ -70,6 +70,7 @@ def target(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_databases(name)
 
 
+@pytest.mark.long
 def test_the_migration_that_does_not_run_is_named(backed_up_edms: Settings, target: str) -> None:
     with pytest.raises(CheckFailed) as failed:
         run_restore(backed_up_edms, into=target)

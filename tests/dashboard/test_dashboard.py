@@ -70,6 +70,7 @@ def test_its_numbers_are_those_of_the_repository(protected: Protected, tmp_path:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
+@pytest.mark.long
 def test_each_edms_of_a_shared_repository_is_itself(protected: Protected, tmp_path: Path) -> None:
     ours = protected.settings
     office = ours.model_copy(

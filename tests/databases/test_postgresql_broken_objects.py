@@ -276,6 +276,7 @@ VALUES = r"""
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "how"), cases(*UNTOUCHED))
 def test_values_that_are_not_computed_again_are_restored_unchanged(
     kind: str, how: str, made: str, tmp_path: Path

@@ -80,6 +80,7 @@ def test_the_database_of_a_killed_trial_is_removed_with_its_subscription(
     assert left.address.name not in postgres_server.databases()
 
 
+@pytest.mark.long
 def test_a_role_that_may_not_create_subscriptions_is_told_at_the_backup(
     subscribed: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ def test_the_search_path_is_found_wherever_it_is_set(whose: str, usual: Postgres
         usual.drop_database(DatabaseAddress.from_url(url).name)
 
 
+@pytest.mark.long
 def test_no_object_of_the_edms_replaces_one_of_postgresql(usual: PostgresServer, tmp_path: Path) -> None:
     url = _database(usual)
     _run(

@@ -69,6 +69,7 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> Examined:
     return run_doctor(small_project(tmp_path_factory.mktemp("chance") / "project", MODELS, ROWS))
 
 
+@pytest.mark.long
 def test_values_decide_against_the_name_where_all_are_ids_of_another_model(examined: Examined) -> None:
     declared = tomllib.loads(examined.settings)["soft_references"]
 

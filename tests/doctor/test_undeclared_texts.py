@@ -42,6 +42,7 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> Examined:
     return run_doctor(settings.model_copy(update={"validate_": sensitive, "workdir": tmp_path_factory.mktemp("work")}))
 
 
+@pytest.mark.long
 def test_texts_with_ids_are_named_and_texts_with_other_numbers_are_not(examined: Examined) -> None:
     found = {one.subject.rpartition(".")[2] for one in examined.diagnosis.assessments if one.code == "soft-reference"}
 

@@ -39,6 +39,7 @@ for n in range(1, 241):
 """
 
 
+@pytest.mark.long
 def test_named_values_come_first_and_each_kind_of_row_has_its_model(tmp_path: Path) -> None:
     examined = run_doctor(small_project(tmp_path / "edms", MODELS, ROWS))
 

@@ -136,7 +136,14 @@ def broken(backed_up: BackedUpSystems, monkeypatch: pytest.MonkeyPatch) -> Broke
     return Broken(found.protected, found.first.snapshot_id, monkeypatch)
 
 
-ALMOST_ANOTHER = (manifest_missing, manifest_altered, acceptance_is_unknown, repository_unreachable, rto_missed)
+ALMOST_ANOTHER = (
+    manifest_missing,
+    manifest_altered,
+    acceptance_is_unknown,
+    acceptance_hangs,
+    repository_unreachable,
+    rto_missed,
+)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +186,7 @@ def test_a_wrong_key_is_said_and_nothing_is_left(edms_factory: ReferenceEdmsFact
     assert _everything_in(protected) == beside
 
 
+@pytest.mark.long
 def test_rows_that_came_back_otherwise_fail_the_drill(broken: Broken) -> None:
     def spoil(staging: Any, folders: Any) -> None:
         path = next(path for path in folders[0].rglob("*") if path.is_file())
@@ -236,6 +244,7 @@ def test_a_role_that_may_not_create_databases_is_told_so(
     assert _databases(protected) == set()
 
 
+@pytest.mark.long
 def test_a_failed_drill_shows_in_status_until_one_passes(broken: Broken) -> None:
     drill.fn(Run(broken.settings(rto="0s")), DrillRequest())
     failed = read_status(broken.protected.settings)

@@ -177,6 +177,7 @@ def test_who_was_not_reached_is_told_by_a_later_run(tmp_path: Path, web: WebServ
     assert len(list(Repository.open(settings.repository).log.backwards())) == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_alarm_of_a_killed_backup_comes_before_the_next_one_is_made(
     backed_up: BackedUpSystems, web: WebServer

@@ -76,6 +76,7 @@ def test_a_backup_leaves_who_why_when_and_what(protected: Protected, monkeypatch
         assert told in page
 
 
+@pytest.mark.long
 def test_a_report_says_which_findings_came_and_went(protected: Protected) -> None:
     media = next(iter(protected.edms.media.rglob("*.*")))
     run_backup(protected.settings)

@@ -170,6 +170,7 @@ def test_new_findings_are_a_warning_once(protected: Protected, web: WebServer) -
     assert [(json.loads(one[3])["level"], json.loads(one[3])["new_findings"]) for one in web.asked] == [("warning", 1)]
 
 
+@pytest.mark.long
 def test_a_healthcheck_is_told_of_start_end_and_failure(protected: Protected, web: WebServer) -> None:
     settings = telling(protected, ping={"backup": f"{web.url}/ping/uuid"})
     run_backup(settings)

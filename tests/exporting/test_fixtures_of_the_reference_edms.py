@@ -28,6 +28,7 @@ def dumped(edms: ReferenceEdms, folder: Path, *options: str) -> Rows:
     return rows_of(target)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_fixture_says_what_djangos_dumpdata_says_and_keeps_the_microseconds(
     engine: Engine, backed_up: BackedUpSystems, tmp_path: Path

@@ -128,6 +128,7 @@ def test_an_object_that_was_written_again_in_the_second_of_a_backup_has_its_new_
     assert headers(bucket, {"scan": {"ContentType": ""}}, "new/") == {"scan": {"ContentType": "image/png"}}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("objects_count_as_old")
 def test_a_snapshot_of_an_earlier_release_has_no_headers_and_the_next_one_asks_for_them(
     bucket: Bucket, tmp_path: Path

@@ -150,6 +150,7 @@ def test_the_plan_reports_functions_as_the_restore_does(tmp_path: Path) -> None:
     assert "no such function: ODD" in refused.value.why
 
 
+@pytest.mark.long
 def test_a_collation_of_the_edms_is_kept_and_the_plan_reports_it_as_the_restore_does(tmp_path: Path) -> None:
     settings = project(tmp_path, NOTE, settings=REGISTERS)
     statements(settings, "CREATE INDEX by_number ON small_note (number COLLATE DOWNWARDS)")

@@ -61,6 +61,7 @@ def test_a_command_that_only_prints_fails_if_it_cannot_print(way: str, tmp_path:
     assert _shell(tmp_path, way, code=0, only_prints=True).returncode == 3
 
 
+@pytest.mark.long
 def test_a_command_that_only_prints_may_be_cut_short_by_its_reader(tmp_path: Path) -> None:
     assert _shell(tmp_path, "| true", code=0, only_prints=True).returncode == 0
 

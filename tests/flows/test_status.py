@@ -68,6 +68,7 @@ def test_an_old_one_is_not(protected: Protected) -> None:
     assert status(protected, hours=27, max_age="2d").success
 
 
+@pytest.mark.long
 def test_no_proof_is_no_proof_if_one_is_asked_for(protected: Protected, tmp_path: Path) -> None:
     assert status(protected, max_proof_age="30d").problems == ("No restore has proved a snapshot for 30 days.",)
     protected.restore(into=str(tmp_path / "copy.sqlite3"), into_files=tmp_path / "files")
@@ -149,6 +150,7 @@ def test_damage_that_a_verification_found_is_not_well_until_a_backup_has_mended_
     assert protected.verify(made.snapshot_id).success  # an object that only the earlier snapshot has stays damaged
 
 
+@pytest.mark.long
 def test_objects_that_are_gone_are_not_well_and_what_is_stored_again_is_read_back(protected: Protected) -> None:
     shutil.rmtree(protected.repository / "objects")
     assert any("are missing" in problem for problem in status(protected).problems)

@@ -42,6 +42,7 @@ def test_a_stopped_command_says_what_is_left_and_leaves_nothing_running(
     assert not of_this(tmp_path)
 
 
+@pytest.mark.long
 def test_a_second_signal_leaves_at_once_and_takes_the_children_along(tmp_path: Path) -> None:
     running = started(tmp_path, "backup", "--no-flow")  # its probe runs in a thread, which is waited for
 

@@ -231,6 +231,7 @@ _restore(Run(settings), lambda: os.kill(os.getpid(), signal.SIGKILL), snapshot="
 """
 
 
+@pytest.mark.long
 def test_after_a_kill_the_next_run_runs_the_hooks(log: Log) -> None:
     hooks = {"before_restore": [log.note], "after_restore": [log.note], "error_restore": [log.note]}
     values = {"workdir": "work", "repository": {"url": "repository"}, "hooks": hooks}
@@ -254,6 +255,7 @@ def test_after_a_kill_the_next_run_runs_the_hooks(log: Log) -> None:
     assert list((log.folder / "work" / "hooks").iterdir()) == []
 
 
+@pytest.mark.long
 def test_status_says_that_the_hooks_of_a_killed_run_are_still_to_run(log: Log) -> None:
     hooks = {"before_restore": [log.note], "after_restore": [log.note]}
     values = {"workdir": "work", "repository": {"url": "repository"}, "hooks": hooks}

@@ -24,6 +24,7 @@ class Paper(models.Model):
 """
 
 
+@pytest.mark.long
 def test_a_lost_database_is_reported_as_such(postgres_database: str, tmp_path: Path) -> None:
     given = psycopg.conninfo.conninfo_to_dict(postgres_database)
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}

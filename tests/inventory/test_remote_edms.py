@@ -207,6 +207,7 @@ def test_python_path_works_there_as_everywhere(contained: Callable[..., Settings
     assert inspect.run_probe(settings).settings_module == "small_settings"
 
 
+@pytest.mark.long
 def test_output_of_other_code_does_not_get_into_the_answer(contained: Callable[..., Settings]) -> None:
     settings = contained(
         "print('x' * 300_000); import sys; print('warning ' * 20_000, file=sys.stderr); print('no end', end='')",
@@ -217,6 +218,7 @@ def test_output_of_other_code_does_not_get_into_the_answer(contained: Callable[.
     assert inspect.run_probe(settings).settings_module == "small_settings"
 
 
+@pytest.mark.long
 def test_an_answer_of_megabytes_comes_whole(contained: Callable[..., Settings]) -> None:
     settings = contained(
         models="for n in range(150):\n"
@@ -292,6 +294,7 @@ def test_settings_that_fail_there_say_so_without_the_secrets(contained: Callable
     assert "refused: ***" in str(caught.value) and "very-secret" not in str(caught.value)
 
 
+@pytest.mark.long
 def test_an_edms_that_never_answers_is_given_up_and_ended(
     contained: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -327,6 +330,7 @@ def test_a_command_of_the_edms_that_fails_there_fails_here(contained: Callable[.
 # -- its places, from here ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_database_file_elsewhere_is_never_looked_for_under_the_same_path(contained: Callable[..., Settings]) -> None:
     settings = contained(edms={"database_url": None})
 

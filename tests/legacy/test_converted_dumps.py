@@ -77,6 +77,7 @@ def _only_files(found: dict[str, tuple[str, int, str]]) -> dict[str, tuple[str, 
     return {path: facts for path, facts in found.items() if facts[0] == "file"}
 
 
+@pytest.mark.long
 def test_a_file_of_sqlite_comes_back(edms_factory: ReferenceEdmsFactory, tmp_path: Path) -> None:
     protected = protect(edms_factory("sqlite", documents=5), tmp_path / "protected")
     path = tmp_path / "old.sqlite3"

@@ -74,6 +74,7 @@ def test_a_partial_unique_index_makes_a_conflict_only_for_rows_that_it_covers(
     assert welcome.plan.conflicts == ()
 
 
+@pytest.mark.long
 def test_a_second_row_of_a_singleton_is_a_conflict_until_a_key_matches_them(database: tuple[Path, Merge]) -> None:
     path, merge = database
     change(path, "UPDATE small_siteconfiguration SET title = 'theirs'")

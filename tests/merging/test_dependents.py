@@ -42,6 +42,7 @@ for number in ("A", "B"):
 """
 
 
+@pytest.mark.long
 def test_rows_that_cannot_exist_alone_are_merged_too_and_the_others_are_listed(tmp_path: Path) -> None:
     edms = small_project(tmp_path / "project", MODELS, ROWS, settings='MEDIA_ROOT = BASE / "media"\n')
     media, database = tmp_path / "project" / "media", tmp_path / "project" / "db.sqlite3"

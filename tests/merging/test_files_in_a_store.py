@@ -132,6 +132,7 @@ def test_a_replaced_object_is_kept_in_the_workdir(archive: Archive) -> None:
     assert is_clean(archive)
 
 
+@pytest.mark.long
 def test_a_name_that_is_a_folder_of_other_objects_is_a_conflict(archive: Archive) -> None:
     archive.lose("a.pdf")
     archive.bucket.put("a.pdf/page-1", b"1")

@@ -100,6 +100,7 @@ def test_the_policy_keep_does_not_drop_the_file_of_a_new_row(two: Two) -> None:
     assert "papers/a.pdf" in [name for one in result.plan.conflicts if one.code == "file" for name in one.examples]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "spelled",
     [

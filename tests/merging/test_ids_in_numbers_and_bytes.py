@@ -125,6 +125,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path, _lazy_postgres: Lazy
         yield made
 
 
+@pytest.mark.long
 def test_ids_in_numbers_and_bytes_are_conflicts_by_name(planned: MergePlan) -> None:
     found = {one.model: one for one in planned.conflicts}
 
@@ -134,6 +135,7 @@ def test_ids_in_numbers_and_bytes_are_conflicts_by_name(planned: MergePlan) -> N
     assert "after the merge" in found["small.Scan.payload"].fix, "ids in bytes cannot be declared"
 
 
+@pytest.mark.long
 def test_uuids_as_their_sixteen_bytes_are_ids(archive: Archive) -> None:
     run_python(archive.folder / "edms", "import uuid\nfor one in Envelope.objects.all(): one.delete()")
 

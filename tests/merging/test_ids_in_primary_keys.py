@@ -153,6 +153,7 @@ def test_the_doctor_suggests_the_declaration(form: str, archives: Archives) -> N
     assert found.settings_fix.as_toml == archive.declared
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "summaries",
     [

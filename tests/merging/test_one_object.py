@@ -136,6 +136,7 @@ def test_without_dependents_only_the_document_is_merged_and_unknown_objects_are_
         merge(deleted.protected, "documents.Document", dry_run=True)
 
 
+@pytest.mark.long
 def test_a_deleted_document_is_restored_with_its_dependents(deleted: Deleted) -> None:
     result = merge(deleted.protected, f"documents.Document:{deleted.version}", with_dependents=True)
 

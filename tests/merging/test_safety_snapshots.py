@@ -53,6 +53,7 @@ def test_nothing_is_merged_behind_a_safety_snapshot_that_is_damaged(backed_up: B
     assert differences(before, picture(protected.edms)) == []
 
 
+@pytest.mark.long
 def test_a_safety_snapshot_must_be_right_if_this_machine_can_read_it(backed_up: BackedUpSystems) -> None:
     verified = backed_up("sqlite").first
     require_reliable(verified)

@@ -235,6 +235,7 @@ def test_a_confirmation_promotes_once_and_the_journal_is_its_owners_alone(edms: 
     assert json.loads(journal.read_text(encoding="utf-8"))[0]["evidence"]["verdict"] == "proved"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("edms", "nothing_was_live"),
     [
@@ -330,6 +331,7 @@ def test_a_promotion_whose_report_cannot_be_written_says_what_is_live(
     assert edms.state() == ("then", "then")
 
 
+@pytest.mark.long
 def test_a_merge_whose_report_cannot_be_written_says_that_it_was_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -379,6 +379,7 @@ def test_a_recovery_key_that_opens_nothing_any_more_stops_no_backup(place: Repos
     assert snapshot_id in Repository.open(elsewhere).survey().intact
 
 
+@pytest.mark.long
 def test_a_machine_that_seems_too_slow_for_the_passphrase_is_not_told_that_it_is_wrong(
     place: RepositorySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

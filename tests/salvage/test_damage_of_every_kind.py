@@ -190,6 +190,7 @@ def test_enforced_foreign_keys_are_restored_and_apply_to_new_rows(system: System
     assert ("users_userrole",) not in query(salvaged.copy, unvalidated)
 
 
+@pytest.mark.long
 def test_values_of_sensitive_columns_and_keys_that_may_hold_them_are_not_written(
     system: System, expected: _Expected, tmp_path: Path
 ) -> None:

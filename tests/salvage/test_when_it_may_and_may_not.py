@@ -45,6 +45,7 @@ def test_without_into_a_salvage_is_refused_unless_it_was_said_that_it_may_be_pro
     assert differences(live, picture(system.edms)) == []
 
 
+@pytest.mark.long
 def test_a_salvage_that_may_be_promoted_replaces_the_live_system_and_can_be_rolled_back(system: System) -> None:
     trail = system.entry("audit.AuditTrail")
     lost = system.ids_of_chunk(trail, trail["chunks"][0])

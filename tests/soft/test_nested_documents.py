@@ -57,6 +57,7 @@ STORED = settings(
 )
 
 
+@pytest.mark.long
 @settings(STORED, max_examples=4)
 @given(documents=st.lists(DOCUMENTS, min_size=5, max_size=25))
 def test_the_content_does_not_depend_on_ids(
