@@ -74,6 +74,7 @@ def test_backups_without_the_recovery_key_are_restored_with_it(
     assert differences(before, picture(protected.edms)) == []
 
 
+@pytest.mark.long
 def test_files_of_settings_come_back_before_the_edms_works(protected: Protected, tmp_path: Path) -> None:
     secret, missing = tmp_path / "etc" / ".env", tmp_path / "etc" / "missing"
     secret.parent.mkdir()

@@ -122,6 +122,7 @@ def seen_from_outside(edms: ReferenceEdms) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
+@pytest.mark.long
 def test_the_plan_names_what_would_stop_the_restore(
     backed_up: BackedUpSystems, postgres_server: PostgresServer
 ) -> None:

@@ -283,6 +283,7 @@ def test_a_rebuild_that_fails_fails_the_move(movable: Movable) -> None:
         assert lite.execute("SELECT count(*) FROM small_document").fetchone() == (2,)
 
 
+@pytest.mark.long
 def test_from_postgresql_to_sqlite_the_index_of_the_migrations_is_filled_by_the_edms(movable: Movable) -> None:
     moved = movable.folder / "moved.sqlite3"
 

@@ -108,7 +108,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if number > 3 else []) for number, name in enumerate(CASES)]
+)
 def test_a_reference_finds_the_row_that_postgresql_finds(name: str, postgres_database: str, tmp_path: Path) -> None:
     found, counted = _found(CASES[name], postgres_database, tmp_path)
 
@@ -116,6 +118,7 @@ def test_a_reference_finds_the_row_that_postgresql_finds(name: str, postgres_dat
     assert counted == CASES[name].dangling
 
 
+@pytest.mark.long
 def test_a_reference_has_the_natural_key_of_the_row_that_postgresql_finds(
     postgres_database: str, tmp_path: Path
 ) -> None:

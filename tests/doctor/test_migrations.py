@@ -14,6 +14,7 @@ from tests.running import run_doctor
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_records_that_the_code_does_not_know_are_a_warning_and_come_back_as_they_are(tmp_path: Path) -> None:
     edms = small_edms(tmp_path)
     edms.set_to("then")

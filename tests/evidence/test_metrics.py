@@ -55,6 +55,7 @@ def test_metrics_are_kept_for_all_verbs_and_have_the_documented_names(protected:
     assert not [*tmp_path.glob(".edms.prom*")]
 
 
+@pytest.mark.long
 def test_a_restore_that_proves_is_measured(protected: Protected, tmp_path: Path) -> None:
     file = tmp_path / "edms.prom"
     run_restore(telling(protected, metrics=file), into=str(tmp_path / "copy.sqlite3"), into_files=tmp_path / "files")

@@ -58,6 +58,7 @@ def rows(settings: Settings) -> int:
         connection.close()
 
 
+@pytest.mark.long
 def test_a_system_is_restored_in_its_place_and_rolled_back_and_what_was_set_aside_is_forgotten(
     bucket: Bucket, s3_account: S3Account, tmp_path: Path
 ) -> None:

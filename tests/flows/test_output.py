@@ -66,6 +66,7 @@ def test_a_command_that_only_prints_may_be_cut_short_by_its_reader(tmp_path: Pat
     assert _shell(tmp_path, "| true", code=0, only_prints=True).returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "variable", ["PYTHONIOENCODING=ascii", "PYTHONIOENCODING=latin-1", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"]
 )

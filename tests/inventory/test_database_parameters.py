@@ -51,6 +51,7 @@ def project(folder: Path, database: str, ready: str = "") -> Settings:
     )
 
 
+@pytest.mark.long
 def test_a_service_with_a_password_file_is_resolved_by_the_edms(
     databases: None, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ def test_the_key_option_takes_precedence_over_the_settings(edms: Settings, folde
     assert set(read(folder, "SELECT number, title FROM small_paper")) == {*PAPERS, ("A", "renamed")}
 
 
+@pytest.mark.long
 def test_rows_that_share_the_declared_key_are_a_conflict_and_nothing_is_written(edms: Settings, folder: Path) -> None:
     write(folder, "INSERT INTO small_paper (id, number, title) VALUES (3, 'A', 'another')")
     before = read(folder, "SELECT * FROM small_paper ORDER BY id")

@@ -177,6 +177,7 @@ def test_stray_files_under_a_declared_name_need_no_declaration(system: System) -
     assert run_merge(system.settings, snapshot=snapshot, dry_run=True).plan.writes == 0
 
 
+@pytest.mark.long
 def test_a_deleted_row_gets_its_id_back_although_its_file_is_still_there(system: System) -> None:
     system.fill({"paper both 1": "", "paper mine 5": ""}, {"thumbs/0005.webp": "mine"})
     snapshot = run_backup(system.settings).snapshot_id

@@ -90,6 +90,7 @@ def test_rows_without_a_key_are_not_paired_by_equal_ids(office: Settings, tmp_pa
     assert {row[1:] for row in said(tmp_path) if row[0] == "seen"} == {("ann", "A"), ("bob", "B")}
 
 
+@pytest.mark.long
 def test_rows_that_refer_by_an_undeclared_id_are_merged_as_dependents(office: Settings, tmp_path: Path) -> None:
     fill(tmp_path, users="ann", documents="A B", folders="F", kinds=(50, 51))
     snapshot = run_backup(office).snapshot_id

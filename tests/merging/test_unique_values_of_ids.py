@@ -59,6 +59,7 @@ def _fill(path: Path, docs: dict[str, int], owns: list[tuple[str, str, str]]) ->
         lite.commit()
 
 
+@pytest.mark.long
 def test_rows_under_new_ids_do_not_collide_by_values_of_the_old_ones(system: tuple[Path, Settings]) -> None:
     path, settings = system
     _fill(path, {"both": 1, "mine": 2}, [("a", "mine", "k"), ("b", "both", "k")])

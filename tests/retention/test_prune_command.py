@@ -126,6 +126,7 @@ def test_lost_records_can_be_given_up(local: Library, config: Path) -> None:
     assert _json(config, "prune", "--keep-last", "1")["removed"] == [first]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("edms_asked_once")
 def test_a_system_comes_back_from_what_a_prune_left(backed_up: BackedUpSystems, tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def test_older_code_on_postgresql_gets_what_it_knows(
     copy.manage("migrate", "--check")
 
 
+@pytest.mark.long
 def test_drops_are_listed_before_and_must_be_confirmed_by_a_word(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     older = chain.protected[2]
     live = database(older.edms)
