@@ -60,6 +60,13 @@ class DatabaseAddress:
                 fix="PostgreSQL and SQLite are supported.",
             )
         if database.vendor == "sqlite":
+            if database.name.startswith((":memory:", "file:")):  # the probe reports the path of any other
+                raise UnsupportedEngine(
+                    "The EDMS keeps its database in memory.",
+                    where=f"DATABASES[{database.alias!r}]",
+                    why=f"Its NAME is {database.name!r}: nobody else can read it, and it is gone when the process ends.",
+                    fix="Name the settings of the EDMS that is in use ([edms] settings), not those of its tests.",
+                )
             return cls(engine="sqlite", name=str(Path(database.name).absolute()))
         # Set even if empty, because PGOPTIONS and PGHOSTADDR of this process are not the EDMS's.
         options = {"options": ""} | ({"hostaddr": ""} if database.host else {}) | _libpq(database.options)

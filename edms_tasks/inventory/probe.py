@@ -139,6 +139,23 @@ def run_commands(alias, database, commands):
         call_command(command[0], *command[1:])
 
 
+def path_of_sqlite(name):
+    # type: (object) -> str
+    """The path in the NAME of an SQLite database, which may be a URI (https://www.sqlite.org/uri.html); "" for one in memory."""
+    from urllib.parse import unquote
+
+    path = str(name or "")
+    if path == ":memory:":
+        return ""
+    if not path.startswith("file:"):
+        return path
+    path, _, query = path[len("file:") :].partition("#")[0].partition("?")
+    if path.startswith("//"):  # an authority: none, or localhost
+        path = "/" + path[2:].partition("/")[2]
+    path = unquote(path)
+    return "" if path in ("", ":memory:") or "mode=memory" in query.split("&") else path
+
+
 def replace_name(alias, database):
     # type: (str, str) -> None
     """Connect the alias to another database of its server (SQLite: another file), for this process only."""
@@ -147,7 +164,8 @@ def replace_name(alias, database):
     connection = connections[alias]
     if connection.vendor == "sqlite" and database != ":memory:":
         # A relative name is a file beside the live one, whose folder may have another path where the backup runs.
-        database = os.path.join(os.path.dirname(os.path.abspath(str(connection.settings_dict["NAME"]))), database)
+        live = path_of_sqlite(connection.settings_dict["NAME"])
+        database = os.path.join(os.path.dirname(os.path.abspath(live)), database)
         if not os.path.exists(database):  # SQLite would create an empty one, and every check of it would pass
             sys.exit("The EDMS sees no file %s." % database)
     connection.close()
@@ -338,11 +356,11 @@ def make_read_only(database):
         before = options.get("options", "")
         options["options"] = (before + " -c default_transaction_read_only=on").strip()
     elif database["ENGINE"].endswith(("sqlite3", "spatialite")):
-        name = str(database["NAME"])
-        if not name.startswith("file:") and name != ":memory:":
+        path = path_of_sqlite(database["NAME"])
+        if path:
             from urllib.parse import quote
 
-            database["NAME"] = "file:%s?mode=ro" % quote(os.path.abspath(name))
+            database["NAME"] = "file:%s?mode=ro" % quote(os.path.abspath(path))
             options["uri"] = True
     elif database["ENGINE"].endswith("mysql"):
         options["init_command"] = "SET SESSION TRANSACTION READ ONLY"
@@ -500,11 +518,9 @@ class Reporter:
     def _sqlite_path(self, connection):
         # type: (object) -> str
         """The path of an SQLite database; "" for one in memory and for other engines."""
-        name = str(connection.settings_dict.get("NAME") or "")
-        if connection.vendor != "sqlite" or connection.is_in_memory_db() or name.startswith("file:"):
-            return ""
+        path = path_of_sqlite(connection.settings_dict.get("NAME")) if connection.vendor == "sqlite" else ""
         # Absolute, because a relative name is relative to the project, the working folder of this process.
-        return os.path.abspath(name)
+        return os.path.abspath(path) if path else ""
 
     def finding(self, code, severity, subject, message, fix=""):
         # type: (str, str, str, str, str) -> None
