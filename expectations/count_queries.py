@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from edms_tasks.databases.comparable_sql import as_integer, as_text, equal
+from edms_tasks.databases.comparable_sql import as_integer, equal, text_of
 from edms_tasks.databases.engines import reads_parts_of_tables
 from edms_tasks.databases.postgresql.reference_comparison import covered, points_at, rows_of
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
@@ -85,18 +85,22 @@ def count_dangling_generic(
     """A query for the number of rows whose content type and object id are filled and dangle.
 
     It is the number of filled rows, less those found by a semi-join for each model whose table has a single-column key. Rows are first
-    grouped by what they point at, so that the table is read once, however many models there are.
+    grouped by what they point at, so that the table is read once, however many models there are, and the groups are only read again for
+    models that some row points at.
 
     `with_integers` are the ids of targets whose keys are all integers: their rows are found by index, and not all of them read.
     """
     kind, number = table.column(reference.content_type_column), table.column(reference.object_id_column)
-    pointing = (
+    with_groups = (
         f"WITH pointing AS MATERIALIZED (\n"
-        f" SELECT g.*, {as_integer(engine, 'g.number')} AS whole\n FROM (\n"
-        f"  SELECT s.{identifier(kind.name)}, {_object_id(engine, f's.{identifier(number.name)}')} AS number, COUNT(*) AS n\n"
+        # An integer is written alike with and without the dashes of UUIDs.
+        f" SELECT g.{identifier(kind.name)}, {_undashed('g.written')} AS number, {as_integer(engine, 'g.written')} AS whole, g.n\n"
+        f" FROM (\n"
+        f"  SELECT s.{identifier(kind.name)}, {text_of(engine, 's', number)} AS written, COUNT(*) AS n\n"
         f"  FROM {qualified(table)} AS s\n"
         f"  WHERE s.{identifier(kind.name)} IS NOT NULL AND s.{identifier(number.name)} IS NOT NULL\n"
-        f"  GROUP BY 1, 2\n ) AS g\n)"
+        f"  GROUP BY 1, 2\n ) AS g\n),\n"
+        f"kinds AS MATERIALIZED (\n SELECT DISTINCT {identifier(kind.name)} FROM pointing\n)"
     )
     counts = ["(SELECT COALESCE(SUM(n), 0) FROM pointing)"]
     for target in targets:
@@ -108,12 +112,13 @@ def count_dangling_generic(
         )
         key = target.column(target.primary_key[0])
         same_kind = equal(engine, ("p", kind), ("c", content_types.column("id")))
+        joined = f"AS p JOIN {qualified(content_types)} AS c ON {same_kind} WHERE ({names})"
         counts.append(
-            f"(SELECT COALESCE(SUM(n), 0) FROM pointing AS p JOIN {qualified(content_types)} AS c ON {same_kind}\n"
-            f"    WHERE ({names})\n"
-            f"      AND {_is_there(engine, target, key, by_integer=target.id in with_integers)})"
+            f"CASE WHEN EXISTS (SELECT 1 FROM kinds {joined}) THEN\n"
+            f"    (SELECT COALESCE(SUM(n), 0) FROM pointing {joined}\n"
+            f"      AND {_is_there(engine, target, key, by_integer=target.id in with_integers)}) ELSE 0 END"
         )
-    return f"{pointing}\nSELECT\n  " + "\n  - ".join(counts)
+    return f"{with_groups}\nSELECT\n  " + "\n  - ".join(counts)
 
 
 def _is_there(engine: str, target: Table, key: Column, *, by_integer: bool) -> str:
@@ -123,16 +128,15 @@ def _is_there(engine: str, target: Table, key: Column, *, by_integer: bool) -> s
     return f"EXISTS (SELECT 1 FROM {qualified(target)} AS t WHERE t.{identifier(key.name)} = p.whole)"
 
 
-def _object_id(engine: str, expression: str) -> str:
-    """SQL of an object id as text; a UUID without dashes, as SQLite stores the ids of rows."""
-    plain = as_text(engine, expression)
-    bare = _without_dashes(plain)
-    return f"CASE WHEN LENGTH({bare}) = 32 AND LENGTH({plain}) = 36 THEN {bare} ELSE {plain} END"
-
-
 def _target_id(engine: str, key: Column) -> str:
-    name = f"t.{identifier(key.name)}"
-    return _without_dashes(as_text(engine, name)) if key.logical_type == "uuid" else _object_id(engine, name)
+    text = text_of(engine, "t", key)
+    return _without_dashes(text) if key.logical_type == "uuid" else _undashed(text)
+
+
+def _undashed(text: str) -> str:
+    """SQL of the text of an id; a UUID without dashes, as SQLite stores the ids of rows."""
+    bare = _without_dashes(text)
+    return f"CASE WHEN LENGTH({text}) = 36 AND LENGTH({bare}) = 32 THEN {bare} ELSE {text} END"
 
 
 def _without_dashes(text: str) -> str:

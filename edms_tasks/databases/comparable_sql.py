@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edms_tasks.databases.postgresql.output_functions import output_text
+from edms_tasks.databases.postgresql.type_encodings import TEXTUAL, base_of
 from edms_tasks.inventory.model import Column
 from edms_tasks.quoting import identifier
 
@@ -30,13 +31,21 @@ def as_text(engine: str, expression: str) -> str:
     return f"CAST({expression} AS TEXT) COLLATE BINARY"
 
 
+def text_of(engine: str, alias: str, column: Column) -> str:
+    """The column as text with a collation that compares byte by byte."""
+    expression = f"{alias}.{identifier(column.name)}"
+    if engine == "postgresql" and base_of(column.native_type) in TEXTUAL:
+        return f'CAST({expression} AS pg_catalog.text) COLLATE "C"'  # costs nothing, and is what the output function writes
+    return as_text(engine, expression)
+
+
 def comparable(engine: str, alias: str, column: Column) -> str:
     """The column in a form that the engine can group by without treating different values as equal."""
     expression = f"{alias}.{identifier(column.name)}"
     if engine == "sqlite":
         return f"{expression} COLLATE BINARY"
     as_is = ("integer", "boolean", "uuid", "date", "time", "datetime", "binary")
-    return expression if column.logical_type in as_is else as_text(engine, expression)
+    return expression if column.logical_type in as_is else text_of(engine, alias, column)
 
 
 def as_integer(engine: str, text: str) -> str:
@@ -46,4 +55,7 @@ def as_integer(engine: str, text: str) -> str:
         return f"CASE WHEN CAST({integer} AS TEXT) = {text} THEN {integer} END"
     # Of other texts than digits, PostgreSQL makes no number but an error.
     fits = f"CAST({text} AS numeric) BETWEEN {_SMALLEST} AND {_LARGEST}"
-    return f"CASE WHEN {text} ~ '^(0|-?[1-9][0-9]{{0,18}})$' THEN CASE WHEN {fits} THEN CAST({text} AS bigint) END END"
+    return (
+        f"CASE WHEN {text} ~ '^(0|-?[1-9][0-9]{{0,18}})$' "
+        f"THEN CASE WHEN LENGTH({text}) < 19 OR {fits} THEN CAST({text} AS bigint) END END"
+    )

@@ -194,3 +194,23 @@ def test_keys_that_only_a_cast_to_text_makes_the_same_are_not_repeated(postgres_
     url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
 
     assert counts(url, create, count_key_health("postgresql", entry, key, {"moods": entry})) == [0, 0]
+
+
+def test_texts_that_a_collation_takes_for_the_same_are_different(postgres_database: str) -> None:
+    source = table("audit", column("id"), column("kind_id"), column("object_id", "text", "character varying(9)"))
+    target = table("code", column("id", "text", "text"), content_type=("documents", "code"))
+    key = NaturalKey(source="settings", paths=(("object_id",),))
+    entry = TableEntry(table=source, natural_key=key, encodings={}, state=TableState(rows=3), chunks=())
+    create = [
+        KINDS,
+        "CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+        "CREATE TABLE code (id text COLLATE caseless)",
+        "CREATE TABLE audit (id integer, kind_id integer, object_id varchar(9) COLLATE caseless)",
+        "INSERT INTO django_content_type VALUES (1, 'documents', 'code')",
+        "INSERT INTO code VALUES ('Sop')",
+        "INSERT INTO audit VALUES (1, 1, 'Sop'), (2, 1, 'SOP'), (3, 1, 'sop')",
+    ]
+    url = DatabaseAddress.from_url(postgres_database).sqlalchemy_url()
+
+    assert counts(url, create, count_dangling_generic("postgresql", source, GENERIC, CONTENT_TYPES, [target])) == [2]
+    assert counts(url, [], count_key_health("postgresql", entry, key, {"audit": entry})) == [0, 0]
