@@ -31,6 +31,7 @@ from edms_tasks.trees.tree_kinds import Tree
 _CHOSEN = "chosen_rows"
 _NEXT = "next_rows"
 _LONGEST_WAY = 100
+_ESCAPE = "!"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class Selector:
         if equals:
             return cls(model, column, (value,))
         return cls(model, None, tuple(key.split(",")))
+
+    def __str__(self) -> str:
+        value = ",".join(self.parts)
+        return f"{self.column}={value}" if self.column else value
 
 
 def restrict(
@@ -132,22 +137,22 @@ def _choose(cursor: duckdb.DuckDBPyConnection, sources: Mapping[str, Identified]
         name = names[selector.column]
         encoding = found.side.raws[table.id].encodings.get(name, "native")
         text = text_value(name, found.storage(name).kind, encoding)
-        wanted = f"{text} GLOB {literal(_glob(selector.parts[0]))}"
+        wanted = f"{text} LIKE {literal(like_pattern(selector.parts[0]))} ESCAPE '{_ESCAPE}'"
     else:
         wanted = " AND ".join(
             f"json_extract_string({identifier(KEY)}, '$[{number}]') = {literal(part)}"
             for number, part in enumerate(selector.parts)
         )
-    cursor.execute(
+    # Counted by itself: another selector may have chosen rows of the same table.
+    (chosen,) = cursor.execute(
         f"INSERT INTO {_CHOSEN} SELECT {literal(table.id)}, {identifier(KEY)}, {identifier(NUMBER)}, false "
         f"FROM {found.relation} WHERE {wanted}"
-    )
-    row = cursor.execute(f"SELECT count(*) FROM {_CHOSEN} WHERE table_id = {literal(table.id)}").fetchone()
-    if row is None or not row[0]:
+    ).fetchall()[0]
+    if not chosen:
         key = found.side.keys.keys[table.id].natural_key
         readable = key.readable if key is not None and key.readable else "none; name a column"
         raise CommandError(
-            f"The snapshot has no {table.label} {','.join(selector.parts)!r}.",
+            f"The snapshot has no {table.label} {str(selector)!r}.",
             where="--only",
             fix=f"Its natural key is ({readable}). `edms-backup show` lists the models of a snapshot.",
         )
@@ -167,9 +172,10 @@ def _table(sources: Mapping[str, Identified], name: str) -> Identified:
     return by_name[name.lower()]
 
 
-def _glob(text: str) -> str:
-    """A GLOB pattern in which only `*` is special."""
-    return "".join(f"[{one}]" if one in "?[" else one for one in text)
+def like_pattern(text: str) -> str:
+    """A pattern for LIKE, with the escape character of this module, in which only the text's `*` is special."""
+    escaped = "".join(_ESCAPE + one if one in f"%_{_ESCAPE}" else one for one in text)
+    return escaped.replace("*", "%")
 
 
 def _spread(

@@ -97,7 +97,8 @@ def deleted(tmp_path_factory: pytest.TempPathFactory, _edms_templates: EdmsTempl
 NOT_THERE = {
     "documents.Dokument:SOP-0001": "There is no model",
     "documents.Document:nummer=SOP-0001": "has no column",
-    "documents.Document:no such number": "The snapshot has no documents.Document",
+    "documents.Document:no such number": "The snapshot has no documents.Document 'no such number'",
+    "documents.Document:number=no such number": "The snapshot has no documents.Document 'number=no such number'",
 }
 
 
@@ -111,9 +112,13 @@ class AskedForOthersFirst(ThreadRunner):
     def call(self, task: Task[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         if task is choose_rows:
             matched, _, *more, folder = args
+            there = Selector.parse("documents.Document:number=*")
             for number, only in enumerate(NOT_THERE):
+                # What another selector finds in the same table is no answer for this one.
                 with pytest.raises(CommandError) as refused:
-                    super().call(task, matched, [Selector.parse(only)], *more, folder.with_name(f"others-{number}"))
+                    super().call(
+                        task, matched, [there, Selector.parse(only)], *more, folder.with_name(f"others-{number}")
+                    )
                 self.said[only] = str(refused.value)
         return super().call(task, *args, **kwargs)
 
