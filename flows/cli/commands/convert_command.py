@@ -99,11 +99,13 @@ def _convert_all() -> Verb[ConvertRequest, ConvertAllResult]:
 
 
 def _folders(words: Sequence[str]) -> dict[str, str]:
-    folders = {}
+    folders: dict[str, str] = {}
     for word in words:
         place, equals, root = word.partition("=")
         if not (place and equals and root):
             raise command_error(f"--folder {word} is not understood.", "For example --folder storage/docs=media.")
+        if folders.get(place, root) != root:
+            raise command_error(f"--folder {place} is given for two roots.", "Give each folder once.")
         folders[place] = root
     return folders
 
