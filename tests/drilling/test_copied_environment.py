@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edms_tasks.inventory.copied_environment import for_the_copy
@@ -21,6 +23,14 @@ FOLDERS = (("/srv/edms/media", "/drill/media"), ("/srv/edms/media/inner", "/dril
         ("/srv/edms/media2", None),
         ("/other/srv/edms/media", None),
         ('{"location": "/srv/edms/media"}', '{"location": "/drill/media"}'),
+        ('["/srv/edms/media"]', '["/drill/media"]'),
+        ("[/srv/edms/media]", "[/drill/media]"),
+        ("file:/srv/edms/db.sqlite3?mode=rw", "file:/drill/db.sqlite3?mode=rw"),
+        ("sqlite:////srv/edms/db%2Esqlite3", "sqlite:////drill/db.sqlite3"),
+        ("/srv/edms/../edms/media/a", "/drill/media/a"),
+        ("/srv//edms/db.sqlite3", "/drill/db.sqlite3"),
+        ("db.sqlite3", None),
+        ("sqlite:///db.sqlite3", "sqlite:////drill/db.sqlite3"),
         ("/srv/edms", None),
         ("", None),
     ],
@@ -36,7 +46,23 @@ def test_paths(value: str, wanted: str | None) -> None:
         ("postgres://edms:edms@edms:5432/edms", "postgres://edms:edms@edms:5432/edms_drill_1"),
         ("postgres://u@h/edms?sslmode=require", "postgres://u@h/edms_drill_1?sslmode=require"),
         ("host=edms dbname=edms user=edms", "host=edms dbname=edms_drill_1 user=edms"),
+        ("postgres://u@h1,h2/edms", "postgres://u@h1,h2/edms_drill_1"),
+        ("postgres://u@h/edms/", "postgres://u@h/edms_drill_1/"),
+        ("postgres:///edms?host=/run/pg", "postgres:///edms_drill_1?host=/run/pg"),
+        ("postgresql:///?dbname=edms&host=/run/pg", "postgresql:///?dbname=edms_drill_1&host=/run/pg"),
+        ("postgres://u@h/%65dms", "postgres://u@h/edms_drill_1"),
+        ("jdbc:postgresql://h/edms", "jdbc:postgresql://h/edms_drill_1"),
+        ('{"default": "postgis://u@h/edms"}', '{"default": "postgis://u@h/edms_drill_1"}'),
+        ("dbname='edms' user='edms'", "dbname='edms_drill_1' user='edms'"),
+        ("user = edms dbname = edms", "user = edms dbname = edms_drill_1"),
+        ("Host=h;Database=edms;Username=edms", "Host=h;Database=edms_drill_1;Username=edms"),
+        ('{"NAME": "edms", "USER": "edms"}', '{"NAME": "edms_drill_1", "USER": "edms"}'),
         ("postgres://u@h/edms2", None),
+        ("postgres://edms@edms/other", None),
+        ("https://example.org/edms", None),
+        ("amqp://edms@broker/edms", None),
+        ('{"name": "edms"}', None),
+        ("dbname=edms2", None),
         ("https://example.org/path/edms", None),
         ("an edms", None),
     ],
@@ -45,10 +71,23 @@ def test_names_on_a_server(value: str, wanted: str | None) -> None:
     assert for_the_copy({"ANY": value}, ("edms",), "edms_drill_1", ()) == ({} if wanted is None else {"ANY": wanted})
 
 
+def test_a_copy_inside_what_is_live_is_replaced_once() -> None:
+    inside = (("/srv/edms", "/srv/edms/drills/1"), ("/srv/edms/media", "/srv/edms/drills/1/media"))
+    assert for_the_copy({"ANY": "/srv/edms/media/a"}, (), "", inside) == {"ANY": "/srv/edms/drills/1/media/a"}
+
+
+def test_a_symbolic_link_to_what_is_live_is_replaced(tmp_path: Path) -> None:
+    live, link = tmp_path / "live", tmp_path / "link"
+    live.mkdir()
+    link.symlink_to(live)
+    assert for_the_copy({"ANY": f"{link}/a"}, (), "", ((str(live), "/drill/media"),)) == {"ANY": "/drill/media/a"}
+
+
 def test_a_user_and_a_host_of_the_same_name_stay() -> None:
-    around = dict.fromkeys(("PGDATABASE", "DB_NAME", "POSTGRES_DB", "PGUSER", "DB_PASSWORD", "DB_HOST"), "edms")
-    changed = for_the_copy(around, ("edms",), "copy", ())
-    assert changed == dict.fromkeys(("PGDATABASE", "DB_NAME", "POSTGRES_DB"), "copy")
+    names = ("PGDATABASE", "DB_NAME", "POSTGRES_DB", "DATABASES__default__NAME", "DB_NAME_DEFAULT")
+    others = ("PGUSER", "DB_PASSWORD", "DB_HOST", "PGAPPNAME", "DB_SCHEMA", "SITE")
+    changed = for_the_copy(dict.fromkeys((*names, *others), "edms"), ("edms",), "copy", ())
+    assert changed == dict.fromkeys(names, "copy")
 
 
 def test_what_the_system_itself_needs_stays() -> None:
