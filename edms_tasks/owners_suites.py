@@ -18,6 +18,7 @@ from edms_tasks.errors import UnusableSuite
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.json_text import parsed_json
+from edms_tasks.redaction import Redaction
 
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
 _EXAMPLE = '"meta": {"table": "documents_document"}'
@@ -38,11 +39,11 @@ class OwnersSuite:
         """The suite's name and file, together unique."""
         return f"{self.name} ({self.file})"
 
-    def may_show(self, sensitive: Sequence[str]) -> bool:
+    def may_show(self, redaction: Redaction) -> bool:
         """Whether results may be shown: it certainly reads no table with a sensitive column."""
         if self.table is None or any("query" in name for one in self.expectations for name in one.get("kwargs", {})):
-            return not sensitive
-        return {column.rpartition(".")[0] for column in sensitive}.isdisjoint((self.table.id, self.table.label))
+            return not redaction.is_asked
+        return not redaction.hides_any(self.table)
 
 
 def read_suites(folder: Path | None, tables: Sequence[Table]) -> tuple[list[OwnersSuite], list[UnusableSuite]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -34,6 +34,7 @@ from edms_tasks.manifest import (
 from edms_tasks.proof.block_hash import differing, hash_columns, hash_table
 from edms_tasks.proof.row_key import ascends, key_of_row
 from edms_tasks.proof.table_proof import own_columns, types_of
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.serialize import KeptChunk, SerializedTable
@@ -85,10 +86,15 @@ def write_manifest(
     file_names: Sequence[FileNameState],
     path_columns: Sequence[PathColumn] = (),
     findings: Iterable[Finding],
+    sensitive: Collection[str] = (),
     seconds: Mapping[str, float],
     converted: ConvertedFrom | None = None,
 ) -> tuple[str, Manifest]:
-    """Write the manifest, with which the snapshot exists; returns the snapshot's id and the manifest."""
+    """Write the manifest, with which the snapshot exists; returns the snapshot's id and the manifest.
+
+    Its findings have no values of the columns that the settings call `sensitive`.
+    """
+    redaction = Redaction.of_entries(sensitive, entries)
     manifest = Manifest(
         created=converted.made if converted is not None and converted.made is not None else datetime.now(UTC),
         tag=tag,
@@ -101,7 +107,7 @@ def write_manifest(
         config_files=tuple(config_files),
         file_names=tuple(file_names),
         path_columns=tuple(path_columns),
-        findings=(*findings, *_dangling(entries)),
+        findings=tuple(redaction.without_values((*findings, *_dangling(entries)))),
         versions=versions(),
         seconds={name: round(value, 3) for name, value in seconds.items()},
         previous=place.previous,

@@ -22,6 +22,7 @@ from edms_tasks.json_text import indented_json
 from edms_tasks.manifest import FileNameState, Manifest
 from edms_tasks.owners_suites import OwnersSuite, read_suites
 from edms_tasks.proof.measured_table import MeasuredTable
+from edms_tasks.redaction import Redaction
 from edms_tasks.validation_result import (
     CheckResult,
     Failure,
@@ -76,8 +77,8 @@ def validate_restored(
         structure: what the database is besides its rows, held against the snapshot (`structure.check_structure`).
         file_names: the manifest's declarations of ids in names of files, measured anew with the restored rows; None: they
             were not, since rows and files are equal.
-        sensitive: columns ("documents.Document.title") whose values never appear. Results are counts and digests
-            anyway; but a database's error may quote a value, so it is left out for the tables these columns are in.
+        sensitive: the columns of `[validate] sensitive`, whose values never appear. Results are counts and digests
+            anyway; but a database's error may quote a value, so it is left out for these columns' tables and those that name their rows.
         suites_folder: the owner's own suites, which count as ours do (`[validate] suites`).
         jobs: how many connections ask the restored database at the same time.
 
@@ -101,11 +102,12 @@ def validate_restored(
     owners = require_suites(suites_folder, [entry.table for entry in manifest.tables])
     parts: list[TableSuite | Summary] = [*tables, *(suite for _, suite in owners), digests, found_files]
     results = run_checkpoint(database_url, parts, jobs=jobs)
-    silent = {column.rpartition(".")[0] for column in sensitive}
-    kept_back = {owned.title for owned, _ in owners if not owned.may_show(sensitive)}
+    redaction = Redaction.of_entries(sensitive, manifest.tables)
+    silent = {entry.table.id for entry in manifest.tables if redaction.silences(entry.table)}
+    kept_back = {owned.title for owned, _ in owners if not owned.may_show(redaction)}
     suites = (
         *(
-            read_table_suite(result, table_id, label, silent=not silent.isdisjoint((table_id, label)))
+            read_table_suite(result, table_id, label, silent=table_id in silent)
             for (table_id, label), result in zip(labels.items(), results[: len(tables)], strict=True)
         ),
         *(

@@ -102,6 +102,7 @@ def make_snapshot_of(run: Run, source: BackupSource, tag: str | None) -> BackupR
                     file_names=stored.file_names,
                     path_columns=stored.path_columns,
                     findings=making.findings,
+                    sensitive=run.settings.validate_.sensitive,
                     seconds=run.seconds,
                     converted=source.old.origin_of(making.findings) if source.old else None,
                 )

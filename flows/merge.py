@@ -30,6 +30,7 @@ from edms_tasks.merging.planning import MergePlan
 from edms_tasks.merging.validated_rows import MergedTable
 from edms_tasks.promotion import LiveTarget, Patience
 from edms_tasks.promotion.target_locks import HeldLocks
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.restore import check_engine
 from edms_tasks.scratch.run_folder import run_folder
@@ -241,6 +242,7 @@ def _inputs(
         others=other_databases_of(opened.report, tables, own_edms=own_edms),
         needed=_needed(tables, opened.report),
         wanted=wanted,
+        redaction=Redaction(run.settings.validate_.sensitive, {table.id: table for table in known}, keys),
     )
 
 

@@ -32,6 +32,7 @@ WORDS = {
     "file_settings",
     "repository_settings",
     "signal_settings",
+    "redaction",
     "validate_settings",
     "drill_settings",
     "convert_settings",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.digests.canonical import row_text, text_of
 from edms_tasks.digests.chunk_columns import content_column, reference_column
 from edms_tasks.digests.table_state import is_filled, members
@@ -14,8 +13,8 @@ from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import GenericReference, Reference, SoftReference, Table
 from edms_tasks.inventory.natural_keys import reference_of
 from edms_tasks.quoting import identifier, literal
+from edms_tasks.redaction import NOT_SHOWN, Redaction
 
-NOT_SHOWN = "(not shown)"
 BY_CONTENT = r'\["content","[0-9a-f]{32}"\]'
 """Regular expression for the identity of a row without a natural key."""
 

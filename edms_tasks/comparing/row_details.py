@@ -10,7 +10,6 @@ import duckdb
 from edms_tasks.comparing.comparison_result import CHANGES, FieldChange, RowDifference
 from edms_tasks.comparing.fields import (
     BY_CONTENT,
-    NOT_SHOWN,
     Field,
     column_text,
     compared,
@@ -19,7 +18,6 @@ from edms_tasks.comparing.fields import (
     shown,
 )
 from edms_tasks.comparing.hashed_rows import FOUND_AGAIN, HashedRows, hashed
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.row_pairs import CHANGE, PAIR, SIDES, Pairs
 from edms_tasks.comparing.shortening import shortened
 from edms_tasks.digests.chunk_columns import KEY
@@ -27,6 +25,7 @@ from edms_tasks.errors import CheckFailed
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, literal
+from edms_tasks.redaction import NOT_SHOWN, Redaction
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import AS_PARQUET, relation
 

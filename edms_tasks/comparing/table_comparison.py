@@ -8,13 +8,13 @@ from pathlib import Path
 
 from edms_tasks.comparing.comparison_result import RowDifference, TableDifference
 from edms_tasks.comparing.hashed_rows import HashedRows, write_hashes
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.row_details import write_details
 from edms_tasks.comparing.row_pairs import Pairs, pair_rows
 from edms_tasks.errors import CheckFailed
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import NaturalKey, Table
 from edms_tasks.manifest import TableEntry
+from edms_tasks.redaction import Redaction
 
 
 def compare_table(

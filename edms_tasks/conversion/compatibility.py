@@ -17,6 +17,7 @@ from edms_tasks.digests.table_state import chunks
 from edms_tasks.digests.value_text import text_value
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier, literal
+from edms_tasks.redaction import NOT_SHOWN, Redaction
 from edms_tasks.scratch.workspace import column_types
 
 LISTED = 100
@@ -30,7 +31,7 @@ class IncompatibleRow:
 
     model: str
     primary_key: str
-    natural_key: str | None
+    natural_key: str | None  # None as well if it contains a sensitive value
     column: str
     reason: str
     value: str | None  # shortened; None if the column is sensitive
@@ -77,7 +78,7 @@ def conversions(pair: TablePair, kinds: Mapping[str, str]) -> tuple[Conversion, 
 
 
 def assess_table(
-    cursor: duckdb.DuckDBPyConnection, pair: TablePair, files: Sequence[Path], sensitive: Sequence[str]
+    cursor: duckdb.DuckDBPyConnection, pair: TablePair, files: Sequence[Path], redaction: Redaction
 ) -> Compatibility:
     """Check every value of a table's chunks against the other engine.
 
@@ -85,9 +86,9 @@ def assess_table(
         cursor: a cursor of the run's workspace.
         pair: the table in the snapshot and in the other engine.
         files: the table's chunks, or pieces of them (table_splitting.py), of which one is in memory at a time.
-        sensitive: columns ("documents.Document.title") whose values are not shown.
+        redaction: which values may be shown.
     """
-    return _together(pair, [_assess(cursor, pair, file, sensitive) for file in files])
+    return _together(pair, [_assess(cursor, pair, file, redaction) for file in files])
 
 
 def _together(pair: TablePair, parts: Sequence[Compatibility]) -> Compatibility:
@@ -111,7 +112,7 @@ def _together(pair: TablePair, parts: Sequence[Compatibility]) -> Compatibility:
     return Compatibility(tuple(incompatible), dict(respelled), max(highest, default=None))
 
 
-def _assess(cursor: duckdb.DuckDBPyConnection, pair: TablePair, file: Path, sensitive: Sequence[str]) -> Compatibility:
+def _assess(cursor: duckdb.DuckDBPyConnection, pair: TablePair, file: Path, redaction: Redaction) -> Compatibility:
     entry = pair.entry
     source = chunks(cursor, entry.table, entry.natural_key, [file])
     kinds = column_types(cursor, source)
@@ -137,7 +138,7 @@ def _assess(cursor: duckdb.DuckDBPyConnection, pair: TablePair, file: Path, sens
         listed
         for column, reason, count in zip(columns, reasons, unconvertible, strict=True)
         if count
-        for listed in _incompatible(cursor, entry, column, reason, source, kinds, sensitive)
+        for listed in _incompatible(cursor, entry, column, reason, source, kinds, redaction)
     ]
     changed = {column.name: int(count) for column, count in zip(columns, respelled, strict=True) if count}
     return Compatibility(tuple(incompatible), changed, None if row[0] is None else int(row[0]))
@@ -168,22 +169,26 @@ def _incompatible(
     reason: str,
     source: str,
     kinds: Mapping[str, str],
-    sensitive: Sequence[str],
+    redaction: Redaction,
 ) -> list[IncompatibleColumn]:
     table = entry.table
     counted = cursor.execute(
         f"SELECT reason, count(*) FROM (SELECT {reason} AS reason FROM {source}) WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    keys = [text_value(name, kinds[name], entry.encodings[name]) for name in table.primary_key]
+    keys = [
+        literal(NOT_SHOWN) if redaction.hides(table, name) else text_value(name, kinds[name], entry.encodings[name])
+        for name in table.primary_key
+    ]
     label = " || ', ' || ".join(
         f"{literal(name)} || ' = ' || coalesce({text}, 'NULL')"
         for name, text in zip(table.primary_key, keys, strict=True)
     )
-    natural = identifier(KEY) if entry.natural_key and entry.natural_key.source != "surrogate" else "NULL"
+    is_named = entry.natural_key is not None and entry.natural_key.source != "surrogate"
+    natural = identifier(KEY) if is_named and not redaction.hides_key(table.id) else "NULL"
     found = []
     for why, rows in counted:
         listed = cursor.execute(
-            f"SELECT {label or literal('a row')} AS label, {natural}, {_shown(column, entry, kinds, sensitive)} FROM {source} "
+            f"SELECT {label or literal('a row')} AS label, {natural}, {_shown(column, entry, kinds, redaction)} FROM {source} "
             f"WHERE {reason} = {literal(why)} ORDER BY length(label), label LIMIT {LISTED}"
         ).fetchall()
         lines = tuple(
@@ -194,8 +199,8 @@ def _incompatible(
     return found
 
 
-def _shown(column: Conversion, entry: TableEntry, kinds: Mapping[str, str], sensitive: Sequence[str]) -> str:
-    if f"{entry.table.label}.{column.name}" in sensitive:
+def _shown(column: Conversion, entry: TableEntry, kinds: Mapping[str, str], redaction: Redaction) -> str:
+    if redaction.hides(entry.table, column.name):
         return "CAST(NULL AS VARCHAR)"
     text = text_value(column.name, kinds[column.name], entry.encodings[column.name])
     return f"substr({text}, 1, {_LONGEST_VALUE + 1})"

@@ -9,6 +9,7 @@ from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.table_state import chunks
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier
+from edms_tasks.redaction import NOT_SHOWN, NOTHING_HIDDEN, Redaction
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace, column_types, relation
 
@@ -22,7 +23,7 @@ def explain(
     workspace: Workspace,
     *,
     limit: int = 5,
-    sensitive: Sequence[str] = (),
+    redaction: Redaction = NOTHING_HIDDEN,
     columns: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """Sentences about missing, unexpected, duplicate and changed rows, up to `limit` of each kind (changed: of each column).
@@ -33,7 +34,7 @@ def explain(
         raw: the rows that were read back.
         workspace: where to compute.
         limit: the most sentences of each kind.
-        sensitive: columns ("documents.Document.title") whose values are not shown.
+        redaction: which values may be shown.
         columns: the columns that can differ, as the hashes of blocks show; None: all.
     """
     table = entry.table
@@ -54,20 +55,26 @@ def explain(
         label_was = " || ', ' || ".join(f"coalesce({text('w', name)}, 'NULL')" for name in table.primary_key)
         label_now = " || ', ' || ".join(f"coalesce({text('n', name)}, 'NULL')" for name in table.primary_key)
         key = ", ".join(table.primary_key)
+        secret = any(redaction.hides(table, name) for name in table.primary_key)
+        nameless = secret or redaction.hides_key(table.id)
+
+        def id_of(value: str) -> str:
+            return NOT_SHOWN if secret else value
+
         sentences = [
-            f"missing: the row with {key} = {value} (natural key {natural})"
+            f"missing: the row with {key} = {id_of(value)}{'' if nameless else f' (natural key {natural})'}"
             for value, natural in cursor.execute(
                 f'SELECT {label_was}, w."@key" FROM {was} w WHERE NOT EXISTS (SELECT 1 FROM {now} n WHERE {match}) ORDER BY 1 LIMIT {limit}'
             ).fetchall()
         ]
         sentences += [
-            f"unexpected: the row with {key} = {value}"
+            f"unexpected: the row with {key} = {id_of(value)}"
             for (value,) in cursor.execute(
                 f"SELECT {label_now} FROM {now} n WHERE NOT EXISTS (SELECT 1 FROM {was} w WHERE {match}) ORDER BY 1 LIMIT {limit}"
             ).fetchall()
         ]
         sentences += [
-            f"duplicate: {count} rows with {key} = {value}"
+            f"duplicate: {count} rows with {key} = {id_of(value)}"
             for value, count in cursor.execute(
                 f"SELECT {label_now}, count(*) FROM {now} n GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT {limit}"
             ).fetchall()
@@ -76,13 +83,13 @@ def explain(
             if name in table.primary_key or (columns is not None and name not in columns):
                 continue
             differs = f"{text('w', name)} IS DISTINCT FROM {text('n', name)}"
-            hidden = f"{table.label}.{name}" in sensitive
+            hidden = redaction.hides(table, name)
             for value, before, after in cursor.execute(
                 f"SELECT {label_was}, {text('w', name)}, {text('n', name)} FROM {was} w JOIN {now} n ON {match} "
                 f"WHERE {differs} ORDER BY 1 LIMIT {limit}"
             ).fetchall():
                 shown = "values not shown" if hidden else f"{_short(before)} became {_short(after)}"
-                sentences.append(f"changed: {name} of the row with {key} = {value}: {shown}")
+                sentences.append(f"changed: {name} of the row with {key} = {id_of(value)}: {shown}")
     return tuple(sentences)
 
 

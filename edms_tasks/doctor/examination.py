@@ -13,7 +13,7 @@ from edms_tasks.doctor.migration_checks import assess_migrations
 from edms_tasks.doctor.model_ids import tabulate_model_ids
 from edms_tasks.doctor.natural_key_methods import assess_lookups
 from edms_tasks.doctor.orphaned_references import assess_references
-from edms_tasks.doctor.redacted_examples import redacted
+from edms_tasks.doctor.redacted_examples import redacted, redaction_of
 from edms_tasks.doctor.root_listing import WalkedRoot, assess_file_names, assess_roots, tabulate_names, walked_files
 from edms_tasks.doctor.samples import take_sample
 from edms_tasks.doctor.secrets import assess_secrets
@@ -67,7 +67,7 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         assessments += values
         # A suggested pattern quotes the text around ids.
         of_files = {one.subject for one in assessments if one.code in ("path-column", "files-outside-the-roots")}
-        left_out = {*of_files, *(one.subject for one in values), *settings.validate_.sensitive}
+        left_out = {*of_files, *(one.subject for one in values), *_hidden(keys, settings)}
         texts = assess_undeclared_texts(cursor, samples, keys, targets, left_out)
         said = {*left_out, *(one.subject for one in texts)}
         assessments += [*texts, *assess_undeclared_values(cursor, samples, keys, targets, said)]
@@ -75,6 +75,16 @@ def examine(subject: Subject, settings: Settings) -> Diagnosis:
         assessments += assess_secrets(cursor, samples, keys)
     shown = redacted(assessments, settings.validate_.sensitive, keys)
     return Diagnosis(keys=key_verdicts(keys, models), assessments=ranked(shown))
+
+
+def _hidden(keys: CheckedKeys, settings: Settings) -> Iterator[str]:
+    """The columns whose values are not to be shown, as `Model.column` and `Model.field`."""
+    redaction = redaction_of(settings.validate_.sensitive, keys)
+    for table in keys.tables.values():
+        for column in table.columns:
+            if redaction.hides(table, column.name):
+                yield f"{table.label}.{column.name}"
+                yield f"{table.label}.{column.field or column.name}"
 
 
 def _examination(subject: Subject, settings: Settings) -> Examination:

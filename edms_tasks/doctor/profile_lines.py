@@ -24,6 +24,7 @@ from edms_tasks.keys.checked_keys import CheckedKeys, ids_of
 from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import relation
 from edms_tasks.settings import ExcludeSettings, Settings
+from edms_tasks.unknown_names import closest_name
 
 Verdict = Literal["right", "nothing", "wrong"]
 _FREE = "natural_keys"  # the section whose entries are named by the user
@@ -237,11 +238,12 @@ class _Assessor:
         label, _, column = name.rpartition(".")
         table = self._table(label)
         if table is None:
-            return _line(entry, "wrong", 0, f"There is no model or table {label!r}.")
+            labels = [one.label for one in self.keys.tables.values()]
+            return _line(entry, "wrong", 0, f"There is no model or table {label!r}.", closest_name(label, labels))
         known = {**{one.name.lower(): one.name for one in table.columns}}
         known |= {one.field.lower(): one.name for one in table.columns if one.field}
         if column.lower() not in known:
-            return _line(entry, "wrong", 0, f"{table.label} has no column {column!r}.")
+            return _line(entry, "wrong", 0, f"{table.label} has no column {column!r}.", closest_name(column, known))
         counts = f"SELECT count({identifier(known[column.lower()])}) FROM {relation(table, self.keys.raws[table.id])}"
         return _counted(entry, int(self.cursor.execute(counts).fetchall()[0][0]), "value")
 

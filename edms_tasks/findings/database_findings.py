@@ -30,6 +30,13 @@ KINDS = (
         "A table has a column that its model does not know. It is in the snapshot.",
     ),
     Kind(
+        "sensitive-column-unknown",
+        ("warning",),
+        "`[validate] sensitive` names a column that the EDMS does not have, so nothing is hidden by this name. Values of the column that "
+        "is meant may be in reports and errors.",
+        "Correct the name, or remove it if the EDMS no longer has the column.",
+    ),
+    Kind(
         "unapplied-migrations",
         ("warning", "error"),
         "The EDMS's code has migrations that the database does not. The database is backed up as it is, unless the settings refuse it.",

@@ -27,6 +27,7 @@ from edms_tasks.inventory.model import (
 from edms_tasks.inventory.natural_keys import derive_candidates, key_of_fixtures
 from edms_tasks.inventory.other_databases import other_databases, tables_of_others
 from edms_tasks.inventory.probe_report import ProbeField, ProbeModel, ProbeReport
+from edms_tasks.redaction import Redaction
 from edms_tasks.settings import Settings
 from edms_tasks.soft.soft_references import declared_file_names, with_declared
 from edms_tasks.unknown_names import closest_name
@@ -77,6 +78,7 @@ def build_inventory(report: ProbeReport, catalogue: Sequence[Table], settings: S
     findings += [_without_key(table) for table in tables if _only_surrogate(table)]
     findings += _unapplied(report)
     findings += store_findings(report, settings)
+    findings += _unknown_sensitive(described, settings)
     file_roots = _file_roots(report, settings)
     names = declared_file_names(described, settings.soft_references, [root.name for root in file_roots])
     return Inventory(
@@ -299,6 +301,12 @@ def _time_zone(report: ProbeReport) -> str | None:
     if report.use_tz is None or not report.databases:
         return None
     return report.databases[0].time_zone if report.use_tz else ""
+
+
+def _unknown_sensitive(tables: Mapping[str, Table], settings: Settings) -> list[Finding]:
+    """A finding, and no error, for each name that hides nothing: a backup harms nobody, and a profile may name models of other versions."""
+    redaction = Redaction(settings.validate_.sensitive, tables, {})
+    return [make_finding("sensitive-column-unknown", name, fix=closest) for name, closest in redaction.unknown()]
 
 
 def _only_surrogate(table: Table) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import duckdb
@@ -18,6 +18,7 @@ from edms_tasks.merging.identified_rows import Identified, paired
 from edms_tasks.merging.row_rewriting import ACTION, COLUMNS, Rewritten
 from edms_tasks.merging.search_coverage import SearchCoverage
 from edms_tasks.quoting import identifier
+from edms_tasks.redaction import Redaction
 
 Policy = Literal["overwrite", "keep", "fail"]
 _EXAMPLES = 3
@@ -80,12 +81,15 @@ class MergePlan(Value):
         rows = sum(model.insert + model.update for model in self.models)
         return rows + sum(root.add + root.replace for root in self.files)
 
-    def without_values_of(self, sensitive: Sequence[str]) -> MergePlan:
-        """The plan without the examples of models that have a column in `sensitive` ("documents.Document.title")."""
-        silent = {column.rpartition(".")[0] for column in sensitive}
-        quiet = {model.model for model in self.models if not silent.isdisjoint((model.model, model.table_id))}
-        models = [m.model_copy(update={"inserts": (), "updates": ()}) if m.model in quiet else m for m in self.models]
-        conflicts = [c.model_copy(update={"examples": ()}) if c.model in quiet else c for c in self.conflicts]
+    def without_values(self, redaction: Redaction) -> MergePlan:
+        """The plan without the examples in which there may be a value that is not to be shown."""
+        models = [
+            m.model_copy(update={"inserts": (), "updates": ()}) if redaction.hides_subject(m.table_id) else m
+            for m in self.models
+        ]
+        conflicts = [
+            c.model_copy(update={"examples": ()}) if redaction.hides_subject(c.model) else c for c in self.conflicts
+        ]
         return self.model_copy(update={"models": tuple(models), "conflicts": tuple(conflicts)})
 
 

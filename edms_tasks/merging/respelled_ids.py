@@ -85,7 +85,7 @@ def _conflict(subject: str, target: Identified, count: int, examples: tuple[str,
     return make_conflict(
         "id-spelled-differently",
         subject,
-        f"The declared reference holds ids of {target.table.label} that are not written like the rows' own, such as {examples[0]}. They "
+        f"The declared reference holds ids of {target.table.label} that are not written like the rows' own. They "
         "lead to no row, so the merge would not change them, and then they would refer to another row.",
         count=count,
         examples=examples,

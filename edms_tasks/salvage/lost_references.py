@@ -6,7 +6,7 @@ others refer to are known by id and natural key. References that already dangled
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,10 +15,11 @@ from edms_tasks.digests.canonical import text_of
 from edms_tasks.digests.chunk_columns import reference_column
 from edms_tasks.digests.table_state import dangles, members
 from edms_tasks.files.file_fields import path_named_by
-from edms_tasks.inventory.model import FileRoot, ForeignReference, GenericReference, Reference, SoftReference, Table
+from edms_tasks.inventory.model import FileRoot, GenericReference, Reference, SoftReference, Table
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.keys.joined_rows import joined
 from edms_tasks.quoting import identifier, literal
+from edms_tasks.redaction import NOTHING_HIDDEN, Redaction
 from edms_tasks.salvage.losses import Dangling
 from edms_tasks.salvage.salvaged_rows import THEN_KEY, key_at_backup_column, with_keys_at_backup
 from edms_tasks.scratch.raw_table import RawTable
@@ -35,13 +36,13 @@ class DanglingList:
 
     Args:
         workspace: DuckDB workspace to collect them in.
-        sensitive: columns ("documents.Document.title") whose values are not written. Natural keys may contain columns of
-            other tables, so none is written if any column is sensitive.
+        redaction: which values may be written. Natural keys may contain columns of other tables, so none is written if any
+            column is sensitive.
     """
 
-    def __init__(self, workspace: Workspace, sensitive: Collection[str] = ()) -> None:
+    def __init__(self, workspace: Workspace, redaction: Redaction = NOTHING_HIDDEN) -> None:
         self._workspace = workspace
-        self._sensitive = {name.lower() for name in sensitive}
+        self._redaction = redaction
         with workspace.cursor() as cursor:
             cursor.execute(
                 f"CREATE TABLE {_LIST} (model VARCHAR, reference VARCHAR, kind VARCHAR, target VARCHAR, "
@@ -70,7 +71,7 @@ class DanglingList:
                     name=reference.name,
                     kind=reference.kind,
                     target=target.label if target else "",
-                    value=self._value(table, reference, keys, types),
+                    value=self._value(table, reference, types),
                     pointed_at=self._key(identifier(key_at_backup_column(reference.name))),
                 )
             cursor.execute(f"DROP TABLE {hurt}")
@@ -107,7 +108,7 @@ class DanglingList:
                     name=column,
                     kind=kind,
                     target=f"files of {root.name}",
-                    value=_HIDDEN if self._hides(table, column) else _READABLE_PATH,
+                    value=_HIDDEN if self._redaction.hides(table, column) else _READABLE_PATH,
                     pointed_at="NULL",
                 )
 
@@ -151,26 +152,20 @@ class DanglingList:
         pointed_at: str,
     ) -> None:
         primary_key = _texts(table.primary_key, types)
-        if any(self._hides(table, column) for column in table.primary_key):
+        if any(self._redaction.hides(table, column) for column in table.primary_key):
             primary_key = _HIDDEN
         cursor.execute(
             f"INSERT INTO {_LIST} SELECT {literal(table.label)}, {literal(name)}, {literal(kind)}, {literal(target)}, "
             f"{primary_key}, {self._key(identifier(THEN_KEY))}, {value}, {pointed_at} FROM {source}"
         )
 
-    def _value(self, table: Table, reference: Reference, keys: CheckedKeys, types: Mapping[str, str]) -> str:
+    def _value(self, table: Table, reference: Reference, types: Mapping[str, str]) -> str:
         """The value of a reference: a JSON array of its columns' texts."""
-        hidden = any(self._hides(table, column) for column in members(reference))
-        if isinstance(reference, ForeignReference) and reference.target in keys.tables:
-            hidden |= any(self._hides(keys.tables[reference.target], column) for column in reference.target_columns)
+        hidden = any(self._redaction.hides(table, column) for column in members(reference))
         return _HIDDEN if hidden else _texts(members(reference), types)
 
     def _key(self, expression: str) -> str:
-        return _HIDDEN if self._sensitive else expression
-
-    def _hides(self, table: Table, column: str) -> bool:
-        field = next((c.field for c in table.columns if c.name == column), None)
-        return any(f"{table.label}.{name}".lower() in self._sensitive for name in (column, field) if name)
+        return _HIDDEN if self._redaction.is_asked else expression
 
 
 def _lost_since(reference: Reference) -> str:

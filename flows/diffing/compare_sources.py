@@ -9,7 +9,6 @@ from pathlib import Path
 
 from edms_tasks.comparing.common_origin import Origin, common_origin, migrations_table
 from edms_tasks.comparing.comparison_result import Difference, LoneTable, RootDifference, TableDifference
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.shared_schema import SharedSchema, shared_schema
 from edms_tasks.comparing.table_comparison import list_name, same_table
 from edms_tasks.comparing.tables_to_read import alike, needed, unchanged
@@ -17,6 +16,7 @@ from edms_tasks.errors import CommandError
 from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import Workspace

@@ -12,6 +12,7 @@ from edms_tasks.merging.ids_of_other_databases import OtherDatabases
 from edms_tasks.merging.live_files import LiveFiles
 from edms_tasks.merging.matching_keys import Keys
 from edms_tasks.merging.planning import Policy
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.scratch.workspace import Workspace
 from flows.merging.merge_options import MergeChoices
@@ -34,6 +35,7 @@ class MergeInputs:
     derived: Mapping[str, Sequence[str]]  # table id -> columns that the EDMS computes
     needed: Mapping[str, Collection[str]]  # table id -> columns of references whose rows cannot exist without the other
     wanted: MergeChoices
+    redaction: Redaction
 
     @property
     def policies(self) -> dict[str, Policy]:

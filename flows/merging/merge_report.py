@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 def report_merge(run: Run, repository: Repository, result: MergeResult) -> MergeResult:
     """Write the evidence: a page, the same as JSON, and Prefect's artifacts."""
-    shown = replace(result, plan=result.plan.without_values_of(run.settings.validate_.sensitive))
     page = new_page(run.settings, "merge")
-    shown = replace(shown, report=page)
+    shown = replace(result, report=page)
     made, version = datetime.now(UTC), metadata.version("edms-backup")
     place = {"id": repository.identity, "place": repository.display, "log_before": ""}
     origin = {**run.origin.as_json(), "repository": place}

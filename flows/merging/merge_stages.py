@@ -130,7 +130,7 @@ class MergeStages:
             conflicts += found
             conflicts += [conflict for planned in roots for conflict in planned.conflicts]
         notes += [*self._left_behind, *self._notes]
-        return MergePlan(
+        plan = MergePlan(
             snapshot_id=snapshot_id,
             target=target,
             models=sorted_plans(self._plans),
@@ -139,6 +139,7 @@ class MergeStages:
             notes=tuple(notes),
             looked=looked,
         )
+        return plan.without_values(self._its.redaction)
 
     def _covered(self) -> dict[str, set[str]]:
         """The columns of each table that hold no ids for another reason: they name files, or places in a tree."""

@@ -32,6 +32,7 @@ from edms_tasks.inventory.run_probe import run_on_another_engine
 from edms_tasks.manifest import Manifest, SequencePosition, TableEntry
 from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.migrating.migration_outcome import CodeMigration
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.restore import fetch_schema, require_rows
 from edms_tasks.salvage import Losses
@@ -214,7 +215,8 @@ def convert_engine(
         derived_columns(run.settings.derived.columns, tables, made),
     )
     own = repository.with_overlay(scratch / "repository")
-    assessed = run.map(assess_rows, numbered(pairing.pairs), run.settings, own, workspace, scratch / "chunks")
+    redaction = Redaction.of_entries(run.settings.validate_.sensitive, manifest.tables)
+    assessed = run.map(assess_rows, numbered(pairing.pairs), redaction, own, workspace, scratch / "chunks")
     pairing = replace(pairing, pairs=tuple(one.pair for one in assessed))
     fits = {one.pair.entry.table.id: one.compatibility for one in assessed}
     require_compatible(database.address, pairing, list(fits.values()))
@@ -245,19 +247,19 @@ def convert_engine(
     weight=lambda pair: pair.item.entry.state.rows * len(pair.item.entry.table.columns),
 )
 def assess_rows(
-    pair: Numbered[TablePair], settings: Settings, repository: Repository, workspace: Workspace, scratch: Path
+    pair: Numbered[TablePair], redaction: Redaction, repository: Repository, workspace: Workspace, scratch: Path
 ) -> Assessed:
     """Check every row of a table against the other engine, before anything is loaded."""
     folder, entry = scratch / pair.folder, pair.item.entry
     files = fetch_chunks(repository, entry, folder)
     with workspace.cursor() as cursor:
         files = split_documents(cursor, pair.item, files)
-        one, sensitive = pair.item, settings.validate_.sensitive
-        found = assess_table(cursor, one, files, sensitive)
+        one = pair.item
+        found = assess_table(cursor, one, files, redaction)
         unfit = {column.column for column in found.incompatible}
         if unfit and unfit <= one.derived:
             one = one.without(unfit)
-            found = assess_table(cursor, one, files, sensitive)
+            found = assess_table(cursor, one, files, redaction)
     expected = entry
     if not found.incompatible:
         respelled = found.respelled or ()

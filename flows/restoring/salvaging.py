@@ -14,6 +14,7 @@ from edms_tasks.files.declared_ids_in_names import measure_file_names
 from edms_tasks.keys.checked_keys import CheckedKeys
 from edms_tasks.manifest import FileIndex, FileNameState, Manifest, TableEntry
 from edms_tasks.migrating.migration_outcome import CodeMigration
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.salvage import (
     DanglingList,
@@ -147,11 +148,11 @@ def list_losses(
     raws: Mapping[str, RawTable],
     keys: CheckedKeys,
     workspace: Workspace,
-    sensitive: Sequence[str],
+    redaction: Redaction,
     folder: Path,
 ) -> Losses:
     """Write lists of the rows that refer to lost rows and files into `folder`."""
-    return _listed(sensitive, losses, entries, files, raws, keys, workspace, folder)
+    return _listed(redaction, losses, entries, files, raws, keys, workspace, folder)
 
 
 def salvage(run: Run, repository: Repository, snapshot_id: str, manifest: Manifest, scratch: Path) -> WholeSnapshot:
@@ -196,9 +197,10 @@ def _salvaged(
         files=tuple(root.loss for root in files if root.loss),
         named_files=_named_files(manifest.file_names, names),
     )
-    lists, sensitive = scratch / "lists", run.settings.validate_.sensitive
+    lists = scratch / "lists"
     lists.mkdir()
-    losses = run.call(list_losses, losses, entries, files, raws, keys, workspace, sensitive, lists)
+    redaction = Redaction.of_entries(run.settings.validate_.sensitive, manifest.tables)
+    losses = run.call(list_losses, losses, entries, files, raws, keys, workspace, redaction, lists)
     return SalvagedSnapshot(
         manifest=salvaged_manifest(manifest, entries, indexes, names),
         repository=repository,
@@ -220,7 +222,7 @@ def _named_files(before: Sequence[FileNameState], now: Sequence[FileNameState]) 
 
 
 def _listed(
-    sensitive: Sequence[str],
+    redaction: Redaction,
     losses: Losses,
     entries: Sequence[TableEntry],
     files: Sequence[SalvagedFiles],
@@ -229,7 +231,7 @@ def _listed(
     workspace: Workspace,
     folder: Path,
 ) -> Losses:
-    dangling = DanglingList(workspace, sensitive)
+    dangling = DanglingList(workspace, redaction)
     for entry in entries:
         dangling.add_references(entry.table, raws[entry.table.id], keys)
         for salvaged in files:

@@ -16,6 +16,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileNameState, TableEntry
 from edms_tasks.masking.masking_facts import MaskingFacts
 from edms_tasks.proof.measured_table import MeasuredTable
+from edms_tasks.redaction import Redaction
 from edms_tasks.report import Verdict
 from edms_tasks.salvage import Losses
 from edms_tasks.scratch.raw_table import RawTable
@@ -184,5 +185,5 @@ def _rows_that_differ(
     folder = scratch / "differences"
     shutil.rmtree(folder, ignore_errors=True)
     chunks = fetch_chunks(source.repository, entry, folder)
-    sensitive = run.settings.validate_.sensitive
-    return explain(entry, chunks, raw, workspace, sensitive=sensitive, columns=found.different_columns)
+    redaction = Redaction.of_entries(run.settings.validate_.sensitive, source.manifest.tables)
+    return explain(entry, chunks, raw, workspace, redaction=redaction, columns=found.different_columns)

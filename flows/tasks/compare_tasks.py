@@ -7,12 +7,12 @@ from pathlib import Path
 
 from edms_tasks.comparing.comparison_result import RootDifference, TableDifference
 from edms_tasks.comparing.file_comparison import Held, compare_root
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.table_comparison import compare_table, list_name
 from edms_tasks.identifying.sides import Side, open_sides
 from edms_tasks.identifying.snapshot_rows import snapshot_rows
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex, TableEntry
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository import Repository
 from edms_tasks.restore import holds_its_rows
 from edms_tasks.scratch.raw_table import RawTable

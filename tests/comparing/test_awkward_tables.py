@@ -10,11 +10,11 @@ import duckdb
 
 from edms_tasks.comparing.comparison_result import TableDifference
 from edms_tasks.comparing.fields import compared, fields_of
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.digests.value_equality import ColumnStorage
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table
 from edms_tasks.inventory.search_indexes import belongs_to_an_index
+from edms_tasks.redaction import Redaction
 from tests.comparing.two_databases import compare
 
 

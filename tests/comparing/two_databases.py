@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edms_tasks.comparing.comparison_result import TableDifference
-from edms_tasks.comparing.redaction import Redaction
 from edms_tasks.comparing.table_comparison import compare_table
 from edms_tasks.databases import DatabaseAddress, open_database
 from edms_tasks.extract import extract_table
 from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.identifying.sides import open_sides
 from edms_tasks.inventory.model import NaturalKey
+from edms_tasks.redaction import Redaction
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import open_workspace
 

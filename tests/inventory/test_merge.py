@@ -124,6 +124,14 @@ def test_drift_between_models_and_database_is_a_finding(
     assert (code, subject) in {(finding.code, finding.subject) for finding in inventory.findings}
 
 
+def test_a_sensitive_column_that_does_not_exist_is_a_finding(settings: Settings) -> None:
+    names = ["small.Paper.ownr", "small_paper.owner", "Small.paper.KIND"]
+    inventory = _inventory(_with(settings, validate={"sensitive": names}))
+
+    found = [(one.subject, one.fix) for one in inventory.findings if one.code == "sensitive-column-unknown"]
+    assert found == [("small.Paper.ownr", "Did you mean `small.Paper.owner`?")]
+
+
 def test_tables_are_left_out_by_model_or_table_name(settings: Settings) -> None:
     chosen = _with(settings, exclude={"tables": ["small.nested", "small_kind"]})
     inventory = _inventory(chosen)

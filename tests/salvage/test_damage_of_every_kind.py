@@ -194,7 +194,7 @@ def test_enforced_foreign_keys_are_restored_and_apply_to_new_rows(system: System
 def test_values_of_sensitive_columns_and_keys_that_may_hold_them_are_not_written(
     system: System, expected: _Expected, tmp_path: Path
 ) -> None:
-    hidden = ("documents.Document.document_type", "documents.DocumentVersion.id")
+    hidden = ("documents.Document.document_type", "DOCUMENTS_documentversion.ID")
     settings = system.protected.settings
     settings = settings.model_copy(update={"validate_": settings.validate_.model_copy(update={"sensitive": hidden})})
     repository = Repository.open(settings.repository)
