@@ -376,6 +376,13 @@ class PromotionHalted(TerminalError):
     exit_code = 4
 
 
+class CommitUndetermined(TerminalError):
+    """The server was lost while a merge was being committed, and does not say whether it was."""
+
+    code = "commit-undetermined"
+    exit_code = 4
+
+
 class EvidenceNotWritten(TerminalError):
     """What was asked is done, but its report could not be written, or not into the repository."""
 

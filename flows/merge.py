@@ -351,11 +351,14 @@ def _committed_whatever_fails(done: MergeResult, settings: Settings) -> Iterator
 
 
 def _commit(run: Run, stages: MergeStages, transaction: MergeTransaction, aside: Path) -> None:
-    """Move the files in, then commit: a file without its row does no harm, and the next merge recognises it as equal."""
+    """Move the files in, then commit: a file without its row does no harm, and the next merge recognises it as equal.
+
+    So the files are taken back only if the rows are certainly not committed.
+    """
     try:
         stages.files.move_in(aside)
         run.call(commit, transaction)
     except BaseException:
-        if not transaction.committed:
+        if not (transaction.committed or transaction.undecided):
             stages.files.take_back()
         raise

@@ -255,6 +255,7 @@ class MergeTransaction(Protocol):
     """One transaction on a live database, from the first read to the commit. No other session can write to its tables."""
 
     committed: bool
+    undecided: bool  # it was being committed, and whether it is has not been heard
 
     def view(self) -> View:
         """The database as the transaction sees it: before `write` unchanged, after it with the merged rows."""
@@ -266,7 +267,12 @@ class MergeTransaction(Protocol):
         """Insert and update rows. No trigger fires; references are checked at the end. Raises MergeRefused if the database refuses."""
 
     def commit(self) -> None:
-        """Commit. Leaving the transaction without it rolls everything back."""
+        """Commit. Leaving the transaction without it rolls everything back.
+
+        Raises:
+            MergeRefused: the database refuses; nothing is committed.
+            CommitUndetermined: the connection was lost, and the server does not say whether it is committed.
+        """
 
 
 class Database(Protocol):

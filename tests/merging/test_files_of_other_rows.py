@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from edms_tasks.databases.sqlite.merging import SqliteMerge
 from edms_tasks.settings import Settings, settings_from
+from flows.running.stopping import Stopped
 from tests.inventory.small_project import small_project
 from tests.running import run_backup, run_merge
 
@@ -205,3 +207,24 @@ def test_a_folder_or_a_socket_in_place_of_a_file_is_a_conflict(system: System) -
     assert [(one.code, one.examples) for one in refused.plan.conflicts] == [("file", ("papers/a.pdf", "papers/b.pdf"))]
     assert renamed.done
     assert system.shown() == {"paper one": "one", "paper two": "two"}
+
+
+def test_a_signal_right_after_the_commit_does_not_take_the_files_back(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are committed then: without their files, the merge would have lost these."""
+    system.fill({"paper mine": "papers/a.pdf"}, {"papers/a.pdf": "mine"})
+    snapshot = run_backup(system.settings).snapshot_id
+    system.fill({}, {})
+    execute = SqliteMerge.execute
+
+    def stopped_behind(merge: SqliteMerge, statement: str) -> None:
+        execute(merge, statement)
+        if statement == "COMMIT":
+            raise Stopped(15)
+
+    monkeypatch.setattr(SqliteMerge, "execute", stopped_behind)
+    with pytest.raises(Stopped):
+        run_merge(system.settings, snapshot=snapshot)
+
+    assert system.shown() == {"paper mine": "mine"}

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.lost_connection import lost_connection
 from edms_tasks.databases.postgresql import catalogue
+from edms_tasks.databases.postgresql.commit_outcome import ITS_NUMBERS, SentCommit
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
+from edms_tasks.databases.postgresql.connection_errors import why_lost
 from edms_tasks.databases.postgresql.refused_rows import NOT_BOTH, Refusal, rows_that_exclude_each_other
 from edms_tasks.databases.postgresql.sequence_positions import advancing
 from edms_tasks.databases.postgresql.session_settings import SESSION
@@ -28,7 +30,7 @@ from edms_tasks.databases.postgresql.suspended_effects import (
 from edms_tasks.databases.postgresql.type_encodings import base_of
 from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.databases.protocol import TableChange
-from edms_tasks.errors import MergeRefused, TargetInUse
+from edms_tasks.errors import CommitUndetermined, MergeRefused, TargetInUse
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.quoting import identifier, identifiers, literal
 
@@ -57,7 +59,15 @@ def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[Postg
             yield merge
         finally:
             if not merge.committed:
-                connection.rollback()
+                _roll_back(connection)
+
+
+def _roll_back(connection: adbc.Connection) -> None:
+    try:
+        connection.rollback()
+    except adbc_driver_manager.Error as error:
+        if why_lost(error) is None:  # the server rolls back what has lost its client
+            raise
 
 
 class PostgresMerge:
@@ -70,7 +80,7 @@ class PostgresMerge:
         connection: adbc.Connection,
         own: OwnNames,
     ) -> None:
-        self.committed = False
+        self.committed = self.undecided = False
         self._address = address
         self._catalogue = catalogue_connection
         self._connection = connection
@@ -157,12 +167,36 @@ class PostgresMerge:
             raise self._refused(error) from error
 
     def commit(self) -> None:
+        """See `MergeTransaction`. If the connection is lost meanwhile, the server is asked what became of it."""
         try:
             self._execute_all(self._advancing)
+            ((number, session),) = self._rows(ITS_NUMBERS)
         except adbc_driver_manager.Error as error:
             raise self._refused(error) from error
-        self._connection.commit()
-        self.committed = True
+        sent = (
+            SentCommit(self._address, number, session) if isinstance(number, int) and isinstance(session, int) else None
+        )
+        self.undecided = True
+        try:
+            self._connection.commit()
+        except adbc_driver_manager.Error as error:
+            if why_lost(error) is None or not self._was_committed(sent, error):
+                self.undecided = False
+                raise self._refused(error) from error
+        self.committed, self.undecided = True, False
+
+    def _was_committed(self, sent: SentCommit | None, error: adbc_driver_manager.Error) -> bool:
+        """Whether it was, although the connection was lost. Raises CommitUndetermined."""
+        outcome = sent.was_committed() if sent is not None else True  # it had written nothing
+        if outcome is None:
+            raise CommitUndetermined(
+                "The connection was lost while the merge was being committed, and the server does not say whether it was.",
+                where=self._address.display,
+                why=str(error)[:500],
+                fix="The merged files were left in place. When the server is back, `edms-backup merge SNAPSHOT --dry-run` shows it: if "
+                "nothing is left to merge, it was committed; otherwise merge again.",
+            ) from error
+        return outcome
 
     def _refused(self, error: adbc_driver_manager.Error, table: Table | None = None) -> MergeRefused:
         self._require_connection(error)

@@ -60,7 +60,7 @@ class SqliteMerge:
     def __init__(
         self, address: DatabaseAddress, connection: adbc.Connection, shape: SqliteView, within: SqliteView
     ) -> None:
-        self.committed = False
+        self.committed = self.undecided = False
         self._address = address
         self._connection = connection
         self._shape = shape
@@ -129,10 +129,12 @@ class SqliteMerge:
     def commit(self) -> None:
         try:
             self._define({own.name: own.definition for own in self._own.values()})
+            self.undecided = True  # a signal may come between the commit and the next line
             self.execute("COMMIT")
         except adbc_driver_manager.Error as error:
+            self.undecided = False
             raise self._refused(error, "Fix what the message says, such as a full disk, and merge again.") from error
-        self.committed = True
+        self.committed, self.undecided = True, False
 
     def roll_back(self) -> None:
         """End the transaction. SQLite itself has done so after some errors, such as a full disk, and these stay the reason."""
