@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-_NOT_SUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+NOT_SUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""Error numbers of file systems, network shares above all, that lack an operation: hard links, flushing a folder."""
 
 
 def write_durably(path: Path, content: str | bytes) -> None:
@@ -67,7 +68,7 @@ class NewFile:
         except FileExistsError:
             return False
         except OSError as error:
-            if error.errno not in _NOT_SUPPORTED or self._path.exists():
+            if error.errno not in NOT_SUPPORTED or self._path.exists():
                 raise
             self._temporary.replace(self._path)
         flush_folder(self._path.parent)
@@ -130,7 +131,7 @@ def flush_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _NOT_SUPPORTED:
+        if error.errno not in NOT_SUPPORTED:
             raise  # some network shares cannot sync a folder; nothing more can be done there
     finally:
         os.close(descriptor)

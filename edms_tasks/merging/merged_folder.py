@@ -1,4 +1,8 @@
-"""Merge files into a folder: staged in a folder inside it, and linked to their names from there."""
+"""Merge files into a folder: staged in a folder inside it, and linked to their names from there.
+
+A file that is replaced is so in one step, never missing in between, and stays linked in the staging folder: taking it back gives back
+the file itself, with its owner and times. On shares without hard links it is moved there, so that for a moment it is missing.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edms_tasks.errors import MergeRefused
+from edms_tasks.durable import NOT_SUPPORTED
+from edms_tasks.errors import MergeRefused, TerminalError
 from edms_tasks.files.deep_paths import open_path
 from edms_tasks.files.folder_walk import MERGE_STAGING, walk
 from edms_tasks.files.index import OpenedIndex
@@ -25,6 +31,19 @@ from edms_tasks.repository import Repository
 from edms_tasks.scratch.disk_space import require_space
 
 _STAGING = os.fsdecode(MERGE_STAGING)
+_STAGED, _NEXT, _REPLACED = f"{_STAGING}/staged", f"{_STAGING}/next", f"{_STAGING}/replaced"
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    before: Path  # the file itself, in the staging folder
+    target: Path
+    kept: Path  # the same for people, below `workdir`
+
+    def take_back(self) -> None:
+        self.before.replace(self.target)
+        self.kept.unlink(missing_ok=True)
 
 
 class MergedFolder:
@@ -33,7 +52,7 @@ class MergedFolder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._added: list[Path] = []
-        self._replaced: list[tuple[Path, Path]] = []
+        self._replaced: list[_Replaced] = []
 
     @property
     def address(self) -> str:
@@ -60,36 +79,61 @@ class MergedFolder:
         require_space(self._path, size, f"the files of {opened.index.root.name}")
         folders = {folder for name in writes for folder in folders_of(name, is_folder=False)} | {b""}
         part = part_of(opened, {path: path for path in (*writes, *folders)})
-        restore_opened(part, repository, self._path / _STAGING, progress)
+        (self._path / _STAGING).mkdir(mode=0o700)
+        (self._path / _REPLACED).mkdir(mode=0o700)
+        restore_opened(part, repository, self._path / _STAGED, progress)
 
     def move_in(self, root: str, writes: Writes, aside: Path) -> None:
         """See `LiveFiles`."""
         for name, (final, replaces) in sorted(writes.items()):
-            staged, target = _place(self._path / _STAGING, name), _place(self._path, final)
+            staged, target = _place(self._path / _STAGED, name), _place(self._path, final)
             _require_plain_folders(self._path, final)
-            _make_folders(self._path, self._path / _STAGING, final)
+            _make_folders(self._path, self._path / _STAGED, final)
             if replaces:
                 kept = _place(aside / root, final)
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(target, kept)
-                self._replaced.append((kept, target))
-            try:
-                os.link(staged, target)  # a hard link never replaces a file that has appeared meanwhile
-            except FileExistsError as error:
-                raise MergeRefused(
-                    "A file has appeared where the merge was to add one of the snapshot's.",
-                    where=str(target),
-                    fix="Nothing was changed. Run the merge again.",
-                ) from error
-            self._added.append(target)
+                _keep(target, kept)
+                self._replace(staged, target, kept)
+            else:
+                _add(staged, target)
+                self._added.append(target)
+
+    def _replace(self, staged: Path, target: Path, kept: Path) -> None:
+        before, following = self._path / _REPLACED / str(len(self._replaced)), self._path / _NEXT
+        try:
+            os.link(target, before)
+            os.link(staged, following)
+        except OSError as error:
+            if error.errno not in NOT_SUPPORTED:
+                raise
+            target.rename(before)
+            following = staged
+        self._replaced.append(_Replaced(before, target, kept))
+        following.replace(target)
 
     def take_back(self) -> None:
-        """See `LiveFiles`: the added files are removed, and the replaced ones moved back."""
-        for target in reversed(self._added):
-            target.unlink(missing_ok=True)
-        for kept, target in reversed(self._replaced):
-            shutil.move(kept, target)
+        """See `LiveFiles`: the added files are removed, and the replaced ones moved back. Raises TerminalError."""
+        undo: list[tuple[Path, Callable[[], None]]] = [
+            (target, partial(target.unlink, missing_ok=True)) for target in reversed(self._added)
+        ]
+        undo += [(one.target, one.take_back) for one in reversed(self._replaced)]
         self._added, self._replaced = [], []
+        left: list[str] = []
+        why = ""
+        for target, taken_back in undo:
+            try:
+                taken_back()
+            except OSError as error:
+                left.append(str(target))
+                why = error.strerror or str(error)
+        if left:
+            raise TerminalError(
+                "The database is unchanged, but files that the merge had written could not be taken back.",
+                where=str(self._path),
+                why=f"{why} {len(left):,} files: {', '.join(left[:_NAMED])}",
+                fix="Those that were replaced are kept below replaced-by-merges in `workdir`: put these back. The others belong to no "
+                "row, and the next merge finds them equal.",
+            )
 
     def remove_staged(self) -> None:
         """See `LiveFiles`."""
@@ -123,6 +167,33 @@ def _compare(live: Path, name: bytes, size: int, sha256: str) -> There:
         if held.st_size != size:
             return "differs"
         return "same" if hashlib.file_digest(stream, "sha256").hexdigest() == sha256 else "differs"
+
+
+def _keep(target: Path, kept: Path) -> None:
+    try:
+        os.link(target, kept)  # it stays as it is: the live name gets another file
+    except OSError as error:
+        if error.errno not in {*NOT_SUPPORTED, errno.EXDEV}:
+            raise
+        shutil.copy2(target, kept)
+
+
+def _add(staged: Path, target: Path) -> None:
+    """Give a staged file its name; a file that has appeared there meanwhile is never replaced. Raises MergeRefused."""
+    try:
+        try:
+            os.link(staged, target)
+        except OSError as error:
+            if error.errno not in NOT_SUPPORTED:
+                raise
+            with target.open("xb"):  # the name is ours from here on
+                staged.replace(target)
+    except FileExistsError as error:
+        raise MergeRefused(
+            "A file has appeared where the merge was to add one of the snapshot's.",
+            where=str(target),
+            fix="Nothing was changed. Run the merge again.",
+        ) from error
 
 
 def _make_folders(live: Path, staged: Path, name: bytes) -> None:
