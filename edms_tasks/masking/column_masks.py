@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edms_tasks.conversion.conversion_types import Form
 from edms_tasks.conversion.storage_classes import classes_of, in_form
@@ -11,9 +11,10 @@ from edms_tasks.errors import SettingsError
 from edms_tasks.inventory.model import ROW_ID, Table
 from edms_tasks.manifest import Encoding
 from edms_tasks.masking.mask_plan import MaskedColumn
-from edms_tasks.masking.masked_texts import STRINGS, WITH_STRINGS
+from edms_tasks.masking.masked_texts import LEADS, STRINGS, WITH_STRINGS
 from edms_tasks.masking.pseudonyms import TEXT_KINDS, days, number, pseudonym, pseudonyms
 from edms_tasks.masking.rules import EVERY_STRING
+from edms_tasks.masking.spellings import BYTES_SPELLINGS
 from edms_tasks.quoting import identifier, literal
 
 _DIGITS = {"SMALLINT": 4, "INTEGER": 9, "BIGINT": 15}
@@ -22,11 +23,25 @@ _INSTANT = "%Y-%m-%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class ColumnMask:
-    """SQL of a column's masked value, of a list of the texts that it held, and of the masked value as text."""
+    """SQL of a column's masked value, of a list of the texts that it held, and of the masked value as text.
+
+    Args:
+        made: the masked value.
+        original: what the value was, in each form in which it may stand elsewhere.
+        shown: the masked value as text.
+        prose: like `original`, of free texts: short ones say nothing about anyone.
+        paths: path of its rule -> SQL of whether a value has something there.
+        document: SQL of the JSON that these paths are of.
+        written: SQL of whether it has strings that such a path could lead to.
+    """
 
     made: str
     original: str
     shown: str
+    prose: str = "[]"
+    paths: Mapping[str, str] = field(default_factory=dict)
+    document: str = ""
+    written: str = "false"
 
 
 def column_mask(table: Table, column: MaskedColumn, encoding: Encoding, types: Mapping[str, str]) -> ColumnMask:
@@ -42,28 +57,32 @@ def column_mask(table: Table, column: MaskedColumn, encoding: Encoding, types: M
         SettingsError: the rule does not suit how the values are stored.
     """
     stored, kind, form = identifier(column.name), column.rule.kind, types[column.name]
-    text = classes_of(stored, Form("tagged", "VARCHAR"), "").text if encoding == "tagged" else stored
+    tagged = classes_of(stored, Form("tagged", "VARCHAR"), "") if encoding == "tagged" else None
+    text = tagged.text if tagged else stored
     is_text = form == "VARCHAR"
     if kind == "null":
-        return ColumnMask("NULL", f"[{_as_text(stored, text, is_text=is_text)}]", "NULL")
+        return ColumnMask("NULL", held_values(stored, encoding, form), "NULL")
     if kind == "constant":
-        made = _stored(literal(column.rule.value or ""), encoding, form)
-        return ColumnMask(
-            f"CASE WHEN {stored} IS NOT NULL THEN {made} END",
-            f"[nullif({_as_text(stored, text, is_text=is_text)}, {literal(column.rule.value or '')})]",
-            made,
-        )
+        value = literal(column.rule.value or "")
+        made = _stored(value, encoding, form)
+        held = f"list_filter({held_values(stored, encoding, form)}, lambda one: one <> {value})"
+        return ColumnMask(f"CASE WHEN {stored} IS NOT NULL THEN {made} END", held, made)
+    if kind == "number" and tagged:
+        made = number(tagged.integer, _DIGITS["BIGINT"])
+        held = held_values(stored, encoding, form)
+        return ColumnMask(in_form(made, "integer", Form("tagged", "VARCHAR")), held, f"CAST({made} AS VARCHAR)")
     if kind == "number" and form in _DIGITS:
         made = f"CAST({number(stored, _DIGITS[form])} AS {form})"
-        return ColumnMask(made, f"[CAST({stored} AS VARCHAR)]", f"CAST({made} AS VARCHAR)")
+        return ColumnMask(made, held_values(stored, encoding, form), f"CAST({made} AS VARCHAR)")
     if kind == "shift":
         by = (column.rule.by,) if column.rule.by else subject_of(table)
         return _shifted(column, stored, text, form, encoding, [name for name in by if name in types])
-    if not is_text:
+    if not is_text or kind == "number":
+        needs, others = ("whole numbers", "") if kind == "number" else ("texts", ", or number for whole numbers")
         raise SettingsError(
-            f"{table.label}.{column.name} cannot be masked: the kind {column.what!r} needs texts, and it holds {form.lower()} values.",
+            f"{table.label}.{column.name} cannot be masked: the kind {column.what!r} needs {needs}, and it holds {form.lower()} values.",
             where="the masking rules",
-            fix="Use null, constant or number.",
+            fix=f"Use null or constant{others}.",
         )
     if column.rule.paths or (kind == "text" and column.column.logical_type == "json"):
         return _in_json(column, text, encoding)
@@ -72,7 +91,27 @@ def column_mask(table: Table, column: MaskedColumn, encoding: Encoding, types: M
     if column.column.native_type.startswith("character(") and column.limit is not None:
         made = f"rpad({made}, {column.limit}, ' ')"  # as PostgreSQL reads it back
     made = f"CASE WHEN {text} IS NOT NULL THEN {made} END"
-    return ColumnMask(_stored(made, encoding, form), f"[{text}]", made)
+    held = f"[{text}]"
+    original, prose = ("[]", held) if kind == "text" else (held, "[]")
+    return ColumnMask(_stored(made, encoding, form), original, made, prose)
+
+
+def held_values(stored: str, encoding: Encoding, form: str) -> str:
+    """SQL of a list of the texts that a value is, or may be where it is bytes; the search reads values in the same way.
+
+    Args:
+        stored: SQL of the value.
+        encoding: of its column.
+        form: DuckDB type of its column.
+    """
+    if encoding == "tagged":
+        of = classes_of(stored, Form("tagged", "VARCHAR"), "")
+        text = f"coalesce({of.text}, CAST({of.integer} AS VARCHAR), CAST({of.real} AS VARCHAR))"
+        content = f"CASE WHEN {of.unreadable} THEN unhex(substr({stored}, 2)) ELSE {of.blob} END"
+        return f"CASE WHEN {text} IS NOT NULL THEN [{text}] ELSE {BYTES_SPELLINGS}({content}) END"
+    if form == "BLOB":
+        return f"{BYTES_SPELLINGS}({stored})"
+    return f"[{stored}]" if form == "VARCHAR" else f"[CAST({stored} AS VARCHAR)]"
 
 
 def subject_of(table: Table) -> tuple[str, ...]:
@@ -81,13 +120,17 @@ def subject_of(table: Table) -> tuple[str, ...]:
 
 
 def _in_json(column: MaskedColumn, text: str, encoding: Encoding) -> ColumnMask:
-    made, held = text, []
+    made = text
+    held: dict[bool, list[str]] = {False: [], True: []}
     for path, kind in (column.rule.paths or {EVERY_STRING: "text"}).items():
         assert kind is not None
         strings = f"{STRINGS}({made}, {literal(path)})"
-        held.append(f"coalesce({STRINGS}({text}, {literal(path)}), [])")
+        held[kind == "text"].append(f"coalesce({STRINGS}({text}, {literal(path)}), [])")
         made = f"{WITH_STRINGS}({made}, {literal(path)}, {pseudonyms(kind, strings)})"
-    return ColumnMask(_stored(made, encoding, "VARCHAR"), f"list_concat({', '.join([*held, '[]'])})", made)
+    original, prose = (f"list_concat({', '.join([*held[free], '[]'])})" for free in (False, True))
+    paths = {path: f"{LEADS}({text}, {literal(path)})" for path in column.rule.paths}
+    written = f"len({STRINGS}({text}, {literal(EVERY_STRING)})) > 0"
+    return ColumnMask(_stored(made, encoding, "VARCHAR"), original, made, prose, paths, text, written)
 
 
 def _shifted(
@@ -133,10 +176,6 @@ def _unless_infinite(stored: str, made: str) -> str:
 def _instants(instant: str) -> str:
     """A point in time as it is written in texts: with a space or a T."""
     return f"[{instant}, replace({instant}, ' ', 'T')]"
-
-
-def _as_text(stored: str, text: str, *, is_text: bool) -> str:
-    return text if is_text else f"CAST({stored} AS VARCHAR)"
 
 
 def _stored(value: str, encoding: Encoding, form: str) -> str:

@@ -205,7 +205,8 @@ def _with_references(
         for reference in tables[owner].references:
             if isinstance(reference, ForeignReference) and name in reference.columns:
                 pointed = reference.target_columns[reference.columns.index(name)]
-                if (reference.target, pointed) not in spread and reference.target in tables:
+                its = spread.get((reference.target, pointed))
+                if (its is None or its.kind == "keep") and reference.target in tables:
                     raise SettingsError(
                         f"{tables[owner].label}.{name} refers to {tables[reference.target].label}.{pointed}.",
                         where=where,

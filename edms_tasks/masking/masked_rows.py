@@ -21,6 +21,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import Block, Chunk, ReferenceState, TableEntry
 from edms_tasks.masking.column_masks import column_mask, subject_of
 from edms_tasks.masking.mask_plan import MaskedColumn, TableMask
+from edms_tasks.masking.paths_that_lead import PathsThatLead
 from edms_tasks.masking.pseudonyms import MaskKey, keyed_cursor
 from edms_tasks.proof.block_hash import hash_columns, hash_table
 from edms_tasks.proof.table_proof import own_columns
@@ -40,7 +41,8 @@ class MaskedTable:
         measured: the entry that the rows of the copy must equal, without the columns that the database computes.
         staged: the same with them, as the table is created.
         like: a file with the columns' forms, in which the rows of the copy are read back; None if there are no rows.
-        originals: column -> Parquet files with `value` (what the column held) and `masked` (what it holds now), as texts.
+        originals: column -> Parquet files with `value` (what the column held) and `masked` (what it holds now), as texts, and `prose`
+            (whether it is free text).
     """
 
     measured: TableEntry
@@ -70,6 +72,7 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
     chunks: list[Chunk] = []
     files: list[Path] = []
     like = None
+    led = PathsThatLead(entry.table)
     in_order = keeps_its_order(entry, {*(column.name for column in mask.columns), *mask.computed})
     for number, path in enumerate(fetch_chunks(repository, entry, folder / "chunks")):
         rows = pq.read_table(path)
@@ -77,7 +80,7 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
             like = RawTable(entry.table.id, 0, entry.encodings, (folder / "like.parquet",))
             pq.write_table(rows.slice(0, 0).select(own_columns(entry.table)), like.files[0])
         rows = rows.select(names)
-        rows = _masked(workspace, key, mask, rows, folder, f"{number:06d}", originals)
+        rows = _masked(workspace, key, mask, rows, folder, f"{number:06d}", originals, led)
         path.unlink()
         pq.write_table(rows, path, row_group_size=max(1024, rows.num_rows // 4))
         if in_order:
@@ -90,6 +93,7 @@ def mask_rows(workspace: Workspace, repository: Repository, key: MaskKey, mask: 
             path.unlink()
         else:
             files.append(path)
+    led.require_all()
     found = {name: tuple(paths) for name, paths in originals.items()}
     for column in mask.columns:
         if (
@@ -152,8 +156,9 @@ def _masked(
     folder: Path,
     part: str,
     originals: dict[str, list[Path]],
+    led: PathsThatLead,
 ) -> pa.Table:
-    """A block's rows with masked columns; adds the files with its original values."""
+    """A block's rows with masked columns; adds the files with its original values, and the paths that lead somewhere."""
     table = mask.entry.table
     used = {
         *(column.name for column in mask.columns),
@@ -174,6 +179,7 @@ def _masked(
                 path = folder / f"originals-{number}-{part}.parquet"
                 cursor.execute(_WRITE_ORIGINALS.format(how=how, path=literal(str(path))))
                 originals[column.name].append(path)
+                led.look(cursor, "masked_rows", column, how)
             made = ", ".join(
                 f"{how.made} AS {identifier(column.name)}" for column, how in zip(mask.columns, masks, strict=True)
             )
@@ -201,8 +207,10 @@ def _masked(
 
 
 _WRITE_ORIGINALS = (
-    "COPY (SELECT DISTINCT value, masked FROM (SELECT unnest({how.original}) AS value, {how.shown} AS masked FROM masked_rows)"
-    " WHERE value IS NOT NULL) TO {path} (FORMAT parquet)"
+    "COPY (SELECT value, masked, bool_and(prose) AS prose FROM ("
+    "SELECT unnest({how.original}) AS value, {how.shown} AS masked, false AS prose FROM masked_rows UNION ALL "
+    "SELECT unnest({how.prose}), {how.shown}, true FROM masked_rows"
+    ") WHERE value IS NOT NULL GROUP BY ALL) TO {path} (FORMAT parquet)"
 )
 
 

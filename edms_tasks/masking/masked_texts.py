@@ -30,6 +30,8 @@ STRINGS = "edms_json_strings"
 """SQL function: JSON, path -> list of the strings at the path; NULL where it is not JSON, or has a number there."""
 WITH_STRINGS = "edms_json_with_strings"
 """SQL function: JSON, path, list -> the JSON with these strings instead, and everything else as it was written."""
+LEADS = "edms_json_path_leads"
+"""SQL function: JSON, path -> whether the document has something there, a string or not; NULL where it is not JSON."""
 
 _LETTERS = np.frombuffer(b"bdfghjklmnprstvz", np.uint8).astype(np.uint32)  # no vowels, so no word is a name
 _STEP = re.compile(r"([^.\[\]]+)|\[(\*|\d+)\]")
@@ -50,6 +52,7 @@ def mask_functions(connection: duckdb.DuckDBPyConnection, key: str) -> Iterator[
         TEXT: (texts, ["VARCHAR"], "VARCHAR"),
         TEXTS: (lists, ["VARCHAR[]"], "VARCHAR[]"),
         STRINGS: (_strings, ["VARCHAR", "VARCHAR"], "VARCHAR[]"),
+        LEADS: (_leads, ["VARCHAR", "VARCHAR"], "BOOLEAN"),
         WITH_STRINGS: (_with_strings, ["VARCHAR", "VARCHAR", "VARCHAR[]"], "VARCHAR"),
         FOLDED: (fold_texts, ["VARCHAR"], "VARCHAR"),
         SPELLINGS: (spell_texts, ["VARCHAR"], "VARCHAR[]"),
@@ -86,6 +89,11 @@ def masked_text(text: str, key: str) -> str:
 
 def strings_at(document: Node, path: str) -> list[Node]:
     """The strings, numbers left out of none, at a path: of a container all that are in it."""
+    return [leaf for node in nodes_at(document, path) for leaf in _leaves(node)]
+
+
+def nodes_at(document: Node, path: str) -> list[Node]:
+    """What a document has at a path, strings or not."""
     nodes = [document]
     for name, place in () if path == EVERY_STRING else _steps(path):
         nodes = [
@@ -95,7 +103,7 @@ def strings_at(document: Node, path: str) -> list[Node]:
             if (node.kind == "object" and member.key.text == name)
             or (node.kind == "array" and not name and place in ("*", member.key.text))
         ]
-    return [leaf for node in nodes for leaf in _leaves(node)]
+    return nodes
 
 
 def is_path(path: str) -> bool:
@@ -134,6 +142,14 @@ def _strings(documents: pa.ChunkedArray, paths: pa.ChunkedArray) -> pa.Array:
         found = None if document is None else _found(document, path)
         made.append(None if found is None else [node.text for node in found])
     return pa.array(made, pa.list_(pa.string()))
+
+
+def _leads(documents: pa.ChunkedArray, paths: pa.ChunkedArray) -> pa.Array:
+    made = []
+    for document, path in zip(documents.to_pylist(), paths.to_pylist(), strict=True):
+        root = None if document is None else parse(document)
+        made.append(None if root is None else bool(nodes_at(root, path)))
+    return pa.array(made, pa.bool_())
 
 
 def _with_strings(documents: pa.ChunkedArray, paths: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Array:

@@ -26,12 +26,11 @@ _WITHOUT_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{
 
 @dataclass(frozen=True)
 class OriginalColumn:
-    """The values of a masked column: Parquet files with `value`."""
+    """The values of a masked column: Parquet files with `value` and `prose`: whether it is free text, not what identifies somebody."""
 
     label: str  # users.User.email
     files: tuple[Path, ...]
     is_date: bool
-    is_text: bool  # free text, and not what identifies somebody
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,15 @@ def collect_originals(
             f"""
             INSERT INTO {ORIGINALS}_of
             SELECT {literal(column.label)}, value, {str(column.is_date).lower()}, left(anchor, {LONGEST_ANCHOR}),
-                length(value) >= {rules.minimum_text_length if column.is_text else rules.minimum_length}
+                length(value) >= CASE WHEN prose THEN {rules.minimum_text_length} ELSE {rules.minimum_length} END
                 AND anchor IS NOT NULL
                 AND (length(value) >= {_FEWEST_DIGITS} OR NOT regexp_full_match(value, '[0-9]+'))
             FROM (
-                SELECT value, {telling} AS anchor
+                SELECT value, prose, {telling} AS anchor
                 FROM (
-                    SELECT DISTINCT regexp_replace({FOLDED}(value), '^(-?[0-9]+)\\.0+$', '\\1') AS value
-                    FROM (SELECT DISTINCT value FROM read_parquet([{source}]))
+                    SELECT regexp_replace({FOLDED}(value), '^(-?[0-9]+)\\.0+$', '\\1') AS value, bool_and(prose) AS prose
+                    FROM (SELECT value, bool_and(prose) AS prose FROM read_parquet([{source}]) GROUP BY value)
+                    GROUP BY 1
                 )
                 WHERE value <> ''
             )

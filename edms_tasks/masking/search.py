@@ -80,7 +80,8 @@ def _searched(table: Table, name: str, kind: str, encoding: str) -> _Searched:
     if encoding == "tagged":
         of = classes_of(stored, Form("tagged", "VARCHAR"), "")
         text = f"coalesce({of.text}, CAST({of.integer} AS VARCHAR), CAST({of.real} AS VARCHAR))"
-        made = f"CASE WHEN {of.blob} IS NOT NULL THEN {BYTES_SPELLINGS}({of.blob}) ELSE {_spellings(text)} END"
+        content = f"CASE WHEN {of.unreadable} THEN unhex(substr({stored}, 2)) ELSE {of.blob} END"
+        made = f"CASE WHEN {text} IS NULL THEN coalesce({BYTES_SPELLINGS}({content}), []) ELSE {_spellings(text)} END"
         return _Searched(label, made, how)
     if kind == "VARCHAR":
         return _Searched(label, _spellings(stored), how)

@@ -228,7 +228,6 @@ def mask_snapshot(run: Run, opened: Opened, rules_file: Path, scratch: Path, cle
             f"{mask.entry.table.label}.{column.name}",
             masked[mask.entry.table.id].originals[column.name],
             is_date=column.rule.kind == "shift",
-            is_text=column.rule.kind == "text" or "text" in column.rule.paths.values(),
         )
         for mask in masks
         for column in mask.columns

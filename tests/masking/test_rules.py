@@ -107,6 +107,7 @@ def _plan(columns: dict[str, Any], **more: Any) -> Any:
         ({"people.Person.folded": "name"}, "the database computes it", "it follows"),
         ({"people.Person.owner_id": "hash"}, "part of the reference owner", "refers to"),
         ({"letter.mail": "email"}, "letter.mail refers to people.Person.mail", "Mask people.Person.mail"),
+        ({"people.Person.mail": "keep", "letter.mail": "email"}, "letter.mail refers to people.Person.mail", "Mask people.Person.mail"),
         ({"people.Person.mail": "email", "letter.mail": "hash"}, "and their rules differ", "Remove the rule"),
         ({}, "mask no column", "Name columns"),
         ({"people.Person.mail": "keep"}, "mask no column", "other than keep"),

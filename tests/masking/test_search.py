@@ -46,9 +46,9 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def _collect(workspace: Workspace, folder: Path, values: tuple[str, ...], **rules: object) -> Searchable:
     path = folder / "originals.parquet"
-    pq.write_table(pa.table({"value": values}), path)
+    pq.write_table(pa.table({"value": values, "prose": [False] * len(values)}), path)
     with workspace.cursor() as cursor:
-        column = OriginalColumn("people.Person.name", (path,), is_date=False, is_text=False)
+        column = OriginalColumn("people.Person.name", (path,), is_date=False)
         return collect_originals(cursor, [column], SearchRules.model_validate(rules))
 
 
