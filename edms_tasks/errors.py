@@ -26,10 +26,7 @@ class EdmsBackupError(Exception):
     transient: ClassVar[bool] = False
 
     def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
-        self.what = what
-        self.where = where
-        self.why = why
-        self.fix = fix
+        self.what, self.where, self.why, self.fix = what, where, why, fix
         super().__init__(self.__str__())
 
     def __str__(self) -> str:
@@ -38,15 +35,9 @@ class EdmsBackupError(Exception):
 
     def as_json(self) -> dict[str, Any]:
         """The same four facts for ``--json``. `cure` is the older name of `fix`, `former_error` the error's older code."""
-        return {
-            "error": self.code,
-            **({"former_error": self.former_code} if self.former_code else {}),
-            "what": self.what,
-            "where": self.where,
-            "why": self.why,
-            "fix": self.fix,
-            "cure": self.fix,
-        }
+        former = {"former_error": self.former_code} if self.former_code else {}
+        facts = {"what": self.what, "where": self.where, "why": self.why, "fix": self.fix}
+        return {"error": self.code, **former, **facts, "cure": self.fix}
 
 
 class TerminalError(EdmsBackupError):

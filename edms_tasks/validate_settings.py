@@ -12,7 +12,9 @@ from edms_tasks.soft_reference_settings import Section
 class ValidateSettings(Section):
     """Further validations, and what reports may show."""
 
-    sensitive: tuple[str, ...] = Field(default=(), description="app.Model.field or table.column whose values never appear in reports and errors.")
+    sensitive: tuple[str, ...] = Field(
+        default=(), description="app.Model.field or table.column whose values never appear in reports and errors."
+    )
     suites: Path | None = Field(
         default=None,
         description="Folder of Great Expectations suites of your own (*.json), which a restore must pass as well.",

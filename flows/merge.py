@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import Database, open_database
-from edms_tasks.databases.protocol import MergeTransaction
+from edms_tasks.databases.merge_transaction import MergeTransaction
 from edms_tasks.errors import CommandError, EvidenceNotWritten, MergeRefused
 from edms_tasks.evidence.body import Gathered
 from edms_tasks.inventory.model import Table

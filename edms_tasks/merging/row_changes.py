@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.merge_transaction import TableChange
 from edms_tasks.merging.identified_rows import Identified
 from edms_tasks.merging.planning import Policy
 from edms_tasks.merging.row_rewriting import ACTION, Rewritten

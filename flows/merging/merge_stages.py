@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from edms_tasks.databases.protocol import MergeTransaction, TableChange, View
+from edms_tasks.databases.merge_transaction import MergeTransaction, TableChange
+from edms_tasks.databases.protocol import View
 from edms_tasks.errors import CheckFailed, MergeRefused
 from edms_tasks.identifying.common_form import in_one_form
 from edms_tasks.identifying.sides import Side

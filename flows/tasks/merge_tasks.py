@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edms_tasks.databases.protocol import MergeTransaction, TableChange
+from edms_tasks.databases.merge_transaction import MergeTransaction, TableChange
 from edms_tasks.identifying.sides import Side
 from edms_tasks.inventory.model import Table
 from edms_tasks.manifest import FileIndex

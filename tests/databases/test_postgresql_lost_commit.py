@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.merge_transaction import MergeTransaction, TableChange
 from edms_tasks.databases.postgresql import commit_outcome
 from edms_tasks.databases.postgresql.database import PostgresDatabase
-from edms_tasks.databases.protocol import MergeTransaction, TableChange
 from edms_tasks.errors import CommitUndetermined, DatabaseRefused
 from tests.databases.cutting_proxy import Cut, CuttingProxy
 from tests.postgres_server import PostgresServer

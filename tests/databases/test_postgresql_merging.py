@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from edms_tasks.databases.address import DatabaseAddress
+from edms_tasks.databases.merge_transaction import TableChange
 from edms_tasks.databases.postgresql import PostgresDatabase
-from edms_tasks.databases.protocol import TableChange
 from edms_tasks.errors import MergeRefused, TargetInUse
 
 DOCUMENTS = """

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from edms_tasks.databases.address import DatabaseAddress
-from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.merge_transaction import TableChange
 from edms_tasks.databases.sqlite.merging import merging
 from edms_tasks.errors import MergeRefused
 from edms_tasks.inventory.model import Table

@@ -256,7 +256,9 @@ def test_natural_keys_are_flattened_by_their_types(tmp_path: Path) -> None:
 
 def test_secrets_under_other_names_are_named_and_their_values_are_not() -> None:
     looked = ClearSecrets()
-    looked.look("x.env", b"DB_PASS=one1\nDATABASE_URI=postgres://u:two2@h/db\nSTRIPE=sk_live_three3\nHOST=h\nPWD=$DB_PWD\n")
+    looked.look(
+        "x.env", b"DB_PASS=one1\nDATABASE_URI=postgres://u:two2@h/db\nSTRIPE=sk_live_three3\nHOST=h\nPWD=$DB_PWD\n"
+    )
 
     (finding,) = looked.findings()
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.lost_connection import lost_connection
+from edms_tasks.databases.merge_transaction import TableChange
 from edms_tasks.databases.postgresql import catalogue
 from edms_tasks.databases.postgresql.commit_outcome import ITS_NUMBERS, SentCommit
 from edms_tasks.databases.postgresql.connection import OwnNames, ask_server, connected
@@ -29,7 +30,6 @@ from edms_tasks.databases.postgresql.suspended_effects import (
 )
 from edms_tasks.databases.postgresql.type_encodings import base_of
 from edms_tasks.databases.postgresql.view import PostgresView
-from edms_tasks.databases.protocol import TableChange
 from edms_tasks.errors import CommitUndetermined, MergeRefused, TargetInUse
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.quoting import identifier, identifiers, literal

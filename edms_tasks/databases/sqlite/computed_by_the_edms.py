@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from edms_tasks.databases.left_to_the_edms import LeftToTheEdms
-from edms_tasks.databases.protocol import Part, TableChange
+from edms_tasks.databases.merge_transaction import TableChange
+from edms_tasks.databases.protocol import Part
 from edms_tasks.databases.sqlite.application_functions import in_file, strip_for_reading
 from edms_tasks.databases.sqlite.staging import insert_rows
 from edms_tasks.databases.sqlite.tables_of_the_edms import OwnTable

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.left_to_the_edms import LeftToTheEdms
-from edms_tasks.databases.protocol import TableChange
+from edms_tasks.databases.merge_transaction import TableChange
 from edms_tasks.databases.sqlite.computed_by_the_edms import (
     batches,
     computed_values,
