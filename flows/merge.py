@@ -314,7 +314,8 @@ def _merge(
     assert opened.held is not None  # it is not a dry run
     database = opened.database
     # Wait for a running backup before the transaction, which makes other writers wait.
-    with opened.live.still("merge", opened.patience) as still, database.merging(its.scratch, its.tables) as transaction:
+    beginning = database.merging(its.scratch, its.tables, its.redaction)
+    with opened.live.still("merge", opened.patience) as still, beginning as transaction:
         stages.read_target(transaction.view())
         plan = stages.plan(opened.snapshot_id, database.address.display, notes)
         if plan.conflicts:

@@ -20,6 +20,7 @@ from edms_tasks.errors import EdmsBackupError, TargetLocked
 from edms_tasks.inventory.model import Finding, Table
 from edms_tasks.locking.file_locks import Wait, give_up
 from edms_tasks.manifest import Encoding, SequencePosition, TableEntry
+from edms_tasks.redaction import Redaction
 
 if TYPE_CHECKING:  # inspecting the EDMS imports this room, and should not wait for Arrow
     import pyarrow as pa
@@ -258,7 +259,9 @@ class Database(Protocol):
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[View]:
         """Open one consistent view for `jobs` parallel readers; `scratch` is a folder for temporary files."""
 
-    def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[MergeTransaction]:
+    def merging(
+        self, scratch: Path, tables: Sequence[Table], redaction: Redaction
+    ) -> AbstractContextManager[MergeTransaction]:
         """Begin a merge: other sessions cannot write to these tables until it ends. Raises TargetInUse if one is writing."""
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
@@ -266,7 +269,6 @@ class Database(Protocol):
 
     def in_use(self) -> str | None:
         """Why the live database could not be swapped now, as far as is visible from outside; None if nothing is known."""
-        ...
 
     def stage(self, schema: CapturedSchema, into: str | None, jobs: int) -> StagingDatabase:
         """Create the staging database with the snapshot's empty tables; removes leftovers of killed runs."""
@@ -282,12 +284,7 @@ class Database(Protocol):
     def replayed(self, schema: CapturedSchema, folder: Path) -> AbstractContextManager[DatabaseAddress]:
         """A temporary database with a captured schema and no rows: it shows how this server writes the definitions.
 
-        Args:
-            schema: the captured schema.
-            folder: for a database that is a file.
-
-        Raises:
-            MayNotCreateDatabases, ServerNotReady, TerminalError: it cannot be created.
+        `folder` is for a database that is a file. Raises MayNotCreateDatabases, ServerNotReady, TerminalError.
         """
 
     def preflight(

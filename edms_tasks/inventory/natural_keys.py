@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from edms_tasks.databases.quoted_values import without_quoted_values
 from edms_tasks.errors import SettingsError
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding, ForeignReference, GenericReference, NaturalKey, Table, UniqueKey
@@ -108,7 +109,7 @@ def _of_the_method(
             make_finding(
                 "natural-key-unusable",
                 table.label,
-                f"The model's natural_key() is not used: {key.problem}.",
+                f"The model's natural_key() is not used: {without_quoted_values(key.problem or '')}.",
                 fix=f'Declare the key: [natural_keys] "{table.label}" = ["…"].',
             )
         )

@@ -47,6 +47,7 @@ def validate_table(
     policy: Policy,
     *,
     own_edms: bool = False,
+    named: bool = True,
 ) -> MergedTable:
     """Validate one table.
 
@@ -59,6 +60,7 @@ def validate_table(
         plan: the table's plan.
         policy: what happens to rows that are on both sides and differ.
         own_edms: whether the snapshot is of the target's EDMS: then dangling references may lead to their row again.
+        named: whether problems may name rows by their natural keys.
     """
     label = source.table.label
     overwritten = f"SELECT 1 FROM {rows.relation} o WHERE {paired('o', 't')} AND o.{written(policy)}"
@@ -80,13 +82,13 @@ def validate_table(
     if (found, exact_digest) != (expected, expected_digest) or found != plan.target_rows + plan.insert:
         problems += [
             f"{label}: rows are not as planned: {found} instead of {expected}",
-            *_missing(cursor, label, "the target's", left, merged.relation, (_EXACT,)),
-            *_missing(cursor, label, "the snapshot's", written_rows, merged.relation, (_EXACT,)),
+            *_missing(cursor, label, "the target's", left, merged.relation, (_EXACT,), named=named),
+            *_missing(cursor, label, "the snapshot's", written_rows, merged.relation, (_EXACT,), named=named),
         ]
     if (count, snapshot_digest) != (again, merged_digest):
         problems += [
             f"{label}: rows of the snapshot are not the same in the target",
-            *_missing(cursor, label, "the snapshot's", said, merged.relation, (_KEY, _CONTENT)),
+            *_missing(cursor, label, "the snapshot's", said, merged.relation, (_KEY, _CONTENT), named=named),
         ]
     # In rows that were equal on both sides, a dangling reference may lead to a row that the merge restored.
     own = f"(SELECT t.* FROM {left} t ANTI JOIN {source.relation} s ON {same_row('t', 's')})"
@@ -98,8 +100,8 @@ def validate_table(
     if cursor.execute(f"SELECT 1 FROM {changed} LIMIT 1").fetchall():  # without any, no row of either kind is missing
         if own_edms:
             own = _without_restored_references(source.table, own, target.relation, merged.relation)
-        problems += _missing(cursor, label, "the target's own", own, merged.relation, (_EXACT, _CONTENT))
-        problems += _missing(cursor, label, "the target's", restored, merged.relation, (_EXACT, _CONTENT))
+        problems += _missing(cursor, label, "the target's own", own, merged.relation, (_EXACT, _CONTENT), named=named)
+        problems += _missing(cursor, label, "the target's", restored, merged.relation, (_EXACT, _CONTENT), named=named)
     return MergedTable(
         model=label,
         rows=found,
@@ -145,7 +147,14 @@ def _without_restored_references(table: Table, own: str, target: str, merged: st
 
 
 def _missing(
-    cursor: duckdb.DuckDBPyConnection, label: str, whose: str, rows: str, merged: str, by: tuple[str, ...]
+    cursor: duckdb.DuckDBPyConnection,
+    label: str,
+    whose: str,
+    rows: str,
+    merged: str,
+    by: tuple[str, ...],
+    *,
+    named: bool,
 ) -> list[str]:
     """A sentence about rows that are missing after the merge."""
     same = " AND ".join(f"e.{column} = m.{column}" for column in by)
@@ -154,5 +163,5 @@ def _missing(
     ).fetchall()
     if not found:
         return []
-    examples = ", ".join(str(key)[:200] for key, _ in found)
-    return [f"{label}: {found[0][1]} of {whose} rows are wrong or missing: {examples}"]
+    examples = f": {', '.join(str(key)[:200] for key, _ in found)}" if named else ""
+    return [f"{label}: {found[0][1]} of {whose} rows are wrong or missing{examples}"]

@@ -17,6 +17,7 @@ from flows.evidence.killed_promotion import note_killed_promotion
 from flows.evidence.killed_runs import note_killed_runs, owing_an_entry
 from flows.evidence.run_end import conclude
 from flows.evidence.run_signals import tell_refused, tell_start
+from flows.running.hidden_values import with_hidden_values
 from flows.running.run import Run
 from flows.running.stopping import sentence_when_stopped
 
@@ -41,14 +42,16 @@ def logged(event: str) -> Callable[[Callable[[Run, Request], Result]], Callable[
     """
 
     def decorate(verb: Callable[[Run, Request], Result]) -> Callable[[Run, Request], Result]:
+        silent = with_hidden_values(verb)  # the report on a failed run quotes its error
+
         @functools.wraps(verb)
         def run_and_record(run: Run, request: Request) -> Result:
             run = _with_origin(run, request)
             if getattr(request, "dry_run", False):
-                return _recorded(run, event, request, lambda: verb(run, request))
+                return _recorded(run, event, request, lambda: silent(run, request))
 
             def do() -> Result:
-                result = verb(run, request)
+                result = silent(run, request)
                 note_killed_runs(run)  # it may have finished the promotion of one
                 return result
 

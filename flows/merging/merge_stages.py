@@ -380,6 +380,7 @@ class MergeStages:
                 self._plans[table.id],
                 self._its.wanted.policies.of(table),
                 self._its.own_edms,
+                not self._its.redaction.hides_key(table.id),
                 self._raws[MERGED][table.id].rows,
             )
             for table in self._tables

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ge
 
 from edms_tasks.errors import CheckFailed
 from flows.running.field_descriptions import description_in
+from flows.running.hidden_values import with_hidden_values
 from flows.running.known_failures import with_known_failures
 from flows.running.printable import printable
 
@@ -203,7 +204,7 @@ def flow(
 
     def declare(fn: Callable[[Run, Request], Result]) -> Verb[Request, Result]:
         return Verb(
-            with_known_failures(fn, lambda *_: name.removeprefix("edms-")),
+            with_known_failures(with_hidden_values(fn), lambda *_: name.removeprefix("edms-")),
             name,
             description,
             flow_run_name,

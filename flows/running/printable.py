@@ -16,5 +16,7 @@ def printable(text: object) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """The text of a foreign exception in one line of at most 500 characters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    """The text of a foreign exception in one line of at most 500 characters, without the values of rows that a database quotes."""
+    from edms_tasks.databases.quoted_values import without_quoted_values  # needed only after a failure
+
+    return " ".join(without_quoted_values(f"{type(error).__name__}: {error}").split())[:500]

@@ -130,6 +130,7 @@ class ToValidate:
     plan: ModelPlan
     policy: Policy
     own_edms: bool
+    named: bool  # whether problems may name rows by their natural keys
     weight: int
 
 
@@ -151,6 +152,7 @@ def validate_merged_table(merge: ToValidate, workspace: Workspace) -> MergedTabl
             merge.plan,
             merge.policy,
             own_edms=merge.own_edms,
+            named=merge.named,
         )
 
 

@@ -14,6 +14,7 @@ from edms_tasks.databases.address import DatabaseAddress
 from edms_tasks.databases.merge_transaction import TableChange
 from edms_tasks.databases.postgresql import PostgresDatabase
 from edms_tasks.errors import MergeRefused, TargetInUse
+from edms_tasks.redaction import Redaction
 
 DOCUMENTS = """
     CREATE TABLE doc (id serial PRIMARY KEY, name text UNIQUE);
@@ -40,6 +41,7 @@ def merge(
     inserts: Sequence[dict[str, object]] = (),
     updates: Sequence[dict[str, object]] = (),
     commits: bool = True,
+    sensitive: Sequence[str] = (),
 ) -> None:
     """Write rows as a merge does."""
     address = DatabaseAddress.from_url(url)
@@ -54,7 +56,8 @@ def merge(
             pq.write_table(pa.Table.from_pylist(list(rows)), folder / f"{action}.parquet")
     encodings = {column.name: "native" for column in table.columns}
     change = TableChange(table, encodings, files["inserts"], files["updates"])  # type: ignore[arg-type]
-    with database.merging(folder, tables) as transaction:
+    redaction = Redaction(sensitive, {one.id: one for one in tables}, {})
+    with database.merging(folder, tables, redaction) as transaction:
         transaction.view().measure(table)
         transaction.write([change])
         if commits:
@@ -263,3 +266,16 @@ def test_rows_that_are_overwritten_give_up_what_an_index_compares(postgres_datab
     assert ask(postgres_database, "SELECT id, name FROM doc ORDER BY 1") == [(1, "a"), (2, "b"), (3, "C")]
     with pytest.raises(MergeRefused, match="id 3"):
         merge(postgres_database, tmp_path, "doc", updates=[{"id": 1, "name": "c"}])
+
+
+def test_a_refusal_names_rows_without_values_that_are_hidden(postgres_database: str, tmp_path: Path) -> None:
+    make(
+        postgres_database,
+        "CREATE TABLE doc (id int PRIMARY KEY, name text, EXCLUDE (lower(name) WITH =), UNIQUE (name));"
+        "INSERT INTO doc VALUES (1, 'Secret')",
+    )
+
+    with pytest.raises(MergeRefused, match="the snapshot's row id 7 and the target's row id 1") as refused:
+        merge(postgres_database, tmp_path, "doc", inserts=[{"id": 7, "name": "SECRET"}], sensitive=["doc.NAME"])
+
+    assert "secret" not in str(refused.value).lower()

@@ -51,6 +51,7 @@ from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import Wait, give_up
 from edms_tasks.manifest import TableEntry
 from edms_tasks.quoting import identifier
+from edms_tasks.redaction import Redaction
 
 _MIGRATED, _REPLAYED = "_edms_migrated", "_edms_replayed"
 
@@ -88,8 +89,10 @@ class PostgresDatabase:
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[PostgresView]:
         return open_view(self.address, jobs)
 
-    def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[PostgresMerge]:
-        return merging(self.address, tables)
+    def merging(
+        self, scratch: Path, tables: Sequence[Table], redaction: Redaction
+    ) -> AbstractContextManager[PostgresMerge]:
+        return merging(self.address, tables, redaction)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
         with self._maintenance() as connection:

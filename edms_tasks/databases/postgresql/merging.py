@@ -33,6 +33,7 @@ from edms_tasks.databases.postgresql.view import PostgresView
 from edms_tasks.errors import CommitUndetermined, MergeRefused, TargetInUse
 from edms_tasks.inventory.model import Column, Table
 from edms_tasks.quoting import identifier, identifiers, literal
+from edms_tasks.redaction import Redaction
 
 _ROWS = "edms_backup_rows"
 _PATIENCE = "30s"
@@ -42,7 +43,7 @@ _TAKES_TEXT = ("text", "character varying", "character")
 
 
 @contextmanager
-def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[PostgresMerge]:
+def merging(address: DatabaseAddress, tables: Sequence[Table], redaction: Redaction) -> Iterator[PostgresMerge]:
     """Lock the tables against writers (readers continue) and yield the transaction; it is rolled back unless committed.
 
     Raises:
@@ -53,7 +54,7 @@ def merging(address: DatabaseAddress, tables: Sequence[Table]) -> Iterator[Postg
     with connected(address) as catalogue_connection, adbc.connect(conninfo, autocommit=False) as connection:
         # What it asks must not wait for the locks of the transaction, which would wait for the answer.
         catalogue_connection.execute(f"SET lock_timeout = '{_PATIENCE}'".encode())
-        merge = PostgresMerge(address, catalogue_connection, connection, server.own)
+        merge = PostgresMerge(address, catalogue_connection, connection, server.own, redaction)
         merge.lock(tables)
         try:
             yield merge
@@ -79,12 +80,14 @@ class PostgresMerge:
         catalogue_connection: catalogue.Connection,
         connection: adbc.Connection,
         own: OwnNames,
+        redaction: Redaction,
     ) -> None:
         self.committed = self.undecided = False
         self._address = address
         self._catalogue = catalogue_connection
         self._connection = connection
         self._own = own
+        self._redaction = redaction
         self._first_view: PostgresView | None = None
         self._advancing: list[str] = []
 
@@ -212,7 +215,13 @@ class PostgresMerge:
         """Ask for rows that an index, which only the server can compare, does not allow together. Raises MergeRefused."""
         for rule in table.unique_rules:
             query = rows_that_exclude_each_other(
-                self._catalogue, table, rule.name, values, f"pg_temp.{_ROWS}", even_if_deferrable=inserts
+                self._catalogue,
+                table,
+                rule.name,
+                values,
+                f"pg_temp.{_ROWS}",
+                even_if_deferrable=inserts,
+                redaction=self._redaction,
             )
             found = self._rows(query) if query else []
             if found:

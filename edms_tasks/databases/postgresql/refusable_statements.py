@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import psycopg
 
+from edms_tasks.databases.quoted_values import without_quoted_values
+
 Connection = psycopg.Connection[tuple[object, ...]]
 
 # Classes of SQLSTATE that refuse this statement: feature, grantor, grant, state of an object, syntax or access, and what an event
@@ -31,7 +33,7 @@ def attempt(connection: Connection, statement: bytes) -> str | None:
         except psycopg.Error as error:
             if not (error.sqlstate or "").startswith(_REFUSALS):
                 raise
-            return " ".join(str(error).split())[:_LONGEST]
+            return _said(error)
     return warned[0] if warned else None
 
 
@@ -78,7 +80,12 @@ def why_not(error: psycopg.Error) -> str:
     state = error.sqlstate or "08"
     if state.startswith(_CIRCUMSTANCES) and not state.startswith(_REFUSALS):
         raise error
-    return " ".join(str(error).split())[:_LONGEST]
+    return _said(error)
+
+
+def _said(error: psycopg.Error) -> str:
+    """What the server said, for findings and notes, which are kept and sent: they have no values of rows."""
+    return " ".join(without_quoted_values(str(error)).split())[:_LONGEST]
 
 
 def rehearse(connection: Connection, statement: bytes) -> str | None:

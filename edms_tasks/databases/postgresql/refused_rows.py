@@ -14,6 +14,7 @@ import adbc_driver_manager
 from edms_tasks.databases.postgresql.catalogue import Connection
 from edms_tasks.inventory.model import Table
 from edms_tasks.quoting import identifier, literal, mentions
+from edms_tasks.redaction import NOT_SHOWN, Redaction
 
 _EXAMPLES = 3
 _LONGEST = 900
@@ -77,6 +78,7 @@ def rows_that_exclude_each_other(
     rows: str,
     *,
     even_if_deferrable: bool,
+    redaction: Redaction,
 ) -> str | None:
     """A query for (row to be written, row that is there) that the constraint does not allow together; None if it is not an index.
 
@@ -87,6 +89,7 @@ def rows_that_exclude_each_other(
         values: column -> SQL of its value in `rows`, whose alias is `r`.
         rows: the rows to be written.
         even_if_deferrable: also for a constraint that is checked at the end, when no row that is there will be changed any more.
+        redaction: which values may name the rows.
     """
     name = identifier(table.schema_name, table.name)
     found = connection.execute(_INDEX.encode(), (name, constraint)).fetchone()
@@ -108,7 +111,7 @@ def rows_that_exclude_each_other(
     same = " AND ".join(f"{values[column]} = x.{identifier(column)}" for column in table.primary_key)
     stays = "" if even_if_deferrable else f" AND NOT EXISTS (SELECT FROM {rows} r WHERE {same})"
     return f"""
-        SELECT {_shown(table, "r")}, {_shown(table, "t")}
+        SELECT {_shown(table, "r", redaction)}, {_shown(table, "t", redaction)}
         FROM (SELECT x.*, {numbered} FROM (SELECT {typed} FROM {rows} r) x WHERE {condition}) r
             JOIN (SELECT x.*, {numbered} FROM ONLY {name} x WHERE ({condition}){stays}) t ON {both}
         ORDER BY 1, 2 LIMIT {_EXAMPLES}
@@ -124,10 +127,13 @@ def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def _shown(table: Table, alias: str) -> str:
+def _shown(table: Table, alias: str, redaction: Redaction) -> str:
     """SQL: what names a row for people: its id and the columns of its first unique key."""
     stored = {column.name for column in table.stored_columns}
     unique = next((one.columns for one in table.unique_keys if not one.partial and stored.issuperset(one.columns)), ())
     names = dict.fromkeys((*table.primary_key, *unique)) or dict.fromkeys(stored)
-    parts = [f"{literal(f'{name} ')} || coalesce(CAST({alias}.{identifier(name)} AS text), 'NULL')" for name in names]
+    shown = [name for name in names if not redaction.hides(table, name)]
+    parts = [f"{literal(f'{name} ')} || coalesce(CAST({alias}.{identifier(name)} AS text), 'NULL')" for name in shown]
+    if not parts:
+        return literal(NOT_SHOWN)
     return f"left(concat_ws(', ', {', '.join(parts)}), 200)"

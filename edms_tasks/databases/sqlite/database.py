@@ -30,6 +30,7 @@ from edms_tasks.errors import DatabaseRefused, LockUnavailable, TargetExists, Ta
 from edms_tasks.inventory.model import Table
 from edms_tasks.locking.file_locks import FileLock, Wait, file_lock, give_up, locked_by
 from edms_tasks.manifest import TableEntry
+from edms_tasks.redaction import Redaction
 from edms_tasks.scratch.disk_space import require_space
 
 
@@ -72,7 +73,9 @@ class SqliteDatabase:
     def view(self, scratch: Path, jobs: int) -> AbstractContextManager[SqliteView]:
         return open_view(self.address, scratch)
 
-    def merging(self, scratch: Path, tables: Sequence[Table]) -> AbstractContextManager[SqliteMerge]:
+    def merging(
+        self, scratch: Path, tables: Sequence[Table], redaction: Redaction
+    ) -> AbstractContextManager[SqliteMerge]:
         return merging(self.address, scratch)
 
     def check_target(self, into: str | None, *, promote: bool, disconnect: bool) -> tuple[str, ...]:
