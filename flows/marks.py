@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edms_tasks.errors import EdmsBackupError, EvidenceNotWritten
 from edms_tasks.lineage.find_snapshot import chosen_snapshot
 from edms_tasks.lineage.logged_records import NAMED
 from edms_tasks.pruning import mark_snapshots
@@ -54,7 +55,8 @@ def give_up_lost_records(settings: Settings, *, reason: str, by: str | None = No
     lost = mark_snapshots.give_up_lost_records(
         repository, settings.workdir, reason=reason, by=whoever_runs_this() if by is None else by
     )
-    append_entry(repository, settings, "release", "success", LogFacts(True, facts={"given_up": list(lost)}))
+    said = LogFacts(True, facts={"given_up": list(lost)})
+    _append(repository, settings, "release", said, f"{len(lost)} lost records are given up")
     return lost
 
 
@@ -66,5 +68,19 @@ def _mark(
     who = whoever_runs_this() if by is None else by
     marked = mark(repository, chosen, who)
     said = LogFacts(True, snapshot=chosen, facts={NAMED: list(marked.records), "by": who, "what": marked.done})
-    append_entry(repository, settings, event, "success", said)
+    _append(repository, settings, event, said, f"Snapshot {chosen[:12]} is {marked.done}")
     return marked
+
+
+def _append(repository: Repository, settings: Settings, event: str, said: LogFacts, done: str) -> None:
+    """Add the entry on what is in force by now; raises EvidenceNotWritten if it cannot be added."""
+    try:
+        append_entry(repository, settings, event, "success", said)
+    except EdmsBackupError as error:
+        raise EvidenceNotWritten(
+            f"{done}. This is in force, but it is not in the repository's log.",
+            where=error.where or repository.display,
+            why=f"{error.what} {error.why}".strip(),
+            fix="You need not repeat it. Until the log can be written again, keep this message with your records. "
+            f"{error.fix}".strip(),
+        ) from error

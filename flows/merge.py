@@ -36,7 +36,7 @@ from edms_tasks.restore import check_engine
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.settings import Settings
 from flows.approval.approving import after_approval
-from flows.approval.proposal import Proposal
+from flows.approval.proposal import CHANGES_SHOWN, Proposal
 from flows.backing_up.backup_result import BackupResult
 from flows.backup import make_snapshot
 from flows.evidence.repository_log import LogFacts, logged
@@ -320,6 +320,8 @@ def _merge(
         plan = stages.plan(opened.snapshot_id, database.address.display, notes)
         if plan.conflicts:
             return plan, ()
+        if run.approved is not None:
+            run.approved.require_plan(proposal_of(plan, ()).lines(CHANGES_SHOWN))
         cleanup.callback(stages.files.remove_staged)
         proved = stages.carry_out(transaction)
         aside = run.settings.workdir / "replaced-by-merges" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}"

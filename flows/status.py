@@ -215,6 +215,7 @@ def status_of(
         problems.append(f"The last drill failed, on {drills[0].at:%Y-%m-%d %H:%M} UTC: {why}")
     if limits.drill is not None and (passed is None or now - passed > limits.drill):
         problems.append(f"No drill has passed for {in_words(limits.drill)}.")
+    problems += repository.log.breaks  # between the entries that were read for all this
     filling = _filling(settings, state, now)
     problems += [filling] if filling else []
     return Status(

@@ -113,6 +113,7 @@ class AuditLog:
         # One for each place: a second copy of the repository may be behind it.
         place = hashlib.sha256(backend.display.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self._witness = folder / f"log-witness-{place}.txt" if folder is not None else None
+        self._breaks: dict[str, None] = {}
 
     def append(
         self,
@@ -173,11 +174,20 @@ class AuditLog:
         return None
 
     def backwards(self) -> Iterator[LogEntry]:
-        """The entries that can be read, newest first; each is read when it is asked for."""
+        """The entries that can be read, newest first; each is read when it is asked for, and compared with the one after it."""
+        following: LogEntry | None = None
         for number in reversed(self._numbers()):
-            entry, _ = self._entry(number)
+            entry, sha256 = self._entry(number)
+            if following is not None and following.number == number + 1 and following.before != sha256:
+                self._breaks[_does_not_follow(number + 1)] = None
+            following = entry
             if entry is not None:
                 yield entry
+
+    @property
+    def breaks(self) -> tuple[str, ...]:
+        """A sentence for each pair of entries that `backwards` has read and that do not follow each other."""
+        return tuple(self._breaks)
 
     def files(self, first: int) -> Iterator[tuple[int, bytes]]:
         """The files of the entries from a number on, as they are stored."""
@@ -193,22 +203,30 @@ class AuditLog:
         return self._entry(number)[0]
 
     def remembered(self) -> Witness | None:
-        """The last entry that this machine knows of; None if it knows of none."""
+        """The last entry that this machine knows of; None if it knows of none, or what it knows cannot be read."""
+        return self._known()[0]
+
+    def _known(self) -> tuple[Witness | None, str]:
+        """The last entry that this machine knows of, and why that cannot be read, or ""."""
         if self._witness is None:
-            return None
+            return None, ""
         try:
-            return Witness.parsed(self._witness.read_text(encoding="utf-8"))
+            return Witness.parsed(self._witness.read_text(encoding="utf-8")), ""
         except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            return None  # then only the entries themselves can be compared; `check` says that there is no witness
+            return None, ""
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or "it is damaged"
+            return None, (
+                f"Which entry of the log was the last cannot be read on this machine ({self._witness}: {why}), so whether later ones were "
+                "removed is not known."
+            )
 
     def remember(self, witness: Witness) -> None:
         """Keep the last entry's number and hash on this machine."""
         if self._witness is None:
             return
-        known = self.remembered()
-        if known is not None and (known.number >= witness.number or self.witness_problem(known)):
+        known, unreadable = self._known()
+        if unreadable or (known is not None and (known.number >= witness.number or self.witness_problem(known))):
             return  # a log that was shortened or written anew stays noticed
         private_folder(self._witness.parent)
         write_durably(self._witness, f"{witness}\n")
@@ -229,9 +247,9 @@ class AuditLog:
         numbers = self._numbers()
         if gaps := _gaps(numbers):
             return gaps[0]
-        known = witness or self.remembered()
+        known, unreadable = (witness, "") if witness is not None else self._known()
         if known is None:
-            return ""
+            return unreadable
         _, sha256 = self._entry(known.number)
         if sha256 is None:
             last = numbers[-1:]
@@ -258,20 +276,20 @@ class AuditLog:
                 problems.append(f"Entry {number} of the log cannot be read, or is of another repository.")
             else:
                 if number == expected and entry.before != before:
-                    problems.append(
-                        f"Entry {number} of the log does not follow the one before it: one of them was changed."
-                    )
+                    problems.append(_does_not_follow(number))
                 if why := self.why_unsigned(entry):
                     problems.append(f"Entry {number} of the log ({entry.event}, {entry.at:%Y-%m-%d %H:%M} UTC): {why}")
                 entries.append(entry)
             expected, before = number + 1, sha256 or _NOTHING
         problems += [
-            f"Entry {number} of the log says that the machine {self._keys.signers.known[signer]} was revoked, and its signature counts: "
-            "the keys were set back, or the run was killed. Run `edms-backup key revoke` again."
+            f"Entry {number} of the log says that the machine {self._keys.signers.known[signer]} was revoked, and its key is among the "
+            "repository's: the keys were set back, or the run was killed. Run `edms-backup key revoke` again."
             for signer, number in self._revoked.items()
             if signer in self._keys.signers.known
         ]
-        for seen in filter(None, (self.remembered(), witness)):
+        seen_here, unreadable = self._known()
+        problems += [unreadable] if unreadable else []
+        for seen in filter(None, (seen_here, witness)):
             if (problem := self.witness_problem(seen)) and problem not in problems:
                 problems.append(problem)
         return CheckedLog(tuple(entries), tuple(problems), Witness(expected - 1, before) if expected > 1 else None)
@@ -287,8 +305,13 @@ class AuditLog:
             return "it is not signed." if signers.required and writes else ""
         if not entry.is_rightly_signed:
             return "its signature is not right: it was changed."
-        strange = signers.complete and signers.known and entry.signer not in signers.known
-        if strange and entry.number >= self._revoked.get(entry.signer, 0):
+        revoked = self._revoked.get(entry.signer)
+        if revoked is not None:
+            # Also if the key is among the repository's again: whoever can write to the storage can put it back.
+            return (
+                f"it is signed with a key that entry {revoked} of the log revokes." if entry.number >= revoked else ""
+            )
+        if signers.complete and signers.known and entry.signer not in signers.known:
             return f"it is signed with the key {entry.signer}, which is none of those this repository knows."
         return ""
 
@@ -299,12 +322,15 @@ class AuditLog:
     @cached_property
     def _revoked(self) -> dict[str, int]:
         """Public key of a machine that counts no more -> the entry that says so. What it had written before goes on counting."""
+        entries = [entry for entry in self.backwards() if entry.event == REVOKED and entry.is_rightly_signed]
+        counted = {*self._keys.signers.known}  # also machines that were revoked later: at that time they counted
+        for entry in entries:
+            counted |= set(_revoked_by(entry)) if entry.signer in counted else set()
         found: dict[str, int] = {}
-        for entry in self.backwards():
-            counts = entry.signer in self._keys.signers.known or entry.number < found.get(entry.signer, 0)
-            if entry.event == REVOKED and counts and entry.is_rightly_signed:
-                named = entry.facts.get("signers")
-                found |= {str(one): entry.number for one in named} if isinstance(named, list) else {}
+        for entry in reversed(entries):  # a machine that was revoked revokes nobody, though its key was put back
+            if entry.signer in counted and entry.signer not in found:
+                for one in _revoked_by(entry):
+                    found.setdefault(one, entry.number)
         return found
 
     def _numbers(self) -> list[int]:
@@ -329,6 +355,15 @@ REVOKED = "key-revoke"
 
 UNSIGNED_EVENTS = frozenset({"restore", "verify", "merge", "rollback", "drill"})
 """What a machine without a write key may do: none of it changes the repository."""
+
+
+def _revoked_by(entry: LogEntry) -> list[str]:
+    named = entry.facts.get("signers")
+    return [str(one) for one in named] if isinstance(named, list) else []
+
+
+def _does_not_follow(number: int) -> str:
+    return f"Entry {number} of the log does not follow the one before it: one of them was changed."
 
 
 def _gaps(numbers: Sequence[int]) -> list[str]:

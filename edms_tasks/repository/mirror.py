@@ -269,9 +269,36 @@ def _copy_log(copying: _Copying, made: Mirrored) -> None:
             "The copy's log has entries that the source's lacks: a run used the copy, or the source's log was shortened "
             f"(`edms-backup log`). They are kept in {_REPLACED}/ there."
         )
-    for one in ours.items():
-        if one[0] not in theirs:
-            copying.file(one)
+    # Listed after the log: a snapshot is there before the entry on it is.
+    uncopied = _ids(source) - _ids(target)
+    for name, size in sorted(ours.items()):
+        if name in theirs:
+            continue
+        if named := _names(source, name) & uncopied:
+            number, snapshot = int(PurePosixPath(name).stem), min(named)[:12]
+            made.notes.append(
+                f"The copy's log ends before entry {number:,}, which is on snapshot {snapshot}: the copy does not have that yet. The next "
+                "copy continues it."
+            )
+            return
+        before = len(made.problems)
+        copying.file((name, size))
+        if len(made.problems) > before:
+            return  # a gap would be taken for a removed entry
+
+
+def _ids(backend: Backend) -> set[str]:
+    return {PurePosixPath(name).stem for name, _ in backend.names("snapshots")}
+
+
+def _names(source: Backend, name: str) -> set[str]:
+    """The snapshot that an entry of the log is on; empty if there is none, or the entry cannot be read."""
+    try:
+        entry = parsed_json(source.read(name, _SMALL))
+    except (FileNotFoundError, ValueError):
+        return set()
+    snapshot = entry.get("snapshot") if isinstance(entry, dict) else None
+    return {snapshot} if isinstance(snapshot, str) else set()
 
 
 def _hashed(blocks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

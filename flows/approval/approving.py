@@ -16,7 +16,7 @@ from edms_tasks.errors import EdmsBackupError, NotApproved
 from edms_tasks.periods import period_of
 from flows.approval.answers import TypedApproval, check_answer
 from flows.approval.approved_target import KnownTarget
-from flows.approval.proposal import Proposal
+from flows.approval.proposal import CHANGES_SHOWN, Proposal
 from flows.approval.waiting_run import WaitingRun, WaitingRuns, recorded
 from flows.evidence.repository_log import record_failure
 from flows.running.approvals import Approved
@@ -26,8 +26,6 @@ from flows.running.question import AskedField, Question
 from flows.running.run import Run
 
 Request = TypeVar("Request")
-
-_CHANGES_SHOWN = 40
 
 
 def after_approval(
@@ -60,7 +58,7 @@ def after_approval(
                 subject=proposal.subject,
                 pinned=dict(proposal.pinned),
                 target=place.lines(),
-                plan=tuple(map(printable, proposal.lines(_CHANGES_SHOWN))),
+                plan=tuple(map(printable, proposal.lines(CHANGES_SHOWN))),
             )
             runs.write(run_id, waiting)
             _show(run, verb, proposal)
@@ -128,7 +126,7 @@ def _show(run: Run, verb: str, proposal: Proposal) -> None:
             f"{plain(proposal.title)}\n",
             fact_list(proposal.facts),
             ("What stands in the way now", bullets(proposal.obstacles)),
-            ("What would change", bullets(proposal.changes, _CHANGES_SHOWN)),
+            ("What would change", bullets(proposal.changes, CHANGES_SHOWN)),
             ("Notes", bullets(proposal.notes)),
         ),
     )

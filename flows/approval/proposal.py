@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+CHANGES_SHOWN = 40
+
 
 @dataclass(frozen=True)
 class Proposal:

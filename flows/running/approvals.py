@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from edms_tasks.errors import NotApproved
+from flows.running.printable import printable
+
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -49,5 +53,16 @@ class Approved:
                 "This is not what was approved: nothing was changed.",
                 where=subject,
                 why=f"{self.subject} was approved.",
+                fix="Start a new run, and approve its plan.",
+            )
+
+    def require_plan(self, lines: Iterable[str]) -> None:
+        """Raise NotApproved if a line of what would be done now was not in the plan that they saw."""
+        seen = set(self.plan)
+        if new := [line for line in map(printable, lines) if line not in seen]:
+            raise NotApproved(
+                "The live system has changed since this plan was approved: nothing was changed.",
+                where=self.subject,
+                why=f"Now it would be: {'; '.join(new[:_NAMED])}{'; …' if len(new) > _NAMED else ''}.",
                 fix="Start a new run, and approve its plan.",
             )

@@ -191,6 +191,37 @@ def test_an_accepted_earlier_copy_is_the_log_from_then_on(place: RepositorySetti
     assert problems(place) == ()
 
 
+@pytest.mark.parametrize("damage", ["", "17:", "a folder"])
+def test_a_witness_that_cannot_be_read_is_told_and_stays_as_it_is(place: RepositorySettings, damage: str) -> None:
+    assert place.copies is not None
+    (witness,) = place.copies.rglob("log-witness-*.txt")
+    witness.unlink()
+    if damage == "a folder":
+        witness.mkdir()
+    else:
+        witness.write_text(damage)
+    file(place, ENTRIES).unlink()
+
+    for said in (Repository.open(place).log.witness_problem(), *problems(place)):
+        assert f"cannot be read on this machine ({witness}: " in said
+    add(place, "goes on")
+    assert problems(place)
+    if damage != "a folder":
+        Repository.open(place).log.accept()
+        assert problems(place) == ()
+
+
+def test_entries_that_do_not_follow_each_other_are_noticed_by_who_reads_them(place: RepositorySettings) -> None:
+    log = Repository.open(place).log
+    assert [entry.number for entry in log.backwards()] == [6, 5, 4, 3, 2, 1]
+    assert log.breaks == ()
+    _changed(file(place, 3))
+    for _ in range(2):
+        assert [entry.number for entry in log.backwards()] == [6, 5, 4, 3, 2, 1]
+    (said,) = log.breaks
+    assert said.startswith("Entry 4 of the log does not follow")
+
+
 @pytest.mark.parametrize("text", ["", "17", "17:", "x:" + "0" * 64, "0:" + "0" * 64, "1:" + "g" * 64, "1:" + "0" * 63])
 def test_a_line_that_is_no_witness_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="witness"):

@@ -332,10 +332,42 @@ def test_what_a_machine_recorded_before_it_was_revoked_goes_on_counting(
         late = library.repository.records.write("release", by="a thief", of=own.repository.records.read().by_id)
         assert own.repository.records.read().unreadable == (f"records/{late}.json",)
         (problem,) = own.repository.log.check().problems
-        assert "none of those" in problem
+        assert "with a key that entry" in problem
         own.repository.backend.remove(f"records/{late}.json")
         own.repository.backend.remove(f"log/{own.repository.log.last().number:012d}.json")  # type: ignore[union-attr]
         own.repository.log.accept()
+
+
+def test_a_revoked_key_that_is_put_back_signs_no_entry_that_counts_and_revokes_nobody(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    """Whoever can write to the storage can put the file with the machines' keys back."""
+    thief = place.model_copy(update={"write_key": tmp_path / "plant-2", "copies": None})
+    keys.make_write_key(settings_of(place), tmp_path / "plant-2", "plant-2")
+    Repository.open(thief).log.append("backup", "success", version="1")
+    before = {name: data for name, data in files_of(place).items() if name.startswith("keys")}
+    keys.revoke_machine(settings_of(place), "plant-2")
+    for name, data in before.items():
+        (Path(place.url) / name).write_bytes(data)
+    log = Repository.open(thief).log
+    owner = json.loads(Path(str(place.write_key)).read_text())
+    mine = next(entry.signer for entry in log.backwards() if entry.machine == owner["machine"])
+    log.append("prune", "success", version="1")
+    log.append("key-revoke", "success", version="1", facts={"signers": [mine]})
+    Repository.open(place).log.append("verify", "success", version="1")
+
+    own = Repository.open(place).log
+    counted = {f"{entry.event} by {entry.machine}": own.proves(entry) for entry in own.backwards()}
+
+    assert counted == {
+        f"verify by {owner['machine']}": True,
+        "key-revoke by plant-2": False,
+        "prune by plant-2": False,
+        f"key-revoke by {owner['machine']}": True,
+        f"key-writer by {owner['machine']}": True,
+        "backup by plant-2": True,
+    }
+    assert any("was revoked, and its key is among" in problem for problem in own.check().problems)
 
 
 def test_a_hold_that_counts_no_more_since_nothing_vouches_for_it_is_said_and_stops_prunes(

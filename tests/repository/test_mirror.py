@@ -253,3 +253,34 @@ def test_entries_that_only_the_copy_has_are_set_aside_and_said(place: Repository
     logs = {name: data for name, data in there(at).items() if name.startswith("log/")}
     assert logs == {name: data for name, data in there(place).items() if name.startswith("log/")}
     assert [name for name in there(at) if name.startswith("replaced/")]
+
+
+def test_a_backup_that_ends_during_the_copy_is_in_its_log_only_with_its_snapshot(
+    place: RepositorySettings, tmp_path: Path
+) -> None:
+    first = store(place, b"one")
+    target, copy = target_of(tmp_path)
+    meanwhile: list[str] = []
+
+    def progress(*_: int) -> None:
+        if not meanwhile:
+            meanwhile.append("")
+            meanwhile[0] = store(place, b"two", day=2, previous=first)
+
+    made = mirror(
+        open_backend(place),
+        target,
+        named_by_content=place.write_key is None,
+        jobs=1,
+        expect=lambda *_: None,
+        progress=progress,
+    )
+
+    assert (made.snapshots, made.problems) == ([first], [])
+    assert any("log ends before entry" in note and meanwhile[0][:12] in note for note in made.notes)
+    own = Repository.open(place.model_copy(update={"url": copy.url, "copies": None}))
+    logged = {entry.snapshot for entry in own.log.backwards() if entry.snapshot}
+    assert logged == {first}
+    again = copied(place, target)
+    assert (again.snapshots, again.notes) == ([meanwhile[0]], [])
+    assert there(copy) == there(place)

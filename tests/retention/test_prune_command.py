@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from edms_tasks.errors import RepositoryUnreachable
+from edms_tasks.repository.backend import LocalBackend
 from flows.cli.app import app
 from tests.backed_up import BackedUpSystems
 from tests.direct_access import execute
@@ -160,3 +162,25 @@ def test_a_system_comes_back_from_what_a_prune_left(backed_up: BackedUpSystems, 
     again = protected.backup()
     assert again.verified and again.manifest.number == 5
     assert [one.code for one in again.manifest.findings if one.code.startswith("snapshot")] == []
+
+
+def test_a_hold_that_is_not_in_the_log_is_in_force_and_the_error_says_so(
+    local: Library, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = local.add(0)
+    local.add(1)
+    create = LocalBackend.create
+
+    def full(backend: LocalBackend, name: str, data: bytes) -> bool:
+        if name.startswith("log/"):
+            raise RepositoryUnreachable("The disk is full.", where=name, fix="Make room.")
+        return create(backend, name, data)
+
+    monkeypatch.setattr(LocalBackend, "create", full)
+    refused = _json(config, "hold", first[:8], "--reason", "case 7", "--by", "Ann")
+    monkeypatch.undo()
+
+    assert (refused["error"], refused["exit_code"]) == ("evidence-not-written", 4)
+    assert f"Snapshot {first[:12]} is held by Ann: case 7. This is in force" in refused["what"]
+    assert refused["why"] == "The disk is full."
+    assert _json(config, "prune", "--keep-last", "1")["removed"] == []
