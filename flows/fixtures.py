@@ -25,6 +25,7 @@ from edms_tasks.inventory.model import Finding
 from edms_tasks.lineage.find_snapshot import chosen_snapshot
 from edms_tasks.lineage.snapshot_source import open_source
 from edms_tasks.manifest import Manifest
+from edms_tasks.redaction import Redaction
 from edms_tasks.repository.reader_leases import reading
 from edms_tasks.scratch.run_folder import run_folder
 from flows.evidence.repository_log import LogFacts, logged
@@ -167,8 +168,9 @@ def _export(
             for index in roots:
                 inside = place / "files" / plain_name(index.root.name)
                 run.call(restore_root, run, index, repository, inside, folder / f"scratch-{inside.name}")
+    redaction = Redaction.of_entries(run.settings.validate_.sensitive, manifest.tables)
     findings = (
-        *value_findings(list(zip(exported.models, written, strict=True))),
+        *value_findings(list(zip(exported.models, written, strict=True)), redaction),
         *row_findings(manifest, exported, by_natural_key=request.natural_foreign, without_ids=request.natural_primary),
         *(() if roots else file_findings(manifest.files, asked=not request.without_files)),
     )

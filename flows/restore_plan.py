@@ -29,6 +29,7 @@ from edms_tasks.restore import fetch_schema
 from edms_tasks.scratch.run_folder import run_folder
 from edms_tasks.scratch.workspace import Workspace
 from edms_tasks.settings import Settings
+from edms_tasks.shown_manifest import with_shown_findings
 from flows.backing_up.preflight_restore import notes_on_the_edms, try_the_schema
 from flows.diffing.compare_sources import CompareOptions, compare_sources
 from flows.diffing.diff_sources import DiffSource, database_source, empty_source, labels_of, snapshot_source
@@ -125,13 +126,14 @@ def plan_restore(run: Run, request: RestorePlanRequest) -> RestorePlan:
         difference = compare_sources(
             run, opened.repository, opened.workspace, opened.scratch, opened.whole(), there, reading, asked
         ).turned()
+    shown = with_shown_findings(opened.manifest, run.settings.validate_.sensitive)
     plan = RestorePlan(
         snapshot_id=opened.snapshot_id,
         created=opened.manifest.created,
         target=there.state.title,
         difference=difference,
         migrate=tuple(".".join(one) for one in opened.version_plan.migrate),
-        findings=tuple(finding for finding in opened.manifest.findings if finding.severity != "info"),
+        findings=tuple(one for one in shown.findings if one.severity != "info"),
         in_use=opened.in_use,
         notes=(*opened.notes, *difference.notes),
         seconds=run.seconds,

@@ -33,6 +33,7 @@ WORDS = {
     "repository_settings",
     "signal_settings",
     "redaction",
+    "shown_manifest",
     "validate_settings",
     "drill_settings",
     "convert_settings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -14,14 +15,16 @@ from edms_tasks.conversion.compatibility import assess_table
 from edms_tasks.conversion.table_pairs import TablePair
 from edms_tasks.digests.row_differences import explain
 from edms_tasks.findings import make_finding
+from edms_tasks.fixtures.not_held import value_findings
 from edms_tasks.inventory.model import Column, ForeignReference, GenericReference, NaturalKey, Table, UniqueKey
-from edms_tasks.manifest import TableEntry, TableState
+from edms_tasks.manifest import Block, Manifest, ReferenceState, TableEntry, TableState
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.planning import MergePlan, ModelPlan
 from edms_tasks.owners_suites import OwnersSuite
 from edms_tasks.redaction import Redaction
 from edms_tasks.scratch.raw_table import RawTable
 from edms_tasks.scratch.workspace import open_workspace
+from edms_tasks.shown_manifest import shown_manifest, with_shown_findings
 
 SPELLINGS = [
     "users.User.owner",
@@ -220,3 +223,42 @@ def test_findings_of_a_backup_have_no_example_of_the_column(spelling: str) -> No
     shown = [*_redaction(spelling).without_values(findings)]
 
     assert [one.examples for one in shown] == [(), (), (), (), ("SECRET",)]
+
+
+def test_an_earlier_snapshot_is_shown_without_what_is_sensitive_now() -> None:
+    digest = "0" * 64
+    users = _entry().model_copy(
+        update={
+            "state": TableState(rows=1, references=(_dangling("owner_id"), _dangling("name"))),
+            "blocks": (Block(rows=1, first=("SECRET",), columns={"id": digest}),),
+            "ordered_by": ("owner_id",),
+        }
+    )
+    papers = _entry(BY_USER, PAPERS).model_copy(update={"blocks": users.blocks, "ordered_by": ("id",)})
+    finding = make_finding("dangling-reference", "users.User.owner", severity="warning", examples=("SECRET",))
+    manifest = Manifest.model_construct(tables=(users, papers), findings=(finding,))
+
+    shown = shown_manifest(manifest, ["users_user.OWNER"])
+
+    assert shown.findings[0].examples == ()
+    assert [one.dangling_examples for one in shown.tables[0].state.references] == [(), ("SECRET",)]
+    assert [entry.blocks and entry.blocks[0].first for entry in shown.tables] == [(), ("SECRET",)]
+    assert with_shown_findings(manifest, ["users_user.OWNER"]).tables == manifest.tables
+    assert shown_manifest(manifest, []) is manifest
+
+
+def _dangling(name: str) -> ReferenceState:
+    return ReferenceState(name=name, filled=1, dangling=1, dangling_examples=("SECRET",))
+
+
+@pytest.mark.parametrize(("sensitive", "examples"), [("users.User.name", ("primary key 7",)), ("USERS_user.id", ())])
+def test_a_value_that_a_fixture_does_not_hold_is_named_by_a_primary_key_that_may_be_shown(
+    sensitive: str, examples: tuple[str, ...]
+) -> None:
+    doubtful = SimpleNamespace(reason="is NaN", code="fixture-value-lost", rows=1, field="owner", example="7")
+    written: Any = SimpleNamespace(doubtful=[doubtful], left_out=[])
+    model: Any = SimpleNamespace(table=USERS)
+
+    (found,) = value_findings([(model, written)], _redaction(sensitive))
+
+    assert found.examples == examples

@@ -22,6 +22,11 @@ _QUOTED = (
         r'\g<1>"…"',
     ),
     (r"((?i:value|token|character|digit|label|string) )\"[^\n]*\"(?= (?:is|in|of|at)\b)", r'\g<1>"…"'),
+    # DuckDB and Arrow, which read the snapshot's rows
+    (r"(?i)((?:could not|failed to|unable to) (?:convert|parse|cast)[^\n'\"]*)(['\"])[^\n]*\2", r"\g<1>\g<2>…\g<2>"),
+    (r"( with value )[^\n]*?(?= can't be cast)", r"\g<1>…"),
+    (r"(?i)(duplicate key )\"[^\n]*\"", r'\g<1>"…"'),
+    (r"(\bInput: )\"[^\n]*", r'\g<1>"…"'),
     # Django
     (r"“[^”]*”(?= (?:value|is|has)\b)", "“…”"),
     (r"(expected [^\n]{1,40}? but got )[^\n]*", r"\g<1>…"),

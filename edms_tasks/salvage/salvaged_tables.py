@@ -17,6 +17,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from edms_tasks.chunks.stored_chunks import leave_out
+from edms_tasks.databases.quoted_values import without_quoted_values
 from edms_tasks.digests.canonical import digest_hex
 from edms_tasks.digests.chunk_columns import KEY, content_column, reference_column
 from edms_tasks.digests.table_state import exact_digest, is_in_other_columns, parquet, state_of_chunks
@@ -105,7 +106,7 @@ def _read(repository: Repository, entry: TableEntry, chunk: Chunk, workspace: Wo
     try:
         found = state_of_chunks(workspace, entry.table, entry.natural_key, [rows])
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
-        why = f"Its values are not the table's: {str(error).splitlines()[0][:200]}"
+        why = f"Its values are not the table's: {without_quoted_values(str(error)).splitlines()[0][:200]}"
         return _Read(lost=LostObject(chunk.object.sha256, why))
     if wrong := differences("chunk", chunk, found):
         return _Read(lost=LostObject(chunk.object.sha256, "; ".join(wrong)))

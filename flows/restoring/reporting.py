@@ -13,6 +13,7 @@ from edms_tasks.promotion import Promotion
 from edms_tasks.report import RecoveryFacts, write_recovery_report
 from edms_tasks.report.drill_facts import DrillFacts
 from edms_tasks.repository import Repository
+from edms_tasks.shown_manifest import with_shown_findings
 from flows.evidence.artifacts import leave_restore
 from flows.restoring.erasing import ErasedSnapshot
 from flows.restoring.open_restore import Opened
@@ -55,12 +56,12 @@ def report_restore(
     facts = RecoveryFacts(
         verdict=evidence.verdict,
         snapshot_id=opened.snapshot_id,
-        manifest=source.whole,
+        manifest=with_shown_findings(source.whole, run.settings.validate_.sensitive),
         states=evidence.states,
         files=evidence.files,
         validation=evidence.validation,
         differences=evidence.differences,
-        findings=source.manifest.findings,
+        findings=with_shown_findings(source.manifest, run.settings.validate_.sensitive).findings,
         seconds=run.seconds,
         target=address.display,
         notes=tuple(notes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+import duckdb
 import psycopg
 import pytest
 
@@ -66,6 +67,27 @@ def test_postgresql_messages_lose_values(statement: str, kept: str, postgres_dat
 )
 def test_cut_messages_and_those_of_django_lose_values(message: str, shown: str) -> None:
     assert without_quoted_values(message) == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("SELECT 'ada''s'::INTEGER", "Could not convert string '…' to INT32"),
+        ("SELECT 'ada'::DATE", '"…"'),
+        ("SELECT json_extract('ada', '$')", "Malformed JSON"),
+        ("SELECT 'ada'::UUID", "'…'"),
+        ("SELECT 4019836::BIGINT::SMALLINT", "value … can't be cast"),
+        ("CREATE TABLE t (id TEXT PRIMARY KEY); INSERT INTO t VALUES ('ada'), ('ada')", "duplicate key"),
+    ],
+)
+def test_messages_of_duckdb_lose_values(query: str, kept: str) -> None:
+    with duckdb.connect() as connection, pytest.raises(duckdb.Error) as refused:
+        connection.execute(query).fetchall()
+
+    shown = without_quoted_values(str(refused.value))
+    first = shown.splitlines()[0]
+    assert "ada" not in first and "4019836" not in first
+    assert kept in first
 
 
 @pytest.mark.parametrize(

@@ -25,11 +25,12 @@ def show(
         settings = options.settings()
         from edms_tasks.lineage.find_snapshot import chosen_snapshot
         from edms_tasks.lineage.snapshot_source import open_source
+        from edms_tasks.shown_manifest import shown_manifest
         from flows.cli.printing.closing_summaries import print_snapshot
 
         repository, name = open_source(settings, snapshot)
         chosen = chosen_snapshot(settings, repository, name)
-        snapshot_id, manifest = chosen.snapshot_id, chosen.manifest
+        snapshot_id, manifest = chosen.snapshot_id, shown_manifest(chosen.manifest, settings.validate_.sensitive)
         facts = {
             "snapshot": snapshot_id,
             "manifest": manifest.model_dump(mode="json"),
