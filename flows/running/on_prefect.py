@@ -40,6 +40,7 @@ from edms_tasks.settings import load_settings
 from flows.running.allowed_settings import allowed_settings
 from flows.running.event_names import artifact_key, resource_of
 from flows.running.flow_decorators import ChecksFailed, Task, Verb
+from flows.running.hidden_values import with_no_values
 from flows.running.markdown import plain
 from flows.running.printable import printable
 from flows.running.progress_estimate import Pace, Told
@@ -76,7 +77,7 @@ def make_flow(verb: Verb[Any, Any]) -> prefect.Flow[Any, Any]:
         try:
             if verb.approve is not None:
                 run, request = verb.approve(run, request)
-            result = verb.fn(run, request)
+            result = with_no_values(verb.fn)(run, request)
         except AlreadyPromoted as done:
             # "Retry" in Prefect would run a completed run again with the same parameters; keep its result instead.
             return Completed(message=f"{done.what} {done.fix}")
@@ -116,7 +117,7 @@ def make_task(task: Task[P, Made]) -> prefect.Task[P, Made]:
         retry_condition_fn=_may_pass,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(task.fn)
+    )(with_no_values(task.fn))
 
 
 class PrefectRunner:
