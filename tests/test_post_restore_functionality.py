@@ -37,6 +37,7 @@ def test_django_finds_nothing_to_migrate_and_nothing_wrong(edms: ReferenceEdms) 
     assert "no issues" in edms.manage("check", "--database", "default").stdout
 
 
+@pytest.mark.long
 def test_people_log_in_and_every_page_of_the_admin_opens(edms: ReferenceEdms) -> None:
     inside(
         edms,

@@ -226,6 +226,7 @@ def test_derived_columns_without_an_equal_there_are_left_out_by_name(movable: Mo
     assert found >= {"small.Entry.words", "small.Entry.vector", "small.Entry.weights"}
 
 
+@pytest.mark.long
 def test_a_derived_column_that_fits_is_converted_and_its_values_are_proved(movable: Movable, target: str) -> None:
     settings = movable.on("sqlite", ("small.Entry",), columns=("small.Document.number",))
 

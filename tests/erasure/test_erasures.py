@@ -194,6 +194,7 @@ def test_the_ledger_is_not_skipped_without_a_word(protected: Protected, tmp_path
     assert '"without_erasures": "an audit of last year"' in log
 
 
+@pytest.mark.long
 def test_fixtures_hold_neither_erased_rows_nor_values_nor_files(
     systems: OnePerEngine[Protected], tmp_path: Path
 ) -> None:

@@ -81,7 +81,7 @@ def _said(folder: Path, shell: str, step: str) -> str:
     ).stdout.strip()
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("shell", ["sh", pytest.param("bash", marks=pytest.mark.long)])
 def test_the_page_for_auditors_works_word_for_word(bundle: Path, shell: str) -> None:
     said = follow(bundle, shell)
     assert [text.splitlines()[-1] for text in said] == ["OK"] * 6

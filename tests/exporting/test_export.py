@@ -92,6 +92,7 @@ def test_every_format_that_loaddata_reads_says_the_same(backed_up: BackedUpSyste
     assert not lost(results["a.yaml"].findings)
 
 
+@pytest.mark.long  # Django loads them in test_fixtures_of_the_reference_edms
 def test_references_by_natural_key_are_those_of_django(backed_up: BackedUpSystems, tmp_path: Path) -> None:
     protected = backed_up("postgresql").protected
     target = tmp_path / "django.jsonl"

@@ -243,7 +243,7 @@ def test_an_edms_whose_files_are_in_its_roots_has_no_such_finding(tmp_path: Path
     assert outside(run_doctor(edms(tmp_path, rows)).diagnosis.assessments) == []
 
 
-@pytest.mark.parametrize("way", ["a setting", "a link"])
+@pytest.mark.parametrize("way", ["a setting", pytest.param("a link", marks=pytest.mark.long)])
 def test_a_folder_inside_a_root_is_not_outside_whatever_leads_to_it(way: str, tmp_path: Path) -> None:
     # Named by an id, the files are found by their names alone, as paperless-ngx's originals are.
     rows = (

@@ -20,7 +20,7 @@ HANGING = "import time, pathlib; pathlib.Path(__file__).with_name('asked').touch
     [
         (signal.SIGINT, 130, ("doctor",)),
         (signal.SIGTERM, 143, ("inspect", "--json")),
-        (signal.SIGHUP, 129, ("doctor",)),
+        pytest.param(signal.SIGHUP, 129, ("doctor",), marks=pytest.mark.long),
     ],
 )
 def test_a_stopped_command_says_what_is_left_and_leaves_nothing_running(

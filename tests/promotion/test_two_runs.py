@@ -99,6 +99,7 @@ def test_at_every_step_of_a_restore_another_restore_rollback_or_merge_is_refused
 
 
 @MOSTLY_SQLITE
+@pytest.mark.long
 def test_while_a_backup_reads_rows_and_files_nothing_is_swapped(edms: SmallEdms) -> None:
     """`--no-wait` shows it without waiting: refused while it reads; before and after, a restore is a restore."""
     done: dict[str, str] = {}

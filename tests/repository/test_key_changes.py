@@ -223,7 +223,7 @@ class _Failing(LocalBackend):
             raise RepositoryUnreachable("The repository does not answer.")
 
 
-@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("is_written", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_rotation_that_fails_at_any_write_leaves_everything_readable_and_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_written: bool
 ) -> None:

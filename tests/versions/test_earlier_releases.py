@@ -119,7 +119,7 @@ def open_office(engine: Engine, folder: Path, url: str | None) -> Office:
     return Office(engine, project, url, settings)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_snapshots_of_earlier_releases_verify_and_restore_exactly(
     engine: Engine, offices: Callable[[Engine], Office]
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_newer_snapshot_is_restored_unchanged_as_a_copy(chain: Chain, tmp_path
     assert differences(database(chain.plain[3]), database(copy)) == []
 
 
+@pytest.mark.long
 def test_only_what_older_code_does_not_know_is_dropped_and_named(chain: Chain, tmp_path: Path) -> None:
     edms = chain.copy(2, tmp_path / "edms", chain.projects[2], "")
     config = edms.settings_file(tmp_path / "edms-backup.toml", chain.protected[2].repository)

@@ -74,6 +74,7 @@ def test_a_class_that_is_no_cluster_is_named(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.long
 def test_the_doctor_says_that_workers_cannot_be_used(
     system: SystemOnDask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
