@@ -23,7 +23,8 @@ from edms_tasks.quoting import identifier, literal
 from edms_tasks.scratch.workspace import AS_PARQUET
 
 _MARKED = "rows_with_dangling_references"
-_WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
+WHOLE_NUMBERS = {"BIGINT", "INTEGER", "SMALLINT"}
+"""The DuckDB types of ids that are counted up."""
 _LARGEST = {"SMALLINT": 2**15 - 1, "INTEGER": 2**31 - 1, "BIGINT": 2**31 - 1}
 _LIMIT = _LARGEST | {"BIGINT": 2**63 - 1}
 
@@ -228,7 +229,7 @@ def map_ids(
     if not source.rows:
         kind = target.storage(pk).kind
     column = identifier(pk)
-    countable = kind in _WHOLE and not source.storage(pk).tagged
+    countable = kind in WHOLE_NUMBERS and not source.storage(pk).tagged
     target_ids = f"(SELECT CAST({column} AS {kind}) AS id FROM {target.relation})"
     target_dangling, source_dangling = dangling_target.of(table, kind), dangling_source.of(table, kind)
     if source_dangling and countable:

@@ -15,12 +15,12 @@ from edms_tasks.digests.chunk_columns import ORPHAN
 from edms_tasks.inventory.model import SoftReference
 from edms_tasks.merging.conflicts import Conflict, make_conflict
 from edms_tasks.merging.declared_without_ids import Accepted, subject_of
+from edms_tasks.merging.id_map import WHOLE_NUMBERS
 from edms_tasks.merging.identified_rows import Identified, paired
 from edms_tasks.merging.matched_tables import Matched
 from edms_tasks.merging.planning import Policy, written
 from edms_tasks.quoting import identifier, literal
 
-_WHOLE = {"BIGINT", "INTEGER", "SMALLINT"}
 _SPELLED = r"0*[0-9]{1,18}(?:\.0+)?"
 
 
@@ -46,7 +46,12 @@ def _respelled(
     """(number of ids, examples), if there are any."""
     table, ids = source.table, matched.id_maps.get(reference.target)
     target = matched.targets.get(reference.target)
-    if ids is None or target is None or ids.kind not in _WHOLE or ids.table.primary_key != (reference.target_column,):
+    if (
+        ids is None
+        or target is None
+        or ids.kind not in WHOLE_NUMBERS
+        or ids.table.primary_key != (reference.target_column,)
+    ):
         return
     held = next((one for one in source.side.keys.soft.get(table.id, ()) if one.column == reference.column), None)
     if held is None or reference.name not in held.references:

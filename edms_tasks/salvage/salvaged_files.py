@@ -20,11 +20,11 @@ from edms_tasks.files.index_fetch import folders_of, open_index
 from edms_tasks.files.pack_check import NAMES_SHOWN, assess_contents
 from edms_tasks.files.progress import Meter, Progress
 from edms_tasks.files.stored_index import stored_index
-from edms_tasks.manifest import FileIndex, ObjectRef
+from edms_tasks.manifest import FileIndex
 from edms_tasks.quoting import literal
 from edms_tasks.repository import Repository
 from edms_tasks.salvage.losses import FilesLoss, LostObject
-from edms_tasks.scratch.bounded_parquet import require_bounded
+from edms_tasks.salvage.read_objects import read_through
 from edms_tasks.scratch.parquet_reading import reading
 from edms_tasks.scratch.workspace import Workspace
 
@@ -195,27 +195,10 @@ def _fetch_pieces(index: FileIndex, repository: Repository, folder: Path) -> tup
     lost: list[LostObject] = []
     for number, ref in enumerate(index.index):
         path = folder / f"piece-{number:06d}.parquet"
-        if problem := _piece_problem(repository, ref, path):
-            lost.append(LostObject(ref.sha256, problem))
-        pieces.append(None if problem else path)
+        problem = read_through(repository, ref, path, SCHEMA)
+        lost += [problem] if problem is not None else []
+        pieces.append(path if problem is None else None)
     return pieces, lost
-
-
-def _piece_problem(repository: Repository, ref: ObjectRef, path: Path) -> str:
-    try:
-        repository.fetch(ref, path)
-        require_bounded(path, rows=None, name=ref.sha256)
-    except DamagedRepository as error:
-        return error.why
-    try:
-        with pq.ParquetFile(path, memory_map=False) as file:
-            if not file.schema_arrow.equals(SCHEMA):
-                return "Its columns are not those of an index."
-            for _ in file.iter_batches(ROWS_AT_ONCE):
-                pass
-    except (pa.ArrowException, OSError) as error:
-        return f"It cannot be read as Parquet: {str(error).splitlines()[0][:200]}"
-    return ""
 
 
 class _Bridge:

@@ -13,9 +13,9 @@ from edms_tasks.soft.id_lookup import Ids, json_text, marked
 from edms_tasks.soft.readings import Spot, SpotPattern, patterns_of
 from edms_tasks.soft.tag_ids import of_tags
 
-_BLANKS = r"\s*"
-# Lists are written in many ways: `[1, 2]`, `{1,2}`, `(1, 2)`, `["a", "b"]`.
-_BEFORE, _AFTER = r"""[\s"'\[({]*""", r"""[\s"'\])}]*"""
+BLANKS = r"\s*"
+BEFORE, AFTER = r"""[\s"'\[({]*""", r"""[\s"'\])}]*"""
+"""Regular expressions for what stands around an id, and around the members of lists: `[1, 2]`, `{1,2}`, `(1, 2)`, `["a", "b"]`."""
 
 
 def of_texts(source: str, spots: Sequence[Spot], ids: Sequence[Ids]) -> str:
@@ -48,7 +48,7 @@ def _of_value(source: str, spot: Spot, ids: Ids) -> str:
             c.n,
             '[' || {_piece("c")} || ']' AS content,
             CASE WHEN c.part.id <> '' THEN [{{'ref': {spot.reference}, 'mark': {marked("i", "c.part.id")}}}] END AS marks
-        FROM (SELECT n, text, {_cut("text", _BLANKS, _BLANKS)} AS part FROM {source}) c
+        FROM (SELECT n, text, {_cut("text", BLANKS, BLANKS)} AS part FROM {source}) c
             {ids.join("i", "c.part.id")}
     """
 
@@ -62,7 +62,7 @@ def _of_list(source: str, spot: Spot, ids: Ids) -> str:
             '[' || {_in_order("c.position", f"'[' || {_piece('c')} || ']'", ",")} || ']' AS content,
             {found} AS marks
         FROM (
-            SELECT n, text, position, {_cut("text", _BEFORE, _AFTER)} AS part
+            SELECT n, text, position, {_cut("text", BEFORE, AFTER)} AS part
             FROM (
                 SELECT n, unnest(pieces) AS text, generate_subscripts(pieces, 1) AS position
                 FROM (SELECT n, string_split(text, {literal(spot.place.expression)}) AS pieces FROM {source})

@@ -19,12 +19,10 @@ from edms_tasks.soft.path_filters import passes
 from edms_tasks.soft.path_states import PathStates, Progress
 from edms_tasks.soft.readings import Reading, Spot, patterns_of
 from edms_tasks.soft.tag_patterns import ATTRIBUTE, tag_pattern, tags_of, unquoted
+from edms_tasks.soft.text_ids import AFTER, BEFORE, BLANKS
 
 FinalId = Callable[[str], str | None]
 """From an id, as it is written, to the one that takes its place; None where it stays."""
-
-_BLANKS = r"\s*"
-_BEFORE, _AFTER = r"""[\s"'\[({]*""", r"""[\s"'\])}]*"""
 
 
 @dataclass(frozen=True)
@@ -103,13 +101,13 @@ def _in_texts(spots: Sequence[Spot]) -> _Finder:
     if first.place.form == "tag":
         return _in_tags(spots)
     if first.place.form == "value":
-        return lambda text: _in_piece(text, 0, len(text), _BLANKS, _BLANKS, first.reference)
+        return lambda text: _in_piece(text, 0, len(text), BLANKS, BLANKS, first.reference)
     separator = first.place.expression
 
     def in_list(text: str) -> Iterator[_Found]:
         start = 0
         for piece in text.split(separator):
-            yield from _in_piece(text, start, start + len(piece), _BEFORE, _AFTER, first.reference)
+            yield from _in_piece(text, start, start + len(piece), BEFORE, AFTER, first.reference)
             start += len(piece) + len(separator)
 
     return in_list

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ def test_help_shows_an_example(command: str) -> None:
 
     assert result.exit_code == 0
     assert f"edms-backup {command}" in result.output.partition("Examples:")[2]
+    assert (
+        re.findall(r"<(?:str|int|float|bool|path|list\b)", result.output) == []
+    )  # Python's words, not an administrator's
 
 
 @pytest.mark.parametrize("command", COMMANDS)
