@@ -15,6 +15,7 @@ from edms_tasks.report.drill_facts import CommandOutcome
 from edms_tasks.settings import Settings
 from flows.restoring.throwaway_copy import ThrowawayCopy
 from flows.running.flow_decorators import task
+from flows.running.hidden_values import output_to_show
 from flows.running.printable import printable
 from flows.running.run import Run
 
@@ -85,7 +86,8 @@ def run_command(name: str, settings: Settings, words: tuple[str, ...], copy: Edm
     except EdmsNotImportable as error:
         problem = f"{error.what} {error.why}".strip()
     else:
-        output = without_secrets(f"{answer.stdout}\n{answer.stderr}".strip(), settings)
+        said = without_secrets(f"{answer.stdout}\n{answer.stderr}".strip(), settings)
+        output = output_to_show(said, settings)
         if answer.problem:
             problem = f"It did not end in {settings.drill.timeout} seconds, and was ended."
         elif answer.returncode:

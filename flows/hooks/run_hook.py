@@ -10,6 +10,7 @@ from typing import Literal
 from edms_tasks.drill_settings import Command, words_of
 from edms_tasks.programs.run_program import run_program
 from edms_tasks.programs.secret_values import without_secrets
+from flows.running.hidden_values import output_to_show
 from flows.running.printable import printable
 from flows.running.run import Run
 
@@ -59,7 +60,8 @@ def run_hook(run: Run, moment: Moment, command: Command, situation: Situation) -
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         run.say(f"! {name}: {why}")
         return f"{name} could not be started: {why}"
-    output = printable(without_secrets(f"{ended.stdout}\n{ended.stderr}".strip(), run.settings)).splitlines()
+    said = without_secrets(f"{ended.stdout}\n{ended.stderr}".strip(), run.settings)
+    output = printable(output_to_show(said, run.settings)).splitlines()
     how = "was ended, because it took too long" if ended.timed_out else f"exit code {ended.returncode}"
     run.say(f"{'·' if ended.success else '!'} {name}: {how}, after {ended.seconds:.1f} s")
     for line in output[-_MOST_LINES:]:

@@ -8,6 +8,7 @@ from edms_tasks.databases import DatabaseAddress
 from edms_tasks.errors import EdmsNotImportable
 from edms_tasks.inventory.run_probe import run_in_edms, run_on_another_engine
 from flows.running.flow_decorators import task
+from flows.running.hidden_values import output_to_show
 from flows.running.run import Run
 
 _LONGEST = 300
@@ -48,5 +49,6 @@ def _failure(run: Run, words: list[str], database: str | DatabaseAddress) -> str
         return f"{error.what} {error.why}".strip()
     if answer.returncode == 0:
         return None
-    lines = (answer.stderr or answer.stdout or answer.why or answer.problem).strip().splitlines()
+    said = answer.stderr or answer.stdout or answer.why or answer.problem
+    lines = output_to_show(said, run.settings).strip().splitlines()
     return lines[-1][:_LONGEST] if lines else "no message"

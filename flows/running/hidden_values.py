@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from edms_tasks.errors import EdmsBackupError
 
 if TYPE_CHECKING:
+    from edms_tasks.settings import Settings
     from flows.running.run import Run
 
 P = ParamSpec("P")
@@ -47,6 +48,15 @@ def with_no_values(work: Callable[P, Made]) -> Callable[P, Made]:
             raise
 
     return work_silently
+
+
+def output_to_show(output: str, settings: Settings) -> str:
+    """What a command of the EDMS said, without the values that it quotes if `[validate] sensitive` names any column."""
+    if not settings.validate_.sensitive:
+        return output
+    from edms_tasks.databases.quoted_values import without_quoted_values
+
+    return without_quoted_values(output)
 
 
 def leave_out_values(error: BaseException) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from edms_tasks.errors import CheckFailed
+from edms_tasks.inventory.run_probe import Answer
+from flows.live.rebuild_derived_tables import rebuild_derived
 from flows.running.flow_decorators import Shortfall, flow
 from flows.running.hidden_values import leave_out_values, with_no_values
 from flows.running.printable import error_text
@@ -45,6 +47,25 @@ def test_an_error_quotes_no_value_if_any_column_is_sensitive(sensitive: tuple[st
     assert refused.value.why == why
     assert (refused.value.what, refused.value.where, refused.value.fix) == ("It failed.", "here", "Mend it.")
     assert ("ada" in str(refused.value)) is not bool(sensitive)
+
+
+@pytest.mark.parametrize(
+    ("sensitive", "shown"), [((), "ada@example.org"), (("users.User.email",), "Key (email)=(…) already exists.")]
+)
+def test_a_command_that_failed_is_noted_without_the_values_that_it_quoted(
+    sensitive: tuple[str, ...], shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Traceback …\nIntegrityError: duplicate key\nDETAIL:  Key (email)=(ada@example.org) already exists."
+    answer = Answer(1, "", said, "", "")
+    settings = SimpleNamespace(
+        validate_=SimpleNamespace(sensitive=sensitive), derived=SimpleNamespace(rebuild=["rebuild_index"])
+    )
+    run: Any = SimpleNamespace(settings=settings, call=lambda *_, **__: answer)
+    notes: list[str] = []
+
+    assert rebuild_derived(run, "edms", notes) == ("rebuild_index",)
+    assert shown in notes[0]
+    assert ("ada" in notes[0]) is not bool(sensitive)
 
 
 def _ask() -> None:
