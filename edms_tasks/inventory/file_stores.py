@@ -11,6 +11,7 @@ from edms_tasks.inventory.probe_report import ProbeModel, ProbeReport, ProbeStor
 from edms_tasks.settings import Settings
 
 _USERS = 5
+_ALIAS = "STORAGES["
 """So many fields and settings are named in a finding."""
 
 
@@ -70,10 +71,14 @@ def store_findings(report: ProbeReport, settings: Settings) -> Iterator[Finding]
 
 
 def _not_backed_up(store: ProbeStore, settings: Settings) -> Finding:
-    place = store.url or store.kind
-    if {place, *store.used_by} & set(settings.exclude.storages):
+    place, excluded = store.url or store.kind, set(settings.exclude.storages)
+    # Its address and an alias name the whole store; a field only that field.
+    whole = {place, *(user for user in store.used_by if user.startswith(_ALIAS))}
+    left = tuple(user for user in store.used_by if user not in excluded and not user.startswith(_ALIAS))
+    if whole & excluded or (excluded & set(store.used_by) and not left):
         return make_finding("storage-excluded", place)
-    users = f"{', '.join(store.used_by[:_USERS])}{' and others' if len(store.used_by) > _USERS else ''}"
+    used_by = left if excluded & set(store.used_by) else store.used_by
+    users = f"{', '.join(used_by[:_USERS])}{' and others' if len(used_by) > _USERS else ''}"
     what = f"a store of objects ({store.url})" if store.url else f"a storage that is not a folder ({store.kind})"
     options = "".join(f', {name} = "{value}"' for name, value in store.options.items())
     fix = (
@@ -85,7 +90,7 @@ def _not_backed_up(store: ProbeStore, settings: Settings) -> Finding:
         "storage-not-a-folder",
         place,
         f"The files of {users} are in {what}. They are not in the snapshot.",
-        count=len(store.used_by),
-        examples=store.used_by[:_USERS],
+        count=len(used_by),
+        examples=used_by[:_USERS],
         fix=fix if store.url else None,
     )

@@ -39,7 +39,7 @@ def combine_content_types(keys: PlacedKeys, staged: StagedModel, seeds: Mapping[
     keys.staged[CONTENT_TYPES] = both  # type: ignore[index]
     named = f"SELECT n, pk, (j{app} ->> '$') AS app_label, (j{model} ->> '$') AS model FROM {both.relation} WHERE n > 0"
     matched = f"SELECT b.n, s.id FROM ({named}) b JOIN ({seed}) s USING (app_label, model)"
-    highest = f"(SELECT max(CAST(id AS BIGINT)) FROM ({seed}))"
+    highest = f"(SELECT coalesce(max(CAST(id AS BIGINT)), 0) FROM ({seed}))"
     others = (
         f"SELECT n, CAST({highest} + row_number() OVER (ORDER BY n) AS VARCHAR) AS id FROM ({named}) "
         f"WHERE n NOT IN (SELECT n FROM ({matched}))"

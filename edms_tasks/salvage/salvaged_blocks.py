@@ -48,7 +48,8 @@ def survey_blocks(repository: Repository, entry: TableEntry, folder: Path) -> Sa
     for number, chunk in enumerate(entry.chunks):
         numbered.setdefault(chunk.block, []).append(number)
     surveys = [
-        _surveyed(repository, entry, number, numbered[number], folder) for number in range(len(entry.blocks or ()))
+        _surveyed(repository, entry, number, numbered.get(number, []), folder)
+        for number in range(len(entry.blocks or ()))
     ]
     lost = {number: why for survey in surveys for number, why in survey.lost.items()}
     renumbered: dict[int | None, int] = {}
@@ -59,7 +60,7 @@ def survey_blocks(repository: Repository, entry: TableEntry, folder: Path) -> Sa
     chunks = tuple(
         chunk.model_copy(update={"block": renumbered[chunk.block]})
         for number, chunk in enumerate(entry.chunks)
-        if number not in lost
+        if number not in lost and chunk.block in renumbered
     )
     rows = sum(block.rows for block in blocks)
     proof = hash_table(blocks, own_columns(entry.table))

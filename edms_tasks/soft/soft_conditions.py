@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 
 from edms_tasks.errors import SettingsError
@@ -109,6 +110,13 @@ def _condition(
     if column.logical_type == "uuid":
         # SQLite keeps them without dashes, PostgreSQL with them.
         bare = [text.replace("-", "").lower() for text in texts]
+        if unfit := [text for text, one in zip(texts, bare, strict=True) if not re.fullmatch("[0-9a-f]{32}", one)]:
+            raise SettingsError(
+                f"{column.name!r} is a UUID.",
+                where=where,
+                why=f"It is compared with {', '.join(map(repr, unfit))}.",
+                fix="Write the UUID, with dashes or without.",
+            )
         dashed = [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in bare]
         texts = tuple(dict.fromkeys((*bare, *dashed)))
     return Condition(column=column.name, values=texts)

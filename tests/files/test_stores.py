@@ -83,6 +83,25 @@ def test_a_store_without_documents_can_be_excluded(named: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("excluded", "left"),
+    [
+        (("small.Scan.file",), ("small.Letter.file",)),
+        (("small.Scan.file", "small.Letter.file"), ()),
+        (("s3://plant-media/edms",), ()),
+    ],
+)
+def test_a_field_that_is_excluded_does_not_excuse_others_in_its_store(
+    excluded: tuple[str, ...], left: tuple[str, ...], tmp_path: Path
+) -> None:
+    models, _ = WHERE["a field"]
+    letter = "class Letter(models.Model):\n    file = models.FileField(storage=S3Storage())\n"
+    settings = project(tmp_path, models + letter, "")
+    exclude = settings.exclude.model_copy(update={"storages": excluded})
+    (found,) = findings_on(settings.model_copy(update={"exclude": exclude}))
+    assert (found.code, found.examples) == ("storage-not-a-folder" if left else "storage-excluded", left)
+
+
+@pytest.mark.parametrize(
     ("body", "subject"),
     [
         ("bucket_name = 'scans'", "S3Storage"),  # of another kind than the name says, or not made to its end

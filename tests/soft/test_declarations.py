@@ -48,6 +48,7 @@ TABLES = {
             ("doc", "json", "jsonb"),
             ("many", "other", "integer[]"),
             ("done", "boolean", "boolean"),
+            ("batch", "uuid", "uuid"),
             ("kind_id", "integer", "integer"),
             ("object_id", "text", "text"),
             references=(
@@ -152,6 +153,7 @@ def test_the_error_for_a_wrong_declaration_shows_the_right_form(declaration: dic
         ({"doc": "x"}, ["cannot be compared", "jsonb"]),
         ({"plain": "x"}, ["is a number", "'x'"]),
         ({"done": "perhaps"}, ["is true or false"]),
+        ({"batch": ["0a1b2c3d-0000-4000-8000-00000000000f", "invoice"]}, ["is a UUID", "'invoice'"]),
         ({"kind": "documents.Documnt"}, ["named by their models", "Did you mean `documents.document`?"]),
         ({"kind": 3}, ["named by their models"]),
     ],
