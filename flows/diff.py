@@ -129,7 +129,7 @@ def _open_snapshot(
 
 
 def write_page(result: DiffResult, path: Path) -> None:
-    """Write the result as one self-contained HTML page; raises TerminalError if it cannot be written."""
+    """Write the result as one self-contained HTML page; raises CommandError if it cannot be written."""
     text = page.render(
         "diff.html.j2",
         plan=None,

@@ -14,8 +14,8 @@ from markupsafe import Markup, escape
 from rich import filesize
 
 from edms_tasks.durable import keep_private
-from edms_tasks.errors import TerminalError
 from edms_tasks.periods import in_words
+from edms_tasks.report.output_files import HTML, write_output
 from edms_tasks.templates import templates_in
 
 
@@ -25,16 +25,8 @@ def render(template: str, **values: Any) -> str:
 
 
 def write_page(text: str, path: Path) -> None:
-    """Write a page to the path that the user named; raises TerminalError if it cannot be written."""
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise TerminalError(
-            "The page cannot be written.",
-            where=str(path),
-            why=error.strerror or str(error),
-            fix="Name another --html FILE.",
-        ) from error
+    """Write a page to the path that the user named; raises CommandError if it cannot be written there."""
+    write_output(path, text.encode("utf-8", "backslashreplace"), HTML, "--html")
 
 
 def keep_page(page: Path, text: str, facts: Mapping[str, Any]) -> None:

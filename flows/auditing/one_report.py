@@ -61,26 +61,19 @@ def read_report(settings: Settings, number: int) -> FoundReport:
 
 
 def write_report(found: FoundReport, html: Path | None, pdf: Path | None) -> tuple[Path, ...]:
-    """Write the page into files; returns those that were written."""
-    from edms_tasks.durable import write_durably
+    """Write the page into files; returns those that were written. Raises CommandError if one cannot be written."""
+    from edms_tasks.report.output_files import HTML, PDF, require_output, write_output
 
     if (html is not None or pdf is not None) and not found.page:
         raise CommandError("This entry has no report.", where=f"entry {found.entry.number}", fix="Choose another.")
+    require_output(pdf, PDF, "--pdf")
     written = []
-    try:
-        if html is not None:
-            write_durably(html, found.page)
-            written.append(html)
-        if pdf is not None:
-            from edms_tasks.report.pdf import pdf_of
+    if html is not None:
+        write_output(html, found.page.encode("utf-8", "backslashreplace"), HTML, "--html")
+        written.append(html)
+    if pdf is not None:
+        from edms_tasks.report.pdf import pdf_of
 
-            write_durably(pdf, pdf_of(found.page))
-            written.append(pdf)
-    except OSError as error:
-        raise CommandError(
-            "The report cannot be written.",
-            where=str(error.filename or html or pdf),
-            why=error.strerror or str(error),
-            fix="Name a file in a folder that this user can write.",
-        ) from error
+        write_output(pdf, pdf_of(found.page), PDF, "--pdf")
+        written.append(pdf)
     return tuple(written)
