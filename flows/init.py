@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edms_tasks.databases import DatabaseAddress, open_database
+from edms_tasks.drill_settings import words_of
 from edms_tasks.durable import write_durably
 from edms_tasks.errors import CommandError, DatabaseRefused, EdmsBackupError, SettingsError, TerminalError
 from edms_tasks.inventory.probe_report import ProbeReport
@@ -141,6 +141,17 @@ def _require_project(answers: Mapping[str, Answer]) -> None:
         )
 
 
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        return words_of(command)
+    except ValueError as error:
+        raise CommandError(
+            f"--command is no command: {error}",
+            where=command[:200],
+            fix="Write it as at a shell: --command 'docker exec -i edms python'.",
+        ) from error
+
+
 def _answers(
     project: Path | None, settings_module: str | None, python: Path | None, command: str | None, repository: str | None
 ) -> dict[str, Answer]:
@@ -149,7 +160,7 @@ def _answers(
     if command:
         if python:
             raise CommandError("--python and --command exclude each other.", fix="Give the one that starts its Python.")
-        answers["edms.command"] = tuple(shlex.split(command))
+        answers["edms.command"] = _words(command)
         module = settings_module
     else:
         # If the EDMS runs on another machine or in a container, its folders are not on this one.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edms_tasks import promotion
 from edms_tasks.databases import Database, DatabaseAddress, open_database
-from edms_tasks.errors import EdmsNotImportable, SettingsError, TerminalError
+from edms_tasks.errors import CommandError, EdmsNotImportable, SettingsError, TerminalError
 from edms_tasks.files.live_stores import LiveStores, StagedStore
 from edms_tasks.files.safe_names import plain_name
 from edms_tasks.inventory.address_mapping import named_folders
@@ -93,6 +93,10 @@ def find_target(
         EdmsNotImportable, SettingsError: the database or a folder is unknown.
         CommandError: the snapshot was made from another engine; or `into` is a URL of the same engine.
     """
+    if into is not None and not into.strip():  # as from a variable of a script that is not set
+        raise CommandError(
+            "The name of the target is blank.", where="--into", fix="Name a database or a file with --into."
+        )
     other = engine_address(into)
     database = open_database(other or address_of(settings, report))
     if other is None:

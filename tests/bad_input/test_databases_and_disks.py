@@ -123,6 +123,8 @@ def test_a_restore_into_an_existing_file_is_refused(on_sqlite: BackedUp, tmp_pat
     taken.write_bytes(b"something")
 
     refused(errors.TargetExists, lambda: on_sqlite.protected.restore(into=str(taken), into_files=tmp_path / "files"))
+    for blank in ("", " ", "\n"):
+        refused(errors.CommandError, lambda blank=blank: on_sqlite.protected.restore(into=blank))  # type: ignore[misc]
 
     assert taken.read_bytes() == b"something"
 

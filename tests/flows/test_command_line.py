@@ -43,7 +43,10 @@ def test_help_lists_every_command() -> None:
     assert [command for command in COMMANDS if f" {command} " not in output] == []
 
 
-@pytest.mark.parametrize("arguments", [["destroy"], ["backup", "--tga", "x"], ["show"], ["demo", "--documents", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["destroy"], ["backup", "--tga", "x"], ["show"], ["demo", "--documents", "0"], ["init", "--command", "'x"]],
+)
 def test_a_wrong_command_leaves_with_2(arguments: list[str], tmp_path: Path) -> None:
     plain = _edms_backup(tmp_path, *arguments)
     machine = _edms_backup(tmp_path, *arguments, "--json")
