@@ -45,7 +45,15 @@ def test_help_lists_every_command() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["destroy"], ["backup", "--tga", "x"], ["show"], ["demo", "--documents", "0"], ["init", "--command", "'x"]],
+    [
+        ["destroy"],
+        ["backup", "--tga", "x"],
+        ["show"],
+        ["demo", "--documents", "0"],
+        ["schedule", "--user", "x"],
+        ["report", "--port", "99"],
+        ["init", "--command", "'x"],
+    ],
 )
 def test_a_wrong_command_leaves_with_2(arguments: list[str], tmp_path: Path) -> None:
     plain = _edms_backup(tmp_path, *arguments)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import AllIn, Config, Json, Options, Traceback
+from flows.cli.options import AllIn, Config, Json, Options, Traceback, command_error
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 EXAMPLES = ("report --out /var/www/backups", "report --serve", "report --all /etc/edms-backup --out site")
+
+_PORT = 8642
 
 
 def report(
@@ -24,7 +26,9 @@ def report(
     serve: Annotated[
         bool, typer.Option("--serve", help="Show it at http://127.0.0.1, made anew when it is opened.")
     ] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="With --serve: the port.")] = 8642,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="With --serve: the port (default: 8642).")
+    ] = None,
     no_reports: Annotated[
         bool, typer.Option("--no-reports", help="Leave out the reports of runs, which name models and findings.")
     ] = False,
@@ -40,6 +44,8 @@ def report(
         from flows.dashboard.figures import collect
         from flows.dashboard.site import write_site
 
+        if port is not None and not serve:
+            raise command_error("--port belongs to --serve.", "Add --serve, or omit --port.")
         files = options.files(all_in)
         folder = (out or load_settings(files[0]).workdir / "dashboard").absolute()
 
@@ -48,7 +54,7 @@ def report(
 
         problems = make()
         if serve:
-            _serve(options, folder, port, make)
+            _serve(options, folder, port or _PORT, make)
 
         def show(console: Console) -> None:
             from flows.cli.printing.layout import line
@@ -61,7 +67,6 @@ def report(
 
 
 def _serve(options: Options, folder: Path, port: int, make: Callable[[], object]) -> None:
-    from flows.cli.options import command_error
     from flows.cli.output import json_line, write_out
     from flows.dashboard.live import live_server
 

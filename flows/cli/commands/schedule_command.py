@@ -45,6 +45,8 @@ def schedule(
 
         if systemd is not None and cron:
             raise command_error("--systemd and --cron cannot be combined.", "Run the command twice.")
+        if user is not None and systemd is None:
+            raise command_error("--user belongs to --systemd.", "Name the folder of the units too, or omit --user.")
         settings = options.settings()
         jobs, zone, path = scheduled_jobs(settings), settings.schedule.timezone, options.path.absolute()
         if cron:
