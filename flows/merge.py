@@ -320,7 +320,7 @@ def _merge(
         plan = stages.plan(opened.snapshot_id, database.address.display, notes)
         if plan.conflicts:
             return plan, ()
-        if run.approved is not None:
+        if run.approved is not None and plan.writes:  # after a retry, what was approved may be done
             run.approved.require_plan(proposal_of(plan, ()).lines(CHANGES_SHOWN))
         cleanup.callback(stages.files.remove_staged)
         proved = stages.carry_out(transaction)

@@ -57,5 +57,7 @@ def test_a_merge_that_would_overwrite_more_than_was_approved_does_nothing(tmp_pa
             run(approved, dry_run=False)
         assert lite.execute("SELECT title FROM paper ORDER BY id").fetchall() == [("other",), ("newer",)]
 
-        assert run(planned(), dry_run=False).done
+        agreed = planned()
+        assert run(agreed, dry_run=False).done
+        assert run(agreed, dry_run=False).plan.writes == 0  # a retry of a run that failed after it had merged
         assert lite.execute("SELECT title FROM paper ORDER BY id").fetchall() == [("one",), ("two",)]
