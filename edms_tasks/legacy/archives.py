@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import hashlib
+import itertools
 import os
 import stat
 import tarfile
@@ -22,6 +23,7 @@ from edms_tasks.legacy.source import Source
 _LONGEST_READ = 16 << 20  # a header that claims more is hostile or damaged
 _MOST_MEMBERS = 20_000_000
 _MOST_NAMES = 1_000_000
+_FEWEST, _BEGINNING = 200, 256 << 20  # members and bytes
 _EXPANSION, _ALLOWED = 1100, 1 << 30  # gzip cannot make more than 1032 bytes of one
 
 
@@ -34,14 +36,22 @@ def is_archive(source: Source) -> str:
     return "zip" if source.head.startswith(b"PK\x03\x04") else ""
 
 
-def first_names(source: Source, most: int = 200) -> list[str]:
-    """The names of the first members, for recognising; never raises for what is in the file."""
-    names: list[str] = []
-    for member in members(source, ArchiveTrouble("")):
-        names.append(member.name)
-        if len(names) == most:
-            break
-    return names
+def beginning(source: Source) -> Iterator[ArchiveMember]:
+    """The members by which a format is recognised: all of a zip or folder, and of a tar, which is read through, the first 256 MiB.
+
+    At least 200 members, however large they are: exports put thousands of small files before what says what they are.
+    """
+    passed, is_read_through = 0, is_archive(source) == "tar"
+    for number, member in enumerate(members(source, ArchiveTrouble(""))):
+        if is_read_through and number >= _FEWEST and passed > _BEGINNING:
+            return
+        passed += member.size
+        yield member
+
+
+def first_names(source: Source) -> list[str]:
+    """The names of the members by which a format is recognised; never raises for what is in the file."""
+    return [member.name for member in itertools.islice(beginning(source), _MOST_NAMES)]
 
 
 def members(source: Source, trouble: ArchiveTrouble) -> Iterator[ArchiveMember]:

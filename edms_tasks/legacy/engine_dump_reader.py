@@ -14,7 +14,7 @@ from edms_tasks.errors import UnreadableBackup
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archive_members import ArchiveTrouble
-from edms_tasks.legacy.archives import first_names, is_archive, members
+from edms_tasks.legacy.archives import beginning, is_archive, members
 from edms_tasks.legacy.checksum_beside import check_beside
 from edms_tasks.legacy.old_backup import EngineDump, OldBackup, Recognised, Scratch
 from edms_tasks.legacy.source import Source, is_damage
@@ -83,7 +83,7 @@ def form_of(source: Source) -> DumpForm | None:
     if head.startswith(_SQLITE):
         return "sqlite-file"
     if is_archive(source) == "tar":
-        toc = next((name for name in first_names(source, most=20) if Path(name).name == "toc.dat"), None)
+        toc = next((one.name for one in beginning(source) if Path(one.name).name == "toc.dat"), None)
         return (
             None
             if toc is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import IO
 from edms_tasks.findings import make_finding
 from edms_tasks.inventory.model import Finding
 from edms_tasks.legacy.archive_members import BLOCK, ArchiveMember, ArchiveTrouble, opened
-from edms_tasks.legacy.archives import is_archive, members
+from edms_tasks.legacy.archives import beginning, is_archive, members
 from edms_tasks.legacy.checksum_beside import SUFFIXES_OF_CHECKSUMS
 from edms_tasks.legacy.old_backup import FileFolder, Scratch
 from edms_tasks.legacy.source import Source, read_block
@@ -21,7 +20,6 @@ from edms_tasks.legacy.unpacked_folders import UnpackedFolders
 FILES = "files"
 _HEAD = 1 << 16
 _EXAMPLES = 5
-_LOOKED_AT = 200
 _COMPRESSIONS = (".gz", ".bz2", ".xz", ".lzma", ".zst")
 
 KindOf = Callable[[bytes], str | None]
@@ -41,7 +39,7 @@ def first_fixture(source: Source, suffixes: tuple[str, ...], kind_of: KindOf) ->
     """Name and kind of the first fixture at the top of an archive, or in the one folder there; None if there is none."""
     if is_archive(source) not in ("zip", "tar"):
         return None
-    for member in itertools.islice(members(source, ArchiveTrouble("")), _LOOKED_AT):
+    for member in beginning(source):
         if member.name.count("/") < 2 and is_named(member.name, suffixes):
             with _begun(member) as (_, head):
                 kind = kind_of(head)

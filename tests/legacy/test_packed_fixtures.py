@@ -95,3 +95,13 @@ def test_members_that_lead_out_are_refused_and_the_rows_are_read(tmp_path: Path)
     assert {one.code for one in old.losses} == {"old-member-refused"}
     assert sum(one.rows for one in old.rows) == len(ROWS)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tgz", "a.tar"])
+def test_rows_behind_a_thousand_files_are_found(name: str, tmp_path: Path) -> None:
+    files = {f"files/media/{number:04}.txt": b"a" for number in range(1_000)}
+    old = read(packed(tmp_path / name, files | {"zz.jsonl": MEMBERS["data.jsonl"]}), tmp_path / "scratch")
+
+    assert [(one.model, one.rows) for one in old.rows] == [("documents.document", len(ROWS))]
+    assert [(one.name, one.files) for one in old.folders] == [("media", 1_000)]
+    assert not old.losses
