@@ -15,6 +15,7 @@ from edms_tasks.databases.merge_transaction import MergeTransaction, TableChange
 from edms_tasks.databases.postgresql import commit_outcome
 from edms_tasks.databases.postgresql.database import PostgresDatabase
 from edms_tasks.errors import CommitUndetermined, DatabaseRefused
+from edms_tasks.redaction import NOTHING_HIDDEN
 from tests.databases.cutting_proxy import Cut, CuttingProxy
 from tests.postgres_server import PostgresServer
 
@@ -35,7 +36,7 @@ class Merge:
         rows = self._folder / "rows.parquet"
         pq.write_table(pa.table({"id": [1]}), rows)
         there = replace(address, host="127.0.0.1", port=str(proxy.port))
-        with PostgresDatabase(there).merging(self._folder, [table]) as self.transaction:
+        with PostgresDatabase(there).merging(self._folder, [table], NOTHING_HIDDEN) as self.transaction:
             self.transaction.view().measure(table)
             self.transaction.write([TableChange(table, {"id": "native"}, [rows], [])])
             self.transaction.commit()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edms_tasks.report.output_files import HTML, require_output
 from flows.cli.options import Config, Flow, Json, Options, Snapshot, Traceback, from_request
 from flows.requests import DiffRequest
 from flows.running.field_descriptions import described
@@ -56,6 +55,8 @@ def diff(
             limit=limit,
             out=out.absolute() if out else None,
         )
+        from edms_tasks.report.output_files import HTML, require_output
+
         require_output(html, HTML, "--html")
         result = options.runner(flow).perform(_verb, request)
         if html is not None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edms_tasks.errors import CommandError
-from edms_tasks.report.output_files import HTML, require_output
 from flows.cli.options import All, Config, Json, Options, Traceback
 from flows.cli.suggesting import require_answers, write_suggestions
 from flows.requests import DoctorRequest
@@ -67,6 +66,8 @@ def doctor(
                 )
             _check_profile(options, profile)
             return
+        from edms_tasks.report.output_files import HTML, require_output
+
         require_output(html, HTML, "--html")
         if write and not names:
             require_answers(options)
