@@ -9,31 +9,20 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import NotApproved
-from edms_tasks.settings import settings_from
 from flows.approval.proposal import CHANGES_SHOWN
 from flows.merge import MergeResult, merge
 from flows.merging.merge_proposal import proposal_of
 from flows.requests import MergeRequest
 from flows.running.approvals import Approved
 from flows.running.run import Run
-from tests.inventory.small_project import small_project
+from tests.inventory.small_project import small_system
 from tests.running import run_backup
 
 pytestmark = pytest.mark.usefixtures("edms_asked_once")
 
 
 def test_a_merge_that_would_overwrite_more_than_was_approved_does_nothing(tmp_path: Path) -> None:
-    edms = small_project(tmp_path / "project", "")
-    settings = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(tmp_path / "repository")},
-            "workdir": str(tmp_path / "work"),
-            "validate": {"django_check": False},
-            "natural_keys": {"paper": ["number"]},
-        },
-        where=tmp_path / "edms-backup.toml",
-    )
+    settings = small_system(tmp_path, "", natural_keys={"paper": ["number"]})
 
     def run(approved: Approved | None, *, dry_run: bool) -> MergeResult:
         request = MergeRequest(snapshot=snapshot, confirm=True, dry_run=dry_run)

@@ -37,6 +37,18 @@ def small_project(folder: Path, models: str, rows: str = "", *, settings: str = 
     )
 
 
+def small_system(folder: Path, models: str, rows: str = "", *, settings: str = "", **sections: object) -> Settings:
+    """The same in `folder/project`, with a repository and work folder beside it; `sections` are further settings of ours."""
+    edms = small_project(folder / "project", models, rows, settings=settings)
+    own = {
+        "edms": edms.edms.model_dump(),
+        "repository": {"url": str(folder / "repository")},
+        "workdir": str(folder / "work"),
+        "validate": {"django_check": False},
+    }
+    return settings_from(own | sections, where=folder / "edms-backup.toml")
+
+
 @functools.cache
 def _migrated() -> bytes:
     """The database of a project without models, for all projects to begin with: a dozen migrations take longer than a table or two."""

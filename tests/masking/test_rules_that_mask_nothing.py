@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.errors import CheckFailed, SettingsError
-from edms_tasks.settings import Settings, settings_from
+from edms_tasks.settings import Settings
 from flows.restoring.restore_result import RestoreResult
-from tests.inventory.small_project import small_project
+from tests.inventory.small_project import small_system
 from tests.running import run_backup, run_restore
 
 pytestmark = [pytest.mark.usefixtures("edms_asked_once")]
@@ -28,16 +28,7 @@ DOCUMENTS = (
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A system with one backup: documents as JSON, and a column with values of every storage class."""
     folder = tmp_path_factory.mktemp("rules")
-    edms = small_project(folder / "project", "")
-    made = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(folder / "repository")},
-            "workdir": str(folder / "work"),
-            "validate": {"django_check": False},
-        },
-        where=folder / "edms-backup.toml",
-    )
+    made = small_system(folder, "")
     with closing(sqlite3.connect(folder / "project" / "db.sqlite3")) as lite:
         lite.executescript(
             "CREATE TABLE doc (id integer PRIMARY KEY, about text);"

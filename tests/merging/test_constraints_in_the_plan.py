@@ -10,9 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from edms_tasks.settings import settings_from
 from flows.merge import MergeResult
-from tests.inventory.small_project import small_project
+from tests.inventory.small_project import small_system
 from tests.running import run_backup, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -35,16 +34,7 @@ Merge = Callable[..., MergeResult]
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Merge]:
     folder = tmp_path_factory.mktemp("constraints")
-    edms = small_project(folder / "project", MODELS, ROWS)
-    settings = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(folder / "repository")},
-            "workdir": str(folder / "work"),
-            "validate": {"django_check": False},
-        },
-        where=folder / "edms-backup.toml",
-    )
+    settings = small_system(folder, MODELS, ROWS)
     snapshot = run_backup(settings).snapshot_id
 
     def merge(**options: object) -> MergeResult:

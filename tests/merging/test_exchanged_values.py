@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.settings import Settings, settings_from
-from tests.inventory.small_project import small_project
+from edms_tasks.settings import Settings
+from tests.inventory.small_project import small_system
 from tests.running import run_backup, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -27,17 +27,7 @@ _ITEMS = 70  # more than rows can go one after the other
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Settings]:
     folder = tmp_path_factory.mktemp("exchanged")
-    edms = small_project(folder / "project", "")
-    settings = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(folder / "repository")},
-            "workdir": str(folder / "work"),
-            "validate": {"django_check": False},
-            "natural_keys": {table: ["name"] for table in ("item", "word", "seat", "day")},
-        },
-        where=folder / "edms-backup.toml",
-    )
+    settings = small_system(folder, "", natural_keys={table: ["name"] for table in ("item", "word", "seat", "day")})
     path = folder / "project" / "db.sqlite3"
     with closing(sqlite3.connect(path)) as lite:
         lite.executescript(_TABLES)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from edms_tasks.databases.sqlite.merging import SqliteMerge
-from edms_tasks.settings import Settings, settings_from
+from edms_tasks.settings import Settings
 from flows.running.stopping import Stopped
-from tests.inventory.small_project import small_project
+from tests.inventory.small_project import small_system
 from tests.running import run_backup, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -77,17 +77,8 @@ class System:
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> System:
     folder = tmp_path_factory.mktemp("others")
-    edms = small_project(folder / "project", MODELS, settings='MEDIA_ROOT = BASE / "media"\n')
-    settings = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(folder / "repository")},
-            "workdir": str(folder / "work"),
-            "validate": {"django_check": False},
-            "soft_references": [{"files": "media", "name": "thumbs/{pk:04}.webp", "target": "small.Paper"}],
-        },
-        where=folder / "edms-backup.toml",
-    )
+    thumbs = {"files": "media", "name": "thumbs/{pk:04}.webp", "target": "small.Paper"}
+    settings = small_system(folder, MODELS, settings='MEDIA_ROOT = BASE / "media"\n', soft_references=[thumbs])
     media = folder / "project" / "media"
     media.mkdir()
     return System(settings, media, folder / "project" / "db.sqlite3")

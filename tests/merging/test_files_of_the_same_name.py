@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edms_tasks.settings import Settings, settings_from
-from tests.inventory.small_project import small_project
+from edms_tasks.settings import Settings
+from tests.inventory.small_project import small_project, small_system
 from tests.running import run_backup, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -45,16 +45,7 @@ class Two:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Two:
     folder = tmp_path_factory.mktemp("two")
-    edms = small_project(folder / "project", MODELS, ROWS, settings='MEDIA_ROOT = BASE / "media"\n')
-    settings = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(folder / "repository")},
-            "workdir": str(folder / "work"),
-            "validate": {"django_check": False},
-        },
-        where=folder / "edms-backup.toml",
-    )
+    settings = small_system(folder, MODELS, ROWS, settings='MEDIA_ROOT = BASE / "media"\n')
     media, database = folder / "project" / "media", folder / "project" / "db.sqlite3"
     (media / "papers").mkdir(parents=True)
     (media / "papers" / "a.pdf").write_bytes(b"mine")

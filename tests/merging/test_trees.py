@@ -13,9 +13,9 @@ import duckdb
 import pytest
 
 from edms_tasks.databases import DatabaseAddress
-from edms_tasks.settings import Settings, settings_from
+from edms_tasks.settings import Settings
 from edms_tasks.trees.nested_sets import NUMBERS, number_nodes
-from tests.inventory.small_project import small_project
+from tests.inventory.small_project import small_system
 from tests.running import run_backup, run_merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("edms_asked_once")]
@@ -102,16 +102,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             f'"USER": {address.user!r}, "PASSWORD": {address.password.get_secret_value()!r}, "HOST": {address.host!r}, '
             f'"PORT": {str(address.port or "")!r}}}\n'
         )
-    edms = small_project(folder / "project", MODELS, f"prefix = 'm'\n{MAKE}\nmake({MINE})", settings=more)
-    settings = settings_from(
-        {
-            "edms": edms.edms.model_dump(),
-            "repository": {"url": str(folder / "repository")},
-            "workdir": str(folder / "work"),
-            "validate": {"django_check": False},
-        },
-        where=folder / "edms-backup.toml",
-    )
+    settings = small_system(folder, MODELS, f"prefix = 'm'\n{MAKE}\nmake({MINE})", settings=more)
     return Site(settings, folder / "project")
 
 
