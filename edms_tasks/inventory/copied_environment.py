@@ -46,8 +46,8 @@ def for_the_copy(
         if _OF_THE_SYSTEM.fullmatch(name):
             continue
         new = _with_paths(value, copied)
-        if new == value and on_a_server:
-            new = _with_names(name, value, on_a_server, database)
+        if on_a_server:
+            new = _with_names(name, new, on_a_server, database)
         if new != value:
             changed[name] = new
     return changed

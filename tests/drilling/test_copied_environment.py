@@ -71,6 +71,20 @@ def test_names_on_a_server(value: str, wanted: str | None) -> None:
     assert for_the_copy({"ANY": value}, ("edms",), "edms_drill_1", ()) == ({} if wanted is None else {"ANY": wanted})
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (
+            '{"db": "postgres://u@h/edms", "media": "/srv/edms/media"}',
+            '{"db": "postgres://u@h/edms_drill_1", "media": "/drill/media"}',
+        ),
+        ("host=/srv/edms/media dbname=edms", "host=/drill/media dbname=edms_drill_1"),
+    ],
+)
+def test_a_value_that_names_a_folder_and_the_database(value: str, wanted: str) -> None:
+    assert for_the_copy({"ANY": value}, ("edms",), "edms_drill_1", FOLDERS) == {"ANY": wanted}
+
+
 def test_a_copy_inside_what_is_live_is_replaced_once() -> None:
     inside = (("/srv/edms", "/srv/edms/drills/1"), ("/srv/edms/media", "/srv/edms/drills/1/media"))
     assert for_the_copy({"ANY": "/srv/edms/media/a"}, (), "", inside) == {"ANY": "/srv/edms/drills/1/media/a"}
