@@ -115,7 +115,7 @@ def mirror(
             list(threads.map(copying.file, [one for one in source.names(_REPORTS) if known.get(one[0]) != one[1]]))
             for folder in _CHANGED[1:]:
                 copying.changed(folder)
-        before = {PurePosixPath(name).stem for name, _ in target.names("snapshots")} - set(made.snapshots)
+        before = _ids(target) - set(made.snapshots)
         entries = {name for name, _ in source.names("log")} - {name for name, _ in target.names("log")}
         made.lost = lost_snapshots(source, before, made.snapshots, sorted(entries))
         _copy_log(copying, made)
@@ -274,11 +274,10 @@ def _copy_log(copying: _Copying, made: Mirrored) -> None:
     for name, size in sorted(ours.items()):
         if name in theirs:
             continue
-        if named := _names(source, name) & uncopied:
-            number, snapshot = int(PurePosixPath(name).stem), min(named)[:12]
+        if uncopied and (snapshot := _snapshot_of(source, name)) in uncopied:
             made.notes.append(
-                f"The copy's log ends before entry {number:,}, which is on snapshot {snapshot}: the copy does not have that yet. The next "
-                "copy continues it."
+                f"The copy's log ends before entry {int(PurePosixPath(name).stem):,}, which is on snapshot {snapshot[:12]}: the copy does "
+                "not have that yet. The next copy continues it."
             )
             return
         before = len(made.problems)
@@ -291,14 +290,14 @@ def _ids(backend: Backend) -> set[str]:
     return {PurePosixPath(name).stem for name, _ in backend.names("snapshots")}
 
 
-def _names(source: Backend, name: str) -> set[str]:
-    """The snapshot that an entry of the log is on; empty if there is none, or the entry cannot be read."""
+def _snapshot_of(source: Backend, name: str) -> str:
+    """The snapshot that an entry of the log is on; "" if there is none, or the entry cannot be read."""
     try:
         entry = parsed_json(source.read(name, _SMALL))
     except (FileNotFoundError, ValueError):
-        return set()
+        return ""
     snapshot = entry.get("snapshot") if isinstance(entry, dict) else None
-    return {snapshot} if isinstance(snapshot, str) else set()
+    return snapshot if isinstance(snapshot, str) else ""
 
 
 def _hashed(blocks: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

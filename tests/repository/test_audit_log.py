@@ -12,6 +12,7 @@ import pytest
 
 from edms_tasks.repository import Repository
 from edms_tasks.repository.audit_log import Witness
+from edms_tasks.repository.backend import LocalBackend
 from edms_tasks.repository.encrypted_repository import make_encrypted
 from edms_tasks.settings import RepositorySettings
 from tests.repository.conftest import encrypted_settings
@@ -209,6 +210,25 @@ def test_a_witness_that_cannot_be_read_is_told_and_stays_as_it_is(place: Reposit
     if damage != "a folder":
         Repository.open(place).log.accept()
         assert problems(place) == ()
+
+
+def test_whether_an_entry_of_this_machine_counts_is_known_without_reading_the_log(
+    place: RepositorySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` asks it of each entry that it looks at, and a log grows for years."""
+    read: list[str] = []
+    of_backend = LocalBackend.read
+
+    def counted(backend: LocalBackend, name: str, most: int) -> bytes:
+        read.append(name)
+        return of_backend(backend, name, most)
+
+    log = Repository.open(place).log
+    monkeypatch.setattr(LocalBackend, "read", counted)
+    newest = next(log.backwards())
+
+    assert log.proves(newest)
+    assert read == [f"log/{ENTRIES:012d}.json"]
 
 
 def test_entries_that_do_not_follow_each_other_are_noticed_by_who_reads_them(place: RepositorySettings) -> None:
