@@ -15,19 +15,25 @@ _BEGINNING = 1024  # bytes
 
 
 def require_output(path: Path | None, kind: bytes, option: str) -> None:
-    """Check, before any work is done, that a page can be written to a file; raises CommandError.
+    """Check, before any work is done, that a page can be written to a file in a folder that is there; see `require_no_other`."""
+    if path is None:
+        return
+    require_no_other(path, kind, option)
+    if not path.parent.is_dir():
+        raise _cannot(path, "Its folder does not exist.", option)
+
+
+def require_no_other(path: Path, kind: bytes, option: str) -> None:
+    """Check that a file would take the place of no folder and of no file of another kind; raises CommandError.
 
     Args:
-        path: the file; None: there is none to be written.
+        path: the file.
         kind: HTML or PDF. A file that is there must be one.
         option: the option that named it, such as `--html`.
     """
-    if path is None:
-        return
     try:
-        if path.is_dir() or not path.parent.is_dir():
-            why = "It is a folder." if path.is_dir() else "Its folder does not exist."
-            raise _cannot(path, why, option)
+        if path.is_dir():
+            raise _cannot(path, "It is a folder.", option)
         if path.is_file():
             with path.open("rb") as file:
                 begins = file.read(_BEGINNING)

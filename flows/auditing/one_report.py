@@ -61,19 +61,34 @@ def read_report(settings: Settings, number: int) -> FoundReport:
 
 
 def write_report(found: FoundReport, html: Path | None, pdf: Path | None) -> tuple[Path, ...]:
-    """Write the page into files; returns those that were written. Raises CommandError if one cannot be written."""
-    from edms_tasks.report.output_files import HTML, PDF, require_output, write_output
+    """Write the page into files that only their owner can read; returns those that were written.
+
+    Raises:
+        CommandError: there is no report, or a file cannot be written, or is of another kind.
+    """
+    from edms_tasks.durable import write_durably
+    from edms_tasks.report.output_files import HTML, PDF, require_no_other
 
     if (html is not None or pdf is not None) and not found.page:
         raise CommandError("This entry has no report.", where=f"entry {found.entry.number}", fix="Choose another.")
-    require_output(pdf, PDF, "--pdf")
+    for path, kind, option in ((html, HTML, "--html"), (pdf, PDF, "--pdf")):
+        if path is not None:
+            require_no_other(path, kind, option)
     written = []
-    if html is not None:
-        write_output(html, found.page.encode("utf-8", "backslashreplace"), HTML, "--html")
-        written.append(html)
-    if pdf is not None:
-        from edms_tasks.report.pdf import pdf_of
+    try:
+        if html is not None:
+            write_durably(html, found.page)
+            written.append(html)
+        if pdf is not None:
+            from edms_tasks.report.pdf import pdf_of
 
-        write_output(pdf, pdf_of(found.page), PDF, "--pdf")
-        written.append(pdf)
+            write_durably(pdf, pdf_of(found.page))
+            written.append(pdf)
+    except OSError as error:
+        raise CommandError(
+            "The report cannot be written.",
+            where=str(error.filename or html or pdf),
+            why=error.strerror or str(error),
+            fix="Name a file in a folder that this user can write.",
+        ) from error
     return tuple(written)

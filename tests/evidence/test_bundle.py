@@ -271,6 +271,7 @@ def test_one_report_is_shown_and_written_as_page_and_pdf(signed: Protected, tmp_
     assert "is not a database" in refused
     pdf = (tmp_path / "1.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-1.7")
+    assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("1.html", "1.pdf")} == {0o600}
     assert CliRunner().invoke(app, [*arguments, "99"]).exit_code == 2
     assert CliRunner().invoke(app, [*arguments, "--html", str(tmp_path / "x.html")]).exit_code == 2
 
